@@ -1,0 +1,294 @@
+"""What an audit found, in plain built-in types: the source of every message and report.
+
+The fields carry the names of the JSON report (``AuditResult.to_dict``). Nothing here holds a feature value: records are
+named by their index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with one-sided bounds, each of which holds with at least `confidence`."""
+
+    estimate: float
+    low: float
+    high: float
+    confidence: float
+
+    def to_dict(self) -> dict[str, float]:
+        """The interval as the JSON report shows it."""
+        return {"estimate": self.estimate, "low": self.low, "high": self.high, "confidence": self.confidence}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Guesses counted per target model: ``flagged`` means that the attack said "member".
+
+    All four have one entry per target.
+    """
+
+    flagged_members: tuple[int, ...]
+    members: tuple[int, ...]
+    flagged_nonmembers: tuple[int, ...]
+    nonmembers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class AttackResult:
+    """What one attack reached on all targets, with thresholds learnt on the other models.
+
+    Attributes
+    ----------
+    name
+        The attack.
+    advantage
+        TPR - FPR. Its lower bound is corrected for the number of attacks.
+    auc
+        Area under the ROC curve, mean over the targets.
+    tpr_at_fpr
+        TPR at the false-positive rates "0.001", "0.01" and "0.1"; ``None`` where too few non-members exist to measure it.
+    counts
+        Guesses at the threshold of the largest advantage.
+    tail_counts
+        Guesses at the thresholds of those false-positive rates.
+    """
+
+    name: str
+    advantage: Interval
+    auc: float
+    tpr_at_fpr: Mapping[str, float | None]
+    counts: Counts
+    tail_counts: Mapping[str, Counts]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attack as the JSON report shows it."""
+        return {
+            "name": self.name,
+            "advantage": self.advantage.to_dict(),
+            "auc": self.auc,
+            "tpr_at_fpr": dict(self.tpr_at_fpr),
+        }
+
+
+@dataclass(frozen=True)
+class SliceResult:
+    """The selected attack on the records of one slice, such as one sex or one hospital."""
+
+    by: str
+    value: str
+    records: int
+    counts: Counts
+    advantage: Interval
+
+    def to_dict(self) -> dict[str, Any]:
+        """The slice as the JSON report shows it."""
+        return {"by": self.by, "value": self.value, "records": self.records, "advantage": self.advantage.to_dict()}
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """How far apart a record stands as a member and as a non-member, from -1 to 1, named by its index."""
+
+    record: int
+    exposure: float
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Share of right answers on members and on non-members; ``None`` for models that answer with losses."""
+
+    train: float | None
+    test: float | None
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Wall-clock seconds of the two parts of an audit."""
+
+    training: float
+    attacks: float
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """One audit. Its gates are methods; each returns the judged result or raises the verdict.
+
+    Attributes
+    ----------
+    kind
+        "recipe" or "release".
+    attack
+        The attack that was selected on the shadows (for most targets, where targets differ).
+    advantage
+        TPR - FPR of the selected attack, with bounds.
+    selected
+        The guesses behind `advantage`.
+    attacks
+        Every attack that ran, best first.
+    shadows, models, records
+        Shadows that attack each target, models asked, records audited.
+    accuracy, slices, most_exposed, seed, device, seconds
+        As their names say.
+    findings
+        Reasons why the data can't answer the question; any of them makes the verdict *invalid*.
+    notes
+        What a reader should know: settings that were filled in, what could not be measured.
+    replay
+        The exact command, or call, that repeats the audit.
+    inconclusive
+        What a gate does when the data can't decide: "fail", "warn" or "skip".
+    test, metric, threshold, verdict, reasons
+        Filled in by a gate: the test's node ID, what was judged, the limit, the verdict and why.
+    judged
+        The interval that was judged: `advantage`, or that of the gate's own metric.
+    """
+
+    kind: str
+    attack: str
+    advantage: Interval
+    selected: Counts
+    attacks: tuple[AttackResult, ...]
+    shadows: int
+    models: int
+    records: int
+    accuracy: Accuracy
+    slices: tuple[SliceResult, ...]
+    most_exposed: tuple[Exposure, ...]
+    seed: int
+    device: str
+    seconds: Seconds
+    findings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    replay: str = ""
+    inconclusive: str = "fail"
+    test: str = ""
+    metric: str = "membership_advantage"
+    threshold: float | None = None
+    verdict: str | None = None
+    reasons: tuple[str, ...] = ()
+    judged: Interval | None = None
+    message: str = field(default="", repr=False)
+
+    def assert_membership_advantage_below(
+        self, threshold: float, *, by: str | None = None, confidence: float | None = None
+    ) -> AuditResult:
+        """Pass only when the attacker's advantage, TPR - FPR, is shown to be below `threshold`.
+
+        Parameters
+        ----------
+        threshold
+            The limit, above 0 and at most 1.
+        by
+            Name of a slice of the dataset: every one of its values must stay below the limit too.
+        confidence
+            One-sided confidence of the bounds; the audit's own by default.
+
+        Returns
+        -------
+        AuditResult
+            This result with verdict, reasons and message.
+
+        Raises
+        ------
+        MembershipLeakError, InconclusiveAuditError, InvalidAuditError
+            The verdict, when it is not *pass*.
+        MIAUsageError
+            When an argument is out of range.
+        """
+        from pytest_mia import gates
+
+        return gates.enforce(gates.membership_advantage(self, threshold, by=by, confidence=confidence))
+
+    def assert_tpr_below(
+        self, threshold: float, *, at_fpr: float = 0.001, confidence: float | None = None
+    ) -> AuditResult:
+        """Pass only when the share of members found at a false-positive rate of `at_fpr` is shown to be below `threshold`.
+
+        Parameters
+        ----------
+        threshold
+            The limit, above 0 and at most 1.
+        at_fpr
+            0.001, 0.01 or 0.1.
+        confidence
+            One-sided confidence of the bounds; the audit's own by default.
+
+        Returns
+        -------
+        AuditResult
+            This result with verdict, reasons and message.
+
+        Raises
+        ------
+        MembershipLeakError, InconclusiveAuditError, InvalidAuditError
+            The verdict, when it is not *pass*.
+        MIAUsageError
+            When an argument is out of range.
+        """
+        from pytest_mia import gates
+
+        return gates.enforce(gates.tpr(self, threshold, at_fpr=at_fpr, confidence=confidence))
+
+    def assert_epsilon_below(
+        self, epsilon: float, *, delta: float = 1e-5, confidence: float | None = None
+    ) -> AuditResult:
+        """Fail when the measured lower bound refutes a claimed (`epsilon`, `delta`) of differential privacy.
+
+        A pass means that the claim was not refuted; it proves nothing about the training.
+
+        Parameters
+        ----------
+        epsilon
+            The claimed epsilon, above 0.
+        delta
+            The claimed delta, from 0 to 1 (excluded).
+        confidence
+            One-sided confidence of the bound; the audit's own by default.
+
+        Returns
+        -------
+        AuditResult
+            This result with verdict, reasons and message.
+
+        Raises
+        ------
+        MembershipLeakError, InvalidAuditError
+            The verdict, when it is not *pass*.
+        MIAUsageError
+            When an argument is out of range.
+        """
+        from pytest_mia import gates
+
+        return gates.enforce(gates.epsilon(self, epsilon, delta=delta, confidence=confidence))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The audit as the JSON report shows it: built-in types only."""
+        return {
+            "test": self.test,
+            "kind": self.kind,
+            "metric": self.metric,
+            "threshold": self.threshold,
+            "verdict": self.verdict,
+            "reasons": list(self.reasons),
+            "advantage": self.advantage.to_dict(),
+            "judged": (self.judged or self.advantage).to_dict(),
+            "attack": self.attack,
+            "attacks": [attack.to_dict() for attack in self.attacks],
+            "shadows": self.shadows,
+            "models": self.models,
+            "records": self.records,
+            "accuracy": {"train": self.accuracy.train, "test": self.accuracy.test},
+            "slices": [part.to_dict() for part in self.slices],
+            "most_exposed": [{"record": each.record, "exposure": each.exposure} for each in self.most_exposed],
+            "seed": self.seed,
+            "device": self.device,
+            "seconds": {"training": self.seconds.training, "attacks": self.seconds.attacks},
+            "findings": list(self.findings),
+            "notes": list(self.notes),
+            "replay": self.replay,
+        }

@@ -1,0 +1,152 @@
+"""The settings of an audit: one table from which options, ini keys, marker keywords and keyword arguments are made."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_mia.errors import MIAUsageError
+
+
+def _whole(text: str) -> int:
+    return int(text)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _setting(
+    default: Any, metavar: str, help: str, parse: Callable[[str], Any], must: str, fits: Callable[[Any], bool]
+) -> Any:
+    row = {"metavar": metavar, "help": help, "parse": parse, "must": must, "fits": fits}
+    return field(default=default, metadata=row)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How an audit is made. Each field is an option, an ini key, a marker keyword and a keyword of `pytest_mia.audit`.
+
+    Raises
+    ------
+    MIAUsageError
+        When values are out of range; all of them are named at once.
+    """
+
+    shadows: int = _setting(
+        7,
+        "N",
+        "shadow models that attack each target (3 to 10000; 0: a release is audited without training anything)",
+        _whole,
+        "a whole number from 3 to 10000, or 0 for a release",
+        lambda value: _is_int(value) and (value == 0 or 3 <= value <= 10000),
+    )
+    device: str = _setting(
+        "auto",
+        "D",
+        "where torch models are trained: auto, cpu, cuda, cuda:1, mps",
+        str,
+        "auto, cpu, cuda, cuda:N or mps",
+        lambda value: isinstance(value, str) and re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", value) is not None,
+    )
+    seed: int = _setting(
+        0,
+        "N",
+        "the one number that every random choice derives from",
+        _whole,
+        "a whole number of at least 0",
+        lambda value: _is_int(value) and value >= 0,
+    )
+    attacks: tuple[str, ...] | None = _setting(
+        None,
+        "LIST",
+        "attacks to run, separated by commas (default: all that fit what the model answers)",
+        _names,
+        "a list of attack names",
+        lambda value: value is None or (isinstance(value, tuple) and value != () and all(map(str, value))),
+    )
+    confidence: float = _setting(
+        0.95,
+        "P",
+        "one-sided confidence of the bounds",
+        float,
+        "a number from 0.5 to 1, both excluded",
+        lambda value: isinstance(value, float) and 0.5 < value < 1,
+    )
+    inconclusive: str = _setting(
+        "fail",
+        "A",
+        "what a test does when the data can't decide: fail, warn or skip",
+        str,
+        "fail, warn or skip",
+        lambda value: value in ("fail", "warn", "skip"),
+    )
+    queries: int | None = _setting(
+        None,
+        "N",
+        "queries averaged per record (default: 1, and 16 for a model whose answers vary)",
+        _whole,
+        "a whole number from 1 to 10000",
+        lambda value: value is None or (_is_int(value) and 1 <= value <= 10000),
+    )
+    jobs: int | None = _setting(
+        None,
+        "N",
+        "models trained at the same time (default: one per core)",
+        _whole,
+        "a whole number of at least 1",
+        lambda value: value is None or (_is_int(value) and value >= 1),
+    )
+
+    def __post_init__(self) -> None:
+        if isinstance(self.attacks, list):
+            object.__setattr__(self, "attacks", tuple(self.attacks))
+        if isinstance(self.attacks, str):
+            object.__setattr__(self, "attacks", _names(self.attacks))
+        problems = [
+            f"{row.name} must be {row.metadata['must']}, got {getattr(self, row.name)!r}"
+            for row in dataclasses.fields(self)
+            if not row.metadata["fits"](getattr(self, row.name))
+        ]
+        if problems:
+            raise MIAUsageError(problems)
+
+    def changed(self) -> Mapping[str, Any]:
+        """Those settings that differ from their defaults, by name."""
+        values = {row.name: getattr(self, row.name) for row in dataclasses.fields(self)}
+        return {row.name: values[row.name] for row in dataclasses.fields(self) if values[row.name] != row.default}
+
+    @property
+    def workers(self) -> int:
+        """How many models are trained at the same time."""
+        return self.jobs or available_cores()
+
+
+def parse(name: str, text: str) -> Any:
+    """Turn the text of an option or ini key into the value of its setting.
+
+    Raises
+    ------
+    MIAUsageError
+        When the text can't be read; the message says what the setting must be.
+    """
+    row = Settings.__dataclass_fields__[name]
+    try:
+        return row.metadata["parse"](text)
+    except ValueError:
+        raise MIAUsageError(f"{name} must be {row.metadata['must']}, got {text!r}") from None
+
+
+def available_cores() -> int:
+    """The cores that this process may use, shared fairly among the workers of pytest-xdist."""
+    sharing = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, allowed // sharing)
