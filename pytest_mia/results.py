@@ -6,6 +6,7 @@ named by their index.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,9 +21,13 @@ class Interval:
     high: float
     confidence: float
 
-    def to_dict(self) -> dict[str, float]:
-        """The interval as the JSON report shows it."""
-        return {"estimate": self.estimate, "low": self.low, "high": self.high, "confidence": self.confidence}
+    def __str__(self) -> str:
+        return f"{self.estimate:.3f} ({self.low:.3f} to {self.high:.3f} at {self.confidence * 100:g}% confidence)"
+
+    def to_dict(self) -> dict[str, float | None]:
+        """The interval as the JSON report shows it; ``None`` for an upper bound that doesn't exist."""
+        high = self.high if math.isfinite(self.high) else None
+        return {"estimate": self.estimate, "low": self.low, "high": high, "confidence": self.confidence}
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,14 @@ class AttackResult:
             "auc": self.auc,
             "tpr_at_fpr": dict(self.tpr_at_fpr),
         }
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The guesses of the attack that was selected on the shadows (for most targets, where targets differ)."""
+
+    attack: str
+    counts: Counts
 
 
 @dataclass(frozen=True)
@@ -128,6 +141,8 @@ class AuditResult:
         TPR - FPR of the selected attack, with bounds.
     selected
         The guesses behind `advantage`.
+    tails
+        The selected attack and its guesses at the false-positive rates "0.001", "0.01" and "0.1".
     attacks
         Every attack that ran, best first.
     shadows, models, records
@@ -152,6 +167,7 @@ class AuditResult:
     attack: str
     advantage: Interval
     selected: Counts
+    tails: Mapping[str, Selected]
     attacks: tuple[AttackResult, ...]
     shadows: int
     models: int

@@ -1,0 +1,77 @@
+"""pytest-mia: membership-inference tests for models that were trained on people's data.
+
+The public names are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pytest_mia._version import __version__
+
+if TYPE_CHECKING:
+    from pytest_mia.auditing import ShadowModel, audit, audit_outputs
+    from pytest_mia.dataset import Dataset, Target
+    from pytest_mia.errors import (
+        InconclusiveAuditError,
+        InconclusiveAuditWarning,
+        InvalidAuditError,
+        MembershipLeakError,
+        MIAError,
+        MIAUsageError,
+        MIAWarning,
+        ModelTrainingError,
+    )
+    from pytest_mia.models.module import TorchTraining
+    from pytest_mia.outputs import ModelOutputs
+    from pytest_mia.results import AuditResult
+
+_HOMES = {
+    "AuditResult": "results",
+    "Dataset": "dataset",
+    "InconclusiveAuditError": "errors",
+    "InconclusiveAuditWarning": "errors",
+    "InvalidAuditError": "errors",
+    "MIAError": "errors",
+    "MIAUsageError": "errors",
+    "MIAWarning": "errors",
+    "MembershipLeakError": "errors",
+    "ModelOutputs": "outputs",
+    "ModelTrainingError": "errors",
+    "ShadowModel": "auditing",
+    "Target": "dataset",
+    "TorchTraining": "models.module",
+    "audit": "auditing",
+    "audit_outputs": "auditing",
+}
+
+__all__ = [
+    "AuditResult",
+    "Dataset",
+    "InconclusiveAuditError",
+    "InconclusiveAuditWarning",
+    "InvalidAuditError",
+    "MIAError",
+    "MIAUsageError",
+    "MIAWarning",
+    "MembershipLeakError",
+    "ModelOutputs",
+    "ModelTrainingError",
+    "ShadowModel",
+    "Target",
+    "TorchTraining",
+    "__version__",
+    "audit",
+    "audit_outputs",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

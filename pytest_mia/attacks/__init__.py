@@ -1,0 +1,54 @@
+"""The attacks, one family a file, behind one protocol; this module is their registry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_mia.attacks.centred import Centred
+from pytest_mia.attacks.lira import LiraOffline, LiraOnline, Mast
+from pytest_mia.attacks.nig import NigT
+from pytest_mia.attacks.protocol import Attack
+from pytest_mia.attacks.rmia import RmiaOffline, RmiaOnline
+from pytest_mia.attacks.shokri import Shokri
+from pytest_mia.attacks.threshold import Threshold
+from pytest_mia.signals import Signals
+
+_LOSS = Threshold("loss", "confidence")
+_WITH_SHADOWS: tuple[Attack, ...] = (LiraOnline(), LiraOffline(), RmiaOnline(), RmiaOffline(), Mast(), NigT())
+
+ATTACKS: tuple[Attack, ...] = (
+    Threshold("gap", "correct"),
+    _LOSS,
+    Threshold("modified_entropy", "modified_entropy"),
+    Shokri(),
+    *_WITH_SHADOWS,
+    Centred(_LOSS),
+    *(Centred(attack) for attack in _WITH_SHADOWS),
+)
+"""Every attack there is; where two learn the same advantage the earlier one is chosen."""
+
+
+def unknown(names: Sequence[str]) -> list[str]:
+    """Names that no attack has."""
+    return [name for name in names if name not in {attack.name for attack in ATTACKS}]
+
+
+def fitting(signals: Signals, *, shadows: int, names: Sequence[str] | None = None) -> list[Attack]:
+    """Attacks that can be run on these signals with this many shadows, in the registry's order.
+
+    Parameters
+    ----------
+    signals
+        What the models' answers gave.
+    shadows
+        Shadows per target.
+    names
+        Only these, where given.
+    """
+    return [
+        attack
+        for attack in ATTACKS
+        if (names is None or attack.name in names)
+        and shadows >= attack.least_shadows
+        and all(getattr(signals, name) is not None for name in attack.signals)
+    ]

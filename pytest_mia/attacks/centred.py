@@ -1,0 +1,54 @@
+"""Class-centred variants: the same attacks on signals that are free of a class's common level."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pytest_mia.arrays import FloatArray, IntArray
+from pytest_mia.attacks.protocol import Attack
+from pytest_mia.observations import Observations
+
+
+@dataclass(frozen=True)
+class Centred:
+    """An attack on log-odds from which each model's mean over the records of the class is taken off.
+
+    How a model treats a class as a whole varies from half to half and hides what it knows of single records.
+    """
+
+    attack: Attack
+
+    @property
+    def name(self) -> str:
+        """The attack's name with the suffix ``_centred``."""
+        return f"{self.attack.name}_centred"
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The signals of the attack itself."""
+        return self.attack.signals
+
+    @property
+    def least_shadows(self) -> int:
+        """The shadows of the attack itself."""
+        return self.attack.least_shadows
+
+    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+        """Yield the attack's scores on centred signals."""
+        signals, labels = observations.signals, observations.labels
+        centred = dataclasses.replace(
+            signals, confidence=_centre(signals.confidence, labels), tempered=_centre(signals.tempered, labels)
+        )
+        yield from self.attack.scores(dataclasses.replace(observations, signals=centred))
+
+
+def _centre(values: FloatArray | None, labels: IntArray) -> FloatArray | None:
+    if values is None:
+        return None
+    sizes = np.maximum(np.bincount(labels), 1)
+    level = np.stack([np.bincount(labels, weights=row) / sizes for row in values])
+    return np.asarray(values - level[:, labels])

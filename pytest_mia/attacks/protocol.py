@@ -1,0 +1,58 @@
+"""What an attack is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import numpy as np
+
+from pytest_mia.arrays import FloatArray
+from pytest_mia.observations import Moments, Observations, Side
+
+
+class Attack(Protocol):
+    """Turns observations into scores: the higher, the more the attack believes "member".
+
+    Attributes
+    ----------
+    name
+        The attack's name in options and reports.
+    signals
+        Names of the `Signals` fields it reads; it fits models whose answers have them all.
+    least_shadows
+        Shadows that it needs; 0 for attacks on the target alone.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def signals(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    @property
+    def least_shadows(self) -> int: ...  # noqa: D102
+
+    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+        """Yield scores (models, records), one array per value of the attack's constant where it has one to tune.
+
+        Row m attacks model m with all references but m itself. Which array counts is decided in the rotation, on the
+        other models.
+        """
+        ...
+
+
+def shadow_scores(
+    values: FloatArray, observations: Observations, score: Callable[[FloatArray, Side, Side, int], FloatArray]
+) -> FloatArray:
+    """Score each model by the moments of its shadows: ``score(signal of the model, inside, outside, shadows)``."""
+    moments = Moments(values, observations.members, observations.references)
+    return np.stack(
+        [score(values[model], *moments.without(model), moments.shadows(model)) for model in range(len(values))]
+    )
+
+
+def read(field: FloatArray | None) -> FloatArray:
+    """A signal that the attack's `signals` promised to be there."""
+    assert field is not None, "an attack was run on a signal that the model's answers lack"
+    return field

@@ -1,0 +1,310 @@
+"""An audit from end to end: plan, train, attack, judge. This is the way that the data goes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_mia import attacks, diagnostics, findings, outputs, plan, shadows
+from pytest_mia.arrays import BoolArray
+from pytest_mia.errors import MIAUsageError
+from pytest_mia.observations import Observations, recipe
+from pytest_mia.plan import Plan
+from pytest_mia.results import AuditResult, Seconds
+from pytest_mia.settings import Settings
+from pytest_mia.shadows import Method, Progress, Trained
+from pytest_mia.signals import Signals, stack
+from pytest_mia.subject import Subject
+
+
+@dataclass(frozen=True)
+class ShadowModel:
+    """A trained shadow and the records (records,) that it was trained on."""
+
+    model: Any
+    members: BoolArray
+
+
+def run(
+    subject: Subject,
+    settings: Settings,
+    *,
+    progress: Progress | None = None,
+    replay: str = "",
+    threshold: float | None = None,
+) -> AuditResult:
+    """Audit a recipe or a release.
+
+    Parameters
+    ----------
+    subject
+        What is audited.
+    settings
+        How.
+    progress
+        Told after each trained model.
+    replay
+        The command that repeats this audit, for messages.
+    threshold
+        The limit that the result will be judged by, where it is known: sizes that can't decide are then refused early.
+
+    Returns
+    -------
+    AuditResult
+        What was found, not judged yet.
+
+    Raises
+    ------
+    MIAUsageError
+        Bad input, all problems at once, before anything is trained.
+    ModelTrainingError
+        The user's code raised.
+    InvalidAuditError
+        A model answered with NaN or infinity.
+    """
+    if subject.outputs is not None:
+        return _run_outputs(subject, settings, replay)
+    method = Method(subject.training, subject.predict, subject.loss, settings.device, settings.queries)
+    made = plan.make(subject, settings, method, threshold=threshold)
+    start = time.perf_counter()
+    trained = _train(made, method, settings, progress)
+    answered = _answers(made, method, trained, settings)
+    seconds = time.perf_counter() - start
+    signals = stack(answered, losses=subject.loss is not None)
+    observations = Observations(
+        signals, made.members, made.records.data.labels, made.references, made.known, made.judged, settings.seed
+    )
+    context = findings.Context(
+        kind=made.kind,
+        audited=made.records.audited,
+        shadows=made.shadows,
+        models=len(made.jobs) + (made.target is not None),
+        slices=made.records.slices,
+        device=trained[0].device if trained else "cpu",
+        findings=(*made.records.findings, *_alike(observations)),
+        notes=(*made.records.notes, *_training_notes(trained)),
+        replay=replay,
+        training_seconds=seconds,
+    )
+    return _attack(observations, context, settings)
+
+
+def train(subject: Subject, settings: Settings, *, progress: Progress | None = None) -> tuple[ShadowModel, ...]:
+    """Train the shadows of an audit and keep them.
+
+    Returns
+    -------
+    tuple of ShadowModel
+        In the order of the audit; for a recipe every model, since each is a shadow of the others.
+
+    Raises
+    ------
+    MIAUsageError, ModelTrainingError, InvalidAuditError
+        As `run` does.
+    """
+    method = Method(subject.training, subject.predict, subject.loss, settings.device, settings.queries)
+    made = plan.make(subject, settings, method, threshold=None)
+    kept = shadows.train_all(
+        made.jobs, made.records.data, method, workers=settings.workers, progress=progress, keep_models=True
+    )
+    return tuple(ShadowModel(one.model, made.members[one.number]) for one in kept if made.references[one.number])
+
+
+def audit(
+    model_factory: Callable[[], Any] | None,
+    dataset: Any,
+    *,
+    training: Any = None,
+    predict: Any = None,
+    loss: Any = None,
+    target: Any = None,
+    shadow_factory: Any = None,
+    shadow_dataset: Any = None,
+    shadows: int = 7,
+    device: str = "auto",
+    seed: int = 0,
+    attacks: Sequence[str] | None = None,
+    confidence: float = 0.95,
+    inconclusive: str = "fail",
+    queries: int | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> AuditResult:
+    """Audit a model factory, or a trained model, without pytest.
+
+    Parameters
+    ----------
+    model_factory
+        A callable without arguments that returns a fresh, untrained model.
+    dataset
+        ``(X, y)``, a `pytest_mia.Dataset` or a map-style torch data set.
+    training
+        How a torch module is trained: `pytest_mia.TorchTraining`, or any ``train(model, X, y)``.
+    predict
+        ``predict(model, X)`` -> probabilities or logits (records, classes), or labels (records,).
+    loss
+        ``loss(model, X, y)`` -> one value per record (records,), for models without classes.
+    target
+        `pytest_mia.Target`: audits this trained model instead of the recipe.
+    shadow_factory, shadow_dataset
+        The attacker's guess of the factory (or a list of guesses), and the records that he holds.
+    shadows, device, seed, attacks, confidence, inconclusive, queries, jobs
+        As the options of these names.
+    progress
+        Called with (models done, models in all, seconds since the start).
+
+    Returns
+    -------
+    AuditResult
+        Its gates are methods: ``result.assert_membership_advantage_below(0.05)``.
+
+    Raises
+    ------
+    MIAUsageError
+        Bad input, all problems at once, before anything is trained.
+    ModelTrainingError
+        The user's code raised.
+    InvalidAuditError
+        A model answered with NaN or infinity.
+    """
+    settings = Settings(
+        shadows=shadows,
+        device=device,
+        seed=seed,
+        attacks=tuple(attacks) if isinstance(attacks, list) else attacks,  # type: ignore[arg-type]
+        confidence=confidence,
+        inconclusive=inconclusive,
+        queries=queries,
+        jobs=jobs,
+    )
+    subject = Subject(model_factory, dataset, training, predict, loss, target, shadow_factory, shadow_dataset)
+    return run(subject, settings, progress=progress, replay=_call("audit(model_factory, dataset", settings))
+
+
+def audit_outputs(
+    outputs: Any,
+    members: Any,
+    labels: Any,
+    *,
+    seed: int = 0,
+    attacks: Sequence[str] | None = None,
+    confidence: float = 0.95,
+    inconclusive: str = "fail",
+) -> AuditResult:
+    """Audit models that were trained elsewhere, from their answers: each is a target, attacked with all the others.
+
+    Parameters
+    ----------
+    outputs
+        Probabilities or logits (models, records, classes), or guessed labels (models, records).
+    members
+        Memberships (models, records), drawn independently for each model.
+    labels
+        True labels (records,).
+    seed, attacks, confidence, inconclusive
+        As the options of these names.
+
+    Returns
+    -------
+    AuditResult
+        As `audit` returns it.
+
+    Raises
+    ------
+    MIAUsageError
+        Bad input, all problems at once.
+    InvalidAuditError
+        NaN or infinity among the outputs.
+    """
+    settings = Settings(
+        seed=seed,
+        attacks=tuple(attacks) if isinstance(attacks, list) else attacks,  # type: ignore[arg-type]
+        confidence=confidence,
+        inconclusive=inconclusive,
+    )
+    subject = Subject(None, None, outputs=(outputs, members, labels))
+    return run(subject, settings, replay=_call("audit_outputs(outputs, members, labels", settings))
+
+
+def _train(made: Plan, method: Method, settings: Settings, progress: Progress | None) -> list[Trained]:
+    if not made.jobs:
+        return []
+    return shadows.train_all(made.jobs, made.records.data, method, workers=settings.workers, progress=progress)
+
+
+def _answers(made: Plan, method: Method, trained: Sequence[Trained], settings: Settings) -> list[Signals]:
+    """Signals of every row: the trained models', then the released model's."""
+    answered = [one.signals for one in trained]
+    if made.target is None:
+        return answered
+    released = shadows.ask_released(made.target, made.records.data, method, settings.seed)
+    return answered + [released] * (len(made.members) - len(answered))
+
+
+def _run_outputs(subject: Subject, settings: Settings, replay: str) -> AuditResult:
+    if subject.target is not None:
+        raise MIAUsageError(
+            "mia_outputs and mia_target were both given; outputs are audited as a recipe, without a target"
+        )
+    problems = plan.attack_problems(settings)
+    if problems:
+        raise MIAUsageError(problems)
+    parts, members, labels = outputs.signals(outputs.read(subject.outputs))
+    observations = recipe(stack(parts), members, labels, seed=settings.seed)
+    context = findings.Context(
+        kind="recipe",
+        audited=len(labels),
+        shadows=len(parts) - 1,
+        models=len(parts),
+        slices={},
+        device="none",
+        findings=_alike(observations),
+        notes=(),
+        replay=replay,
+        training_seconds=0.0,
+    )
+    return _attack(observations, context, settings)
+
+
+def _attack(observations: Observations, context: findings.Context, settings: Settings) -> AuditResult:
+    start = time.perf_counter()
+    fitting = attacks.fitting(observations.signals, shadows=context.shadows, names=settings.attacks)
+    if not fitting:
+        raise MIAUsageError(_no_attack(observations, settings, context.shadows))
+    result = findings.find(fitting, observations, context, settings)
+    return findings.timed(result, Seconds(context.training_seconds, time.perf_counter() - start))
+
+
+def _no_attack(observations: Observations, settings: Settings, shadows: int) -> str:
+    possible = ", ".join(attack.name for attack in attacks.fitting(observations.signals, shadows=shadows)) or "none"
+    return f"none of the attacks {', '.join(settings.attacks or ())} fits what these models answer; those that do: {possible}"
+
+
+def _alike(observations: Observations) -> tuple[str, ...]:
+    rows = observations.references
+    if not rows.any():
+        return ()
+    signals = Signals(
+        correct=None if observations.signals.correct is None else observations.signals.correct[rows],
+        confidence=None if observations.signals.confidence is None else observations.signals.confidence[rows],
+    )
+    finding = diagnostics.all_alike(signals, observations.members[rows])
+    return (finding,) if finding else ()
+
+
+def _training_notes(trained: Sequence[Trained]) -> tuple[str, ...]:
+    if not trained:
+        return ()
+    notes = [trained[0].description] if trained[0].description else []
+    if trained[0].queries > 1:
+        notes.append(f"{trained[0].queries} queries averaged per record, since answers vary")
+    return tuple(notes)
+
+
+def _call(start: str, settings: Settings) -> str:
+    words = {"shadows": settings.shadows, "seed": settings.seed, **settings.changed()}
+    if start.startswith("audit_outputs"):
+        words.pop("shadows")
+    return f"pytest_mia.{start}, " + ", ".join(f"{name}={value!r}" for name, value in words.items()) + ")"

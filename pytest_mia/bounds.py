@@ -1,0 +1,58 @@
+"""How the error that an audit may make is shared among its bounds.
+
+The rate of false leaks over all attacks together stays at 1 - confidence: most of it goes to the attack that was
+selected on the shadows, the rest is divided among all attacks. A pass needs no correction, since the upper bound is
+that of one attack, which was selected on other data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_mia.results import Counts, Interval
+from pytest_mia.statistics import advantage_bounds
+
+SELECTED_SHARE = 0.8
+
+
+@dataclass(frozen=True)
+class Levels:
+    """One-sided error levels.
+
+    Attributes
+    ----------
+    confidence
+        What every bound holds with at least.
+    high
+        Level of all upper bounds.
+    selected_low, other_low
+        Levels of the lower bounds of the selected attack, and of each single one.
+    """
+
+    confidence: float
+    high: float
+    selected_low: float
+    other_low: float
+
+
+def levels(confidence: float, *, attacks: int) -> Levels:
+    """Share the error 1 - `confidence` among the lower bounds of so many attacks."""
+    alpha = 1 - confidence
+    if attacks <= 1:
+        return Levels(confidence, alpha, alpha, alpha)
+    return Levels(confidence, alpha, SELECTED_SHARE * alpha, (1 - SELECTED_SHARE) * alpha / attacks)
+
+
+def selected_interval(counts: Counts, levels: Levels) -> Interval:
+    """Advantage of the selected attack."""
+    return _interval(counts, levels.selected_low, levels)
+
+
+def other_interval(counts: Counts, levels: Levels) -> Interval:
+    """Advantage of any single attack, its lower bound corrected for their number."""
+    return _interval(counts, levels.other_low, levels)
+
+
+def _interval(counts: Counts, alpha_low: float, levels: Levels) -> Interval:
+    estimate, low, high = advantage_bounds(counts, alpha_low=alpha_low, alpha_high=levels.high)
+    return Interval(float(estimate), float(low), float(high), levels.confidence)

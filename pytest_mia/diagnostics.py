@@ -1,0 +1,190 @@
+"""Can this audit answer the question at all? What is found here makes a verdict *invalid*, never a pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse, stats
+from scipy.sparse import csgraph
+
+from pytest_mia.arrays import BoolArray, FloatArray, IntArray
+from pytest_mia.randomness import generator_for
+from pytest_mia.signals import Signals
+
+SPLITS = 5
+BLIND_LEVEL = 0.01
+BOOSTED_FROM = 500
+BOOSTED_COLUMNS = 100
+COARSE = 20
+DIGITS = 8
+"""Floats that agree to this many digits count as the same when duplicates are sought."""
+
+
+def record_keys(X: Any, y: Any) -> IntArray | None:
+    """Number the distinct records: equal rows (label included, floats to 8 digits) share a number.
+
+    Parameters
+    ----------
+    X, y
+        Features in any of the supported types, and labels or ``None``.
+
+    Returns
+    -------
+    IntArray or None
+        One number per record (records,), or ``None`` for types whose records can't be compared.
+    """
+    rows = _rows(X)
+    if rows is None:
+        return None
+    labels = [""] * len(rows) if y is None else [repr(label) for label in np.asarray(y).tolist()]
+    numbers: dict[Any, int] = {}
+    return np.array([numbers.setdefault(key, len(numbers)) for key in zip(rows, labels, strict=True)], dtype=np.intp)
+
+
+def merge_groups(first: IntArray, second: IntArray) -> IntArray:
+    """Smallest groups that keep together what either grouping keeps together."""
+    records = len(first)
+    start = first.max() + 1
+    edges = sparse.coo_matrix((np.ones(records), (first, start + second)), shape=(start + second.max() + 1,) * 2)
+    _, component = csgraph.connected_components(edges, directed=False)
+    return np.asarray(np.unique(component[first], return_inverse=True)[1])
+
+
+def all_alike(signals: Signals, members: BoolArray) -> str | None:
+    """The finding that models trained on different halves answer exactly alike, so that nothing was trained.
+
+    Coarse answers, such as labels, may agree by themselves; they count as alike only when they are the same for every
+    record too.
+    """
+    values = signals.confidence if signals.confidence is not None else signals.correct
+    if values is None or len(values) < 2 or not (members[0] != members[1:]).any():
+        return None
+    distinct = len(np.unique(values))
+    if (values != values[0]).any() or 1 < distinct <= COARSE:
+        return None
+    return (
+        f"{len(values)} models trained on different halves give exactly the same answers: nothing was trained. "
+        "Check that the factory returns a fresh model, and that training changes it"
+    )
+
+
+def blind_advantage(X: Any, y: Any, members: BoolArray, seed: int) -> tuple[float, float]:
+    """How well members can be told from non-members without any model (the idea of Das, Zhang & Tramer 2024).
+
+    On five random halves a classifier of (x, y) is fitted and tested on the other half, by a one-sided Mann-Whitney
+    test. The p-values are combined as twice their median, which holds under any dependence.
+
+    Parameters
+    ----------
+    X, y
+        Records.
+    members
+        Which side each record (records,) is on.
+    seed
+        The audit's seed.
+
+    Returns
+    -------
+    float, float
+        Combined p-value, and the mean advantage on the held-out halves; (1, 0) for records that can't be made numbers.
+    """
+    features = _numbers(X, y)
+    if features is None:
+        return 1.0, 0.0
+    tests = [_blind_split(features, members, generator_for(seed, "blind", split)) for split in range(SPLITS)]
+    return min(1.0, 2 * float(np.median([p for p, _ in tests]))), float(np.mean([advantage for _, advantage in tests]))
+
+
+def shifted(X: Any, y: Any, members: BoolArray, *, seed: int, limit: float) -> str | None:
+    """The finding that members and non-members differ by themselves by more than half of the limit."""
+    p, advantage = blind_advantage(X, y, members, seed)
+    if p >= BLIND_LEVEL or advantage <= limit / 2:
+        return None
+    return (
+        f"members and non-members can be told apart without any model (advantage {advantage:.3f}, p = {p:.2g}): they "
+        "come from different sources, so the audit would measure that difference. Draw both sides at random from the "
+        "same records"
+    )
+
+
+def _blind_split(features: FloatArray, members: BoolArray, rng: np.random.Generator) -> tuple[float, float]:
+    fitted = rng.permutation(len(members)) < len(members) // 2
+    scores = _blind_scores(features[fitted], members[fitted], features[~fitted], seed=int(rng.integers(2**31)))
+    held = members[~fitted]
+    if held.all() or not held.any():
+        return 1.0, 0.0
+    p = float(stats.mannwhitneyu(scores[held], scores[~held], alternative="greater").pvalue)
+    cut = np.median(scores)
+    return p, float((scores[held] > cut).mean() - (scores[~held] > cut).mean())
+
+
+def _blind_scores(rows: FloatArray, members: BoolArray, asked: FloatArray, *, seed: int) -> FloatArray:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if members.all() or not members.any():
+        return np.zeros(len(asked))
+    models: list[Any] = [make_pipeline(StandardScaler(), LogisticRegression(C=0.05, max_iter=1000))]
+    if len(rows) >= BOOSTED_FROM and rows.shape[1] <= BOOSTED_COLUMNS:
+        models.append(HistGradientBoostingClassifier(max_iter=50, random_state=seed))
+    parts = [model.fit(rows, members).decision_function(asked) for model in models]
+    return np.asarray(sum(stats.rankdata(part) for part in parts))
+
+
+def _numbers(X: Any, y: Any) -> FloatArray | None:
+    """Records as a matrix of numbers for the blind test, label one-hot."""
+    values = _matrix(X)
+    if values is None:
+        return None
+    if y is None:
+        return values
+    labels = np.asarray(y)
+    classes, codes = np.unique(labels if labels.dtype.kind != "O" else labels.astype(str), return_inverse=True)
+    columns = np.eye(len(classes))[codes] if len(classes) <= len(codes) // 4 else codes[:, None].astype(float)
+    return np.hstack([values, columns])
+
+
+def _matrix(X: Any) -> FloatArray | None:
+    if isinstance(X, list) and X and isinstance(X[0], str):
+        from sklearn.feature_extraction.text import HashingVectorizer
+
+        return np.asarray(HashingVectorizer(n_features=512).transform(X).toarray())
+    if hasattr(X, "select_dtypes"):
+        codes = {name: X[name].astype("category").cat.codes for name in X.select_dtypes(exclude="number")}
+        X = X.assign(**codes)
+    dense = X.toarray() if sparse.issparse(X) else X.detach().cpu().numpy() if hasattr(X, "detach") else np.asarray(X)
+    if dense.dtype.kind not in "biuf":
+        return None
+    flat = dense.reshape(len(dense), -1).astype(np.float64)
+    return np.nan_to_num(flat, posinf=0.0, neginf=0.0)
+
+
+def _rows(X: Any) -> list[Any] | None:
+    if isinstance(X, list):
+        return X if all(isinstance(text, str) for text in X) else None
+    if hasattr(X, "itertuples"):
+        return [repr(row) for row in X.itertuples(index=False, name=None)]
+    if sparse.issparse(X):
+        rows = X.tocsr()
+        rows.sum_duplicates()
+        return [
+            (rows.indices[a:b].tobytes(), _rounded(rows.data[a:b]).tobytes())
+            for a, b in zip(rows.indptr[:-1], rows.indptr[1:], strict=True)
+        ]
+    dense = X.detach().cpu().numpy() if hasattr(X, "detach") else np.asarray(X)
+    if dense.dtype.kind not in "biuf":
+        return None
+    flat = np.ascontiguousarray(_rounded(dense.reshape(len(dense), -1)))
+    return [row.tobytes() for row in flat]
+
+
+def _rounded(values: FloatArray) -> FloatArray:
+    if values.dtype.kind != "f":
+        return values
+    with np.errstate(all="ignore"):
+        power = 10.0 ** (DIGITS - 1 - np.floor(np.log10(np.where(values == 0, 1, np.abs(values)))))
+        rounded = np.round(values * power) / power
+    return np.asarray(np.where(np.isfinite(rounded), rounded, values) + 0.0)

@@ -1,0 +1,187 @@
+"""From observations to a result: run the attacks, choose one, and put what it found into plain types."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pytest_mia import bounds, rotation
+from pytest_mia.arrays import BoolArray, FloatArray, IntArray
+from pytest_mia.attacks import Attack
+from pytest_mia.observations import Observations
+from pytest_mia.results import (
+    Accuracy,
+    AttackResult,
+    AuditResult,
+    Counts,
+    Exposure,
+    Seconds,
+    Selected,
+    SliceResult,
+)
+from pytest_mia.rotation import FALSE_POSITIVE_RATES, AttackRun
+from pytest_mia.settings import Settings
+from pytest_mia.statistics import measurable
+
+SHOWN_RECORDS = 10
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a result says besides the attacks' figures; attributes as in `AuditResult`."""
+
+    kind: str
+    audited: int
+    shadows: int
+    models: int
+    slices: Mapping[str, Sequence[Any]]
+    device: str
+    findings: tuple[str, ...]
+    notes: tuple[str, ...]
+    replay: str
+    training_seconds: float
+
+
+def find(fitting: Sequence[Attack], observations: Observations, context: Context, settings: Settings) -> AuditResult:
+    """Run attacks and describe what they found.
+
+    Parameters
+    ----------
+    fitting
+        Attacks that fit the signals; at least one.
+    observations
+        What they run on.
+    context
+        What else the result says.
+    settings
+        The audit's settings.
+    """
+    runs = [rotation.run_attack(attack, observations) for attack in fitting]
+    chosen = rotation.choose([run.learned for run in runs])
+    selected = rotation.pick([run.counts for run in runs], chosen)
+    guesses, ranks = _guesses(fitting, runs, chosen, observations)
+    levels = bounds.levels(settings.confidence, attacks=len(runs))
+    results = [_attack_result(run, levels) for run in runs]
+    return AuditResult(
+        kind=context.kind,
+        attack=_most_chosen(runs, chosen),
+        advantage=bounds.selected_interval(selected, levels),
+        selected=selected,
+        tails={f"{rate:g}": _tail(runs, place) for place, rate in enumerate(FALSE_POSITIVE_RATES)},
+        attacks=tuple(sorted(results, key=lambda result: -result.advantage.estimate)),
+        shadows=context.shadows,
+        models=context.models,
+        records=context.audited,
+        accuracy=_accuracy(observations),
+        slices=_slices(guesses, observations, context, settings),
+        most_exposed=_most_exposed(ranks, observations, context.audited),
+        seed=settings.seed,
+        device=context.device,
+        seconds=Seconds(context.training_seconds, 0.0),
+        findings=context.findings,
+        notes=context.notes,
+        replay=context.replay,
+        inconclusive=settings.inconclusive,
+    )
+
+
+def timed(result: AuditResult, seconds: Seconds) -> AuditResult:
+    """The result with its seconds filled in."""
+    return dataclasses.replace(result, seconds=seconds)
+
+
+def _attack_result(run: AttackRun, levels: bounds.Levels) -> AttackResult:
+    tails = {f"{rate:g}": counts for rate, counts in zip(FALSE_POSITIVE_RATES, run.tail_counts, strict=True)}
+    return AttackResult(
+        run.name,
+        bounds.other_interval(run.counts, levels),
+        float(run.auc.mean()),
+        {
+            rate: _rate(counts) if measurable(float(rate), sum(counts.nonmembers)) else None
+            for rate, counts in tails.items()
+        },
+        run.counts,
+        tails,
+    )
+
+
+def _tail(runs: Sequence[AttackRun], place: int) -> Selected:
+    chosen = rotation.choose([run.learned_tails[place] for run in runs])
+    return Selected(_most_chosen(runs, chosen), rotation.pick([run.tail_counts[place] for run in runs], chosen))
+
+
+def _most_chosen(runs: Sequence[AttackRun], chosen: IntArray) -> str:
+    return runs[int(np.bincount(chosen).argmax())].name
+
+
+def _rate(counts: Counts) -> float:
+    return sum(counts.flagged_members) / max(sum(counts.members), 1)
+
+
+def _guesses(
+    fitting: Sequence[Attack], runs: Sequence[AttackRun], chosen: IntArray, observations: Observations
+) -> tuple[BoolArray, FloatArray]:
+    """Guesses and ranks (targets, records) of the attack that was chosen for each target."""
+    flagged = np.zeros((len(chosen), observations.members.shape[1]), dtype=bool)
+    ranks = np.zeros(flagged.shape)
+    for index in np.unique(chosen):
+        rows = np.flatnonzero(chosen == index)
+        flagged[rows], ranks[rows] = rotation.guesses(fitting[index], runs[index], observations, rows)
+    return flagged, ranks
+
+
+def _accuracy(observations: Observations) -> Accuracy:
+    correct = observations.signals.correct
+    if correct is None:
+        return Accuracy(None, None)
+    inside, outside = observations.judged & observations.members, observations.judged & ~observations.members
+    return Accuracy(float(correct[inside].mean()), float(correct[outside].mean()))
+
+
+def _slices(
+    guesses: BoolArray, observations: Observations, context: Context, settings: Settings
+) -> tuple[SliceResult, ...]:
+    found = []
+    for name, column in context.slices.items():
+        values = np.array([str(value) for value in column])
+        distinct = np.unique(values)
+        levels = bounds.levels(settings.confidence, attacks=len(distinct) + 1)
+        for value in distinct:
+            counts = _counts_within(values == value, guesses, observations, context.audited)
+            records = int((values == value).sum())
+            found.append(SliceResult(name, str(value), records, counts, bounds.other_interval(counts, levels)))
+    return tuple(found)
+
+
+def _counts_within(part: BoolArray, guesses: BoolArray, observations: Observations, audited: int) -> Counts:
+    targets = observations.targets
+    judged = observations.judged[targets, :audited] & part
+    members, flagged = observations.members[targets, :audited], guesses[:, :audited]
+    return Counts(
+        *(
+            tuple(int(count) for count in mask.sum(axis=1))
+            for mask in (judged & members & flagged, judged & members, judged & ~members & flagged, judged & ~members)
+        )
+    )
+
+
+def _most_exposed(ranks: FloatArray, observations: Observations, audited: int) -> tuple[Exposure, ...]:
+    """Records whose ranks as a member and as a non-member lie furthest apart; a missing side counts as the middle."""
+    targets = observations.targets
+    judged = observations.judged[targets, :audited]
+    inside, outside = (
+        judged & observations.members[targets, :audited],
+        judged & ~observations.members[targets, :audited],
+    )
+    exposure = _mean_rank(ranks[:, :audited], inside) - _mean_rank(ranks[:, :audited], outside)
+    first = np.argsort(-exposure, kind="stable")[:SHOWN_RECORDS]
+    return tuple(Exposure(int(record), float(exposure[record])) for record in first)
+
+
+def _mean_rank(ranks: FloatArray, mask: BoolArray) -> FloatArray:
+    count = mask.sum(axis=0)
+    return np.divide((ranks * mask).sum(axis=0), count, out=np.full(ranks.shape[1], 0.5), where=count > 0)

@@ -1,0 +1,182 @@
+"""The gates: a result and a limit in, a judged result out, and the verdict raised where it is not a pass."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import unittest
+import warnings
+from collections.abc import Sequence
+
+from pytest_mia import bounds, verdict
+from pytest_mia.errors import (
+    InconclusiveAuditError,
+    InconclusiveAuditWarning,
+    InvalidAuditError,
+    MembershipLeakError,
+    MIAUsageError,
+)
+from pytest_mia.results import AuditResult, Interval, Selected
+from pytest_mia.statistics import epsilon_lower_bound, measurable, rate_bounds
+
+
+def membership_advantage(
+    result: AuditResult, threshold: float, *, by: str | None = None, confidence: float | None = None
+) -> AuditResult:
+    """Judge TPR - FPR, overall and in every part of one slice; see `AuditResult.assert_membership_advantage_below`."""
+    _check(result, threshold=threshold, by=by, confidence=confidence)
+    result = _at_confidence(result, confidence)
+    others = [(attack.name, attack.advantage) for attack in result.attacks]
+    parts = [(f"{part.by}={part.value}", part.advantage) for part in result.slices if part.by == by]
+    return _judge(result, "membership_advantage", threshold, result.advantage, others, parts)
+
+
+def tpr(
+    result: AuditResult, threshold: float, *, at_fpr: float = 0.001, confidence: float | None = None
+) -> AuditResult:
+    """Judge the TPR at a fixed FPR; see `AuditResult.assert_tpr_below`."""
+    rate = f"{at_fpr:g}"
+    if rate not in result.tails:
+        raise MIAUsageError(f"at_fpr must be one of {', '.join(result.tails)}, got {at_fpr!r}")
+    _check(result, threshold=threshold, confidence=confidence)
+    confidence = confidence or result.advantage.confidence
+    tail, levels = result.tails[rate], bounds.levels(confidence, attacks=len(result.attacks))
+    interval = _rate_interval(tail, levels.selected_low, levels)
+    others = [
+        (attack.name, _rate_interval(Selected(attack.name, attack.tail_counts[rate]), levels.other_low, levels))
+        for attack in result.attacks
+    ]
+    result = dataclasses.replace(result, attack=tail.attack)
+    nonmembers = sum(tail.counts.nonmembers)
+    if not measurable(at_fpr, nonmembers):
+        reason = f"an FPR of {rate} needs {math.ceil(10 / at_fpr):,} non-members, there are {nonmembers:,}"
+        return _closed(result, f"tpr_at_fpr_{rate}", threshold, interval, "inconclusive", [reason])
+    return _judge(result, f"tpr_at_fpr_{rate}", threshold, interval, others, [])
+
+
+def epsilon(
+    result: AuditResult, claimed: float, *, delta: float = 1e-5, confidence: float | None = None
+) -> AuditResult:
+    """Compare a claimed epsilon with the measured lower bound; see `AuditResult.assert_epsilon_below`."""
+    problems = [] if claimed > 0 else [f"epsilon must be above 0, got {claimed!r}"]
+    problems += [] if 0 <= delta < 1 else [f"delta must be from 0 to 1, 1 excluded, got {delta!r}"]
+    if problems:
+        raise MIAUsageError(problems)
+    _check(result, threshold=0.5, confidence=confidence)
+    confidence = confidence or result.advantage.confidence
+    looks = [result.selected, *(tail.counts for tail in result.tails.values())]
+    alpha = (1 - confidence) / len(looks)
+    low = max(epsilon_lower_bound(counts, delta=delta, alpha=alpha) for counts in looks)
+    interval = Interval(low, low, math.inf, confidence)
+    outcome = "invalid" if result.findings else "leak" if low > claimed else "pass"
+    reasons = {"leak": [f"a training with epsilon {claimed:g} (delta {delta:g}) can't leak that much"], "pass": []}
+    return _closed(result, "epsilon", claimed, interval, outcome, reasons.get(outcome, []))
+
+
+def enforce(judged: AuditResult) -> AuditResult:
+    """Return a passed result; raise, warn or skip for any other verdict.
+
+    The exception carries the judged result as ``result``.
+    """
+    error: Exception
+    match judged.verdict:
+        case "pass":
+            return judged
+        case "leak":
+            error = MembershipLeakError(judged.message)
+        case "invalid":
+            error = InvalidAuditError(judged.message)
+        case _ if judged.inconclusive == "warn":
+            warnings.warn(judged.message, InconclusiveAuditWarning, stacklevel=3)
+            return judged
+        case _ if judged.inconclusive == "skip":
+            error = unittest.SkipTest(judged.message)
+        case _:
+            error = InconclusiveAuditError(judged.message)
+    error.result = judged  # type: ignore[attr-defined]
+    raise error
+
+
+def _check(result: AuditResult, *, threshold: float, by: str | None = None, confidence: float | None = None) -> None:
+    problems = []
+    if not 0 < threshold <= 1:
+        problems.append(f"the limit must be above 0 and at most 1, got {threshold!r}")
+    if confidence is not None and not 0.5 < confidence < 1:
+        problems.append(f"confidence must be a number from 0.5 to 1, both excluded, got {confidence!r}")
+    known = sorted({part.by for part in result.slices})
+    if by is not None and by not in known:
+        problems.append(f"by must name a slice of the dataset ({', '.join(known) or 'it has none'}), got {by!r}")
+    if problems:
+        raise MIAUsageError(problems)
+
+
+def _at_confidence(result: AuditResult, confidence: float | None) -> AuditResult:
+    if confidence is None or confidence == result.advantage.confidence:
+        return result
+    levels = bounds.levels(confidence, attacks=len(result.attacks))
+    return dataclasses.replace(
+        result,
+        advantage=bounds.selected_interval(result.selected, levels),
+        attacks=tuple(
+            dataclasses.replace(attack, advantage=bounds.other_interval(attack.counts, levels))
+            for attack in result.attacks
+        ),
+        slices=tuple(
+            dataclasses.replace(
+                part,
+                advantage=bounds.other_interval(
+                    part.counts,
+                    bounds.levels(confidence, attacks=1 + sum(each.by == part.by for each in result.slices)),
+                ),
+            )
+            for part in result.slices
+        ),
+    )
+
+
+def _rate_interval(tail: Selected, alpha_low: float, levels: bounds.Levels) -> Interval:
+    flagged, members = tail.counts.flagged_members, tail.counts.members
+    estimate, low, _ = rate_bounds(flagged, members, alpha=alpha_low)
+    high = rate_bounds(flagged, members, alpha=levels.high)[2]
+    return Interval(float(estimate), float(low), float(high), levels.confidence)
+
+
+Named = Sequence[tuple[str, Interval]]
+
+
+def _judge(
+    result: AuditResult, metric: str, threshold: float, interval: Interval, others: Named, parts: Named
+) -> AuditResult:
+    """Pass and leak by the selected attack; a leak also by any other attack or part of a slice that is above the limit."""
+    above = [(name, each) for name, each in [*others, *parts] if each.low > threshold]
+    undecided = [(name, each) for name, each in parts if each.high >= threshold]
+    if result.findings:
+        return _closed(result, metric, threshold, interval, "invalid", [])
+    if interval.low > threshold:
+        return _closed(
+            result, metric, threshold, interval, "leak", [f"{name} reaches {each}" for name, each in above[:3]]
+        )
+    if above:
+        name, worst = max(above, key=lambda pair: pair[1].low)
+        reason = f"{name} is above the limit, though the selected attack {result.attack} reaches {interval}"
+        return _closed(result, metric, threshold, worst, "leak", [reason])
+    if interval.high < threshold and not undecided:
+        return _closed(result, metric, threshold, interval, "pass", [])
+    worst = interval if interval.high >= threshold else max(undecided, key=lambda pair: pair[1].high)[1]
+    reasons = [f"{name} reaches {each}" for name, each in undecided]
+    reasons += verdict.what_would_decide(result, threshold, worst) if metric == "membership_advantage" else []
+    return _closed(result, metric, threshold, worst, "inconclusive", reasons)
+
+
+def _closed(
+    result: AuditResult, metric: str, threshold: float, interval: Interval, outcome: str, reasons: Sequence[str]
+) -> AuditResult:
+    judged = dataclasses.replace(
+        result,
+        metric=metric,
+        threshold=float(threshold),
+        judged=interval,
+        verdict=outcome,
+        reasons=(*result.findings, *reasons) if outcome == "invalid" else tuple(reasons),
+    )
+    return dataclasses.replace(judged, message=verdict.message(judged))

@@ -1,0 +1,85 @@
+"""Who trains on what: every model gets its own independent random half of the records.
+
+A record's memberships are never balanced over the models: with "each record in exactly half of the models" the target's
+membership can be read off the others', and an attack reaches AUC 1.0 without any leak.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_mia.arrays import BoolArray, IntArray
+from pytest_mia.randomness import generator_for
+
+DECILES = 10
+MOST_STRATA_SHARE = 0.25
+
+
+def strata_of(y: npt.ArrayLike | None, records: int) -> IntArray:
+    """Group records by what their halves are balanced for: the class, or deciles of a continuous label.
+
+    Parameters
+    ----------
+    y
+        Labels (records,) of any type, or ``None``.
+    records
+        Number of records.
+
+    Returns
+    -------
+    IntArray
+        A stratum from 0 per record; all 0 where `y` is missing or names nearly every record on its own.
+    """
+    if y is None:
+        return np.zeros(records, dtype=np.intp)
+    values = np.asarray(y)
+    if values.ndim != 1 or values.dtype.kind == "O":
+        values = np.array([repr(value) for value in y])  # type: ignore[union-attr]
+    classes, codes = np.unique(values, return_inverse=True)
+    if len(classes) <= MOST_STRATA_SHARE * records:
+        return codes
+    if values.dtype.kind not in "iuf":
+        return np.zeros(records, dtype=np.intp)
+    return (np.argsort(np.argsort(values, kind="stable")) * DECILES // records).astype(np.intp)
+
+
+def draw_halves(strata: IntArray, *, models: int, seed: int, groups: IntArray | None = None) -> BoolArray:
+    """Draw an independent, stratified random half of the records for each model.
+
+    Half of every stratum is drawn; an odd one is rounded up or down by a coin. Model k's half depends on `seed` and k
+    alone, so that more models later leave the first ones as they were.
+
+    Parameters
+    ----------
+    strata
+        Stratum of each record (records,), numbered from 0.
+    models
+        Number of halves to draw.
+    seed
+        The audit's seed.
+    groups
+        Group of each record (records,), numbered from 0; records of one group go together, and a group's stratum is
+        that of its first record.
+
+    Returns
+    -------
+    BoolArray
+        Memberships (models, records): True where the model trains on the record.
+    """
+    unit_of = np.arange(len(strata)) if groups is None else groups
+    _, first = np.unique(unit_of, return_index=True)
+    units = [_half(strata[first], generator_for(seed, "membership", model)) for model in range(models)]
+    return np.array(units, dtype=bool).reshape(models, -1)[:, unit_of]
+
+
+def _half(strata: IntArray, rng: np.random.Generator) -> BoolArray:
+    shuffled = rng.permutation(len(strata))
+    order = shuffled[np.argsort(strata[shuffled], kind="stable")]
+    arranged = strata[order]
+    position = np.arange(len(strata)) - np.searchsorted(arranged, arranged)
+    sizes = np.bincount(strata)
+    drawn = (sizes + rng.integers(0, 2, len(sizes))) // 2
+    member = np.empty(len(strata), dtype=bool)
+    member[order] = position < drawn[arranged]
+    return member

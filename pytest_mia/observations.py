@@ -1,0 +1,139 @@
+"""What the attacker and the judge see: signals and memberships of every model, and who may know which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pytest_mia.arrays import BoolArray, FloatArray, IntArray
+from pytest_mia.signals import Signals
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Everything that attacks are run and judged on. Models are rows, records are columns.
+
+    Attributes
+    ----------
+    signals
+        Signals (models, records).
+    members
+        Memberships (models, records).
+    labels
+        Class code of each record (records,).
+    references
+        Models (models,) that the attacker trained: shadows of every target but themselves.
+    known
+        Pairs (models, records) whose membership the attacker knows and learns from.
+    judged
+        Pairs (models, records) on which attacks are judged. A model with any judged pair is a target.
+    seed
+        The audit's seed, for attacks that fit a model of their own.
+    """
+
+    signals: Signals
+    members: BoolArray
+    labels: IntArray
+    references: BoolArray
+    known: BoolArray
+    judged: BoolArray
+    seed: int = 0
+
+    @property
+    def targets(self) -> IntArray:
+        """Rows of the target models."""
+        return np.flatnonzero(self.judged.any(axis=1))
+
+
+def recipe(signals: Signals, members: BoolArray, labels: IntArray, *, seed: int = 0) -> Observations:
+    """Every model is a target in turn and a shadow of all the others."""
+    every_model, every_pair = np.ones(len(members), dtype=bool), np.ones(members.shape, dtype=bool)
+    return Observations(signals, members, labels, every_model, every_pair, every_pair, seed)
+
+
+@dataclass(frozen=True)
+class Side:
+    """Moments per record (records,) over the shadows that had, or had not, the record in training.
+
+    Attributes
+    ----------
+    count, mean, squares
+        Number of shadows, mean of their signals (0 where there are none), and sum of squared deviations from it.
+    """
+
+    count: FloatArray
+    mean: FloatArray
+    squares: FloatArray
+
+    @property
+    def spread(self) -> float:
+        """Pooled variance within records; NaN-free, 0 where nothing varies."""
+        return float(self.squares.sum() / max(self.count.sum(), 1.0))
+
+
+class Moments:
+    """Moments of a signal over the shadows of any target, each target left out of its own shadows.
+
+    The sums over all shadows are made once; a target's own share is taken off again, so all targets together cost
+    O(models x records).
+
+    Parameters
+    ----------
+    values
+        Signal (models, records).
+    members
+        Memberships (models, records).
+    references
+        Models (models,) that serve as shadows.
+    """
+
+    def __init__(self, values: FloatArray, members: BoolArray, references: BoolArray) -> None:
+        self.centre = values[references].mean(axis=0)
+        self.deviations = values - self.centre
+        self.members, self.references = members, references
+        shadows, inside = self.deviations[references], members[references]
+        self._inside = _sums(np.where(inside, shadows, 0.0), inside)
+        self._outside = _sums(np.where(inside, 0.0, shadows), ~inside)
+
+    def without(self, model: int) -> tuple[Side, Side]:
+        """Moments of the shadows that had each record, and of those that had not, `model` itself left out."""
+        own, inside = float(self.references[model]), self.members[model]
+        return self._side(self._inside, model, own * inside), self._side(self._outside, model, own * ~inside)
+
+    def shadows(self, model: int) -> int:
+        """How many shadows attack `model`."""
+        return int(self.references.sum() - self.references[model])
+
+    def _side(self, sums: tuple[FloatArray, FloatArray, FloatArray], model: int, own: FloatArray) -> Side:
+        deviation = self.deviations[model]
+        count = sums[0] - own
+        total, squares = sums[1] - own * deviation, sums[2] - own * deviation**2
+        shift = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
+        mean = np.where(count > 0, self.centre + shift, 0.0)
+        return Side(count, mean, np.maximum(squares - count * shift**2, 0.0))
+
+
+def _sums(deviations: FloatArray, chosen: BoolArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    return chosen.sum(axis=0).astype(np.float64), deviations.sum(axis=0), np.einsum("kn,kn->n", deviations, deviations)
+
+
+def means(inside: Side, outside: Side) -> tuple[FloatArray, FloatArray]:
+    """Mean signals as a member and as a non-member, with a missing side filled in from the other one.
+
+    A record that no shadow had (or that all had) takes the side that exists, moved by the mean difference of those
+    records that have both.
+    """
+    has_in, has_out = inside.count > 0, outside.count > 0
+    both = has_in & has_out
+    difference = float((inside.mean - outside.mean)[both].mean()) if both.any() else 0.0
+    return (
+        np.where(has_in, inside.mean, outside.mean + difference),
+        np.where(has_out, outside.mean, inside.mean - difference),
+    )
+
+
+def rows(observations: Observations) -> Iterator[int]:
+    """Models that need a score: targets, and those from which thresholds are learnt."""
+    yield from np.flatnonzero(observations.judged.any(axis=1) | observations.known.any(axis=1)).tolist()

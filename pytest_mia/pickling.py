@@ -1,0 +1,56 @@
+"""Sending the user's code to worker processes, whatever file it stands in."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from joblib.externals import cloudpickle
+
+
+def dumps(value: Any, by_value: Iterable[ModuleType] = ()) -> bytes:
+    """Pickle a value, lambdas and local classes included.
+
+    Parameters
+    ----------
+    value
+        Anything that cloudpickle can pickle.
+    by_value
+        Modules whose functions and classes are sent as code rather than by name.
+    """
+    with _by_value(by_value):
+        return bytes(cloudpickle.dumps(value))
+
+
+def loads(data: bytes) -> Any:
+    """The value that `dumps` pickled."""
+    return cloudpickle.loads(data)
+
+
+def test_modules() -> list[ModuleType]:
+    """Loaded modules that another process can't import by name: conftests (many share one name) and test files."""
+    return [
+        module
+        for module in list(sys.modules.values())
+        if (name := Path(getattr(module, "__file__", None) or "").stem) == "conftest"
+        or name.startswith("test_")
+        or name.endswith("_test")
+    ]
+
+
+@contextlib.contextmanager
+def _by_value(modules: Iterable[ModuleType]) -> Iterator[None]:
+    ours = [module for module in modules if sys.modules.get(module.__name__) is module]
+    before = cloudpickle.list_registry_pickle_by_value()
+    added = [module for module in ours if module.__name__ not in before]
+    for module in added:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in added:
+            cloudpickle.unregister_pickle_by_value(module)

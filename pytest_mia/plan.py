@@ -1,0 +1,228 @@
+"""The plan of an audit: who trains on what, who attacks whom, and where it is judged, all before any training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from pytest_mia import attacks
+from pytest_mia.arrays import BoolArray
+from pytest_mia.dataset import Dataset
+from pytest_mia.errors import MIAUsageError
+from pytest_mia.memberships import draw_halves
+from pytest_mia.randomness import seed_for
+from pytest_mia.settings import Settings
+from pytest_mia.shadows import Job, Method, call_factory
+from pytest_mia.statistics import least_records, least_records_to_pass
+from pytest_mia.subject import Records, Subject, gather
+
+DEFAULT_LIMIT = 0.05
+ANY_LIMIT = 1e-6
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done. Models are rows, records are columns.
+
+    Attributes
+    ----------
+    kind
+        "recipe" or "release".
+    records
+        All records.
+    jobs
+        Models to train; their rows come first.
+    target
+        The released model, which fills all rows after those of `jobs`; ``None`` for a recipe.
+    members, references, known, judged
+        As in `pytest_mia.observations.Observations`.
+    shadows
+        Shadows that attack each target.
+    """
+
+    kind: str
+    records: Records
+    jobs: tuple[Job, ...]
+    target: Any
+    members: BoolArray
+    references: BoolArray
+    known: BoolArray
+    judged: BoolArray
+    shadows: int
+
+
+def make(subject: Subject, settings: Settings, method: Method, *, threshold: float | None) -> Plan:
+    """Check everything that can be checked without training, and decide who trains on what.
+
+    Raises
+    ------
+    MIAUsageError
+        With every problem that was found.
+    ModelTrainingError
+        When the factory raises.
+    """
+    problems = attack_problems(settings)
+    if subject.target is None and settings.shadows == 0:
+        problems.append("shadows must be at least 3 to audit a recipe, got 0; give mia_target to audit a trained model")
+    if subject.model_factory is None and settings.shadows > 0:
+        problems.append("mia_model_factory is missing: a callable without arguments that returns an untrained model")
+    try:
+        records = gather(subject, seed=settings.seed, limit=threshold or DEFAULT_LIMIT)
+    except MIAUsageError as error:
+        raise MIAUsageError([*problems, *error.problems]) from None
+    if not problems:
+        problems += _size_problems(records, settings, threshold)
+        problems += _model_problems(subject, records, settings, method)
+    if problems:
+        raise MIAUsageError(problems)
+    records = replace(records, notes=(*records.notes, *_power_note(records, settings, threshold)))
+    return _release(subject, records, settings) if subject.target is not None else _recipe(subject, records, settings)
+
+
+def attack_problems(settings: Settings) -> list[str]:
+    """Attack names that don't exist, with those that do."""
+    strange = attacks.unknown(settings.attacks or ())
+    if not strange:
+        return []
+    known = ", ".join(attack.name for attack in attacks.ATTACKS)
+    return [f"unknown attack {', '.join(map(repr, strange))}; the attacks are {known}"]
+
+
+def _recipe(subject: Subject, records: Records, settings: Settings) -> Plan:
+    """Every model a target in turn, its shadows the others; or shadows of their own, where the attacker guesses."""
+    targets = _jobs(_factories(subject.model_factory, settings.shadows + 1), _trainable(records), records, settings)
+    if subject.shadow_factory is None and subject.shadow_dataset is None:
+        shape = (len(targets), records.audited)
+        every = np.ones(shape, dtype=bool)
+        return _plan("recipe", records, targets, None, np.ones(len(targets), dtype=bool), every, every, settings)
+    held = _held(subject, records)
+    guessed = _jobs(_shadow_factories(subject, settings), held, records, settings, first=len(targets))
+    is_shadow = np.repeat([False, True], [len(targets), len(guessed)])
+    known = is_shadow[:, None] & held
+    judged = ~is_shadow[:, None] & _trainable(records)
+    return _plan("recipe", records, targets + guessed, None, is_shadow, known, judged, settings)
+
+
+def _release(subject: Subject, records: Records, settings: Settings) -> Plan:
+    """The released model against shadows; without shadows, half of its records teach and the other half judge."""
+    audited = _trainable(records)
+    if settings.shadows == 0:
+        learnt = draw_halves(records.members.astype(int), models=1, seed=seed_for(settings.seed, "split"))  # type: ignore[union-attr]
+        nothing = np.zeros_like(learnt[0])
+        known, judged = np.stack([learnt[0], nothing]), np.stack([nothing, ~learnt[0]])
+        return _plan("release", records, (), subject.target.model, np.zeros(2, dtype=bool), known, judged, settings)
+    held = _held(subject, records)
+    shadows = _jobs(_shadow_factories(subject, settings), held, records, settings)
+    is_shadow = np.arange(len(shadows) + 1) < len(shadows)
+    known, judged = is_shadow[:, None] & held, ~is_shadow[:, None] & audited
+    return _plan("release", records, shadows, subject.target.model, is_shadow, known, judged, settings)
+
+
+def _plan(
+    kind: str,
+    records: Records,
+    jobs: tuple[Job, ...],
+    target: Any,
+    references: BoolArray,
+    known: BoolArray,
+    judged: BoolArray,
+    settings: Settings,
+) -> Plan:
+    members = np.zeros(known.shape, dtype=bool)
+    for job in jobs:
+        members[job.number] = job.members
+    if records.members is not None:
+        members[len(jobs) :, : records.audited] = records.members
+    return Plan(kind, records, jobs, target, members, references, known, judged, settings.shadows)
+
+
+def _jobs(
+    factories: list[Callable[[], Any]], held: BoolArray, records: Records, settings: Settings, first: int = 0
+) -> tuple[Job, ...]:
+    """One job per factory, numbered from `first`, each on its own half of the records that are held."""
+    groups = None if records.groups is None else np.unique(records.groups[held], return_inverse=True)[1]
+    strata = np.unique(records.data.labels[held], return_inverse=True)[1]
+    halves = draw_halves(strata, models=first + len(factories), seed=settings.seed, groups=groups)
+    jobs = []
+    for number, factory in enumerate(factories, start=first):
+        members = np.zeros(len(held), dtype=bool)
+        members[held] = halves[number]
+        jobs.append(Job(number, seed_for(settings.seed, "model", number), factory, members))
+    return tuple(jobs)
+
+
+def _factories(factory: Callable[[], Any] | None, models: int) -> list[Callable[[], Any]]:
+    return [factory] * models if factory is not None else []
+
+
+def _shadow_factories(subject: Subject, settings: Settings) -> list[Callable[[], Any]]:
+    guesses = subject.shadow_factories
+    return [guesses[number % len(guesses)] for number in range(settings.shadows)]
+
+
+def _trainable(records: Records) -> BoolArray:
+    """The audited records as a mask over all."""
+    return np.arange(len(records.data.labels)) < records.audited
+
+
+def _held(subject: Subject, records: Records) -> BoolArray:
+    """Records that shadows train on: the attacker's own where he has some, otherwise all there are."""
+    audited = _trainable(records)
+    return ~audited if subject.shadow_dataset is not None else np.ones_like(audited)
+
+
+def _sides(records: Records, settings: Settings) -> tuple[int, int]:
+    """Records that count (twice the smaller side), and target models."""
+    if records.members is None:
+        return records.audited, settings.shadows + 1
+    smaller = 2 * int(min(records.members.sum(), (~records.members).sum()))
+    return (smaller if settings.shadows else smaller // 2), 1
+
+
+def _size_problems(records: Records, settings: Settings, threshold: float | None) -> list[str]:
+    size, targets = _sides(records, settings)
+    least = least_records(threshold or ANY_LIMIT, targets=targets, alpha=1 - settings.confidence)
+    if size >= least:
+        return []
+    return [f"{size} records are too few for any verdict; at least {least} are needed, half of them non-members"]
+
+
+def _power_note(records: Records, settings: Settings, threshold: float | None) -> list[str]:
+    if threshold is None:
+        return []
+    size, targets = _sides(records, settings)
+    least = least_records_to_pass(threshold, targets=targets, alpha=1 - settings.confidence)
+    if size >= least:
+        return []
+    return [f"no model can pass at {threshold:g} with {size} records, however little it leaks; {least} are needed"]
+
+
+def _model_problems(subject: Subject, records: Records, settings: Settings, method: Method) -> list[str]:
+    """What is wrong with fresh models of every factory, each problem once."""
+    factories = () if settings.shadows == 0 else subject.shadow_factories
+    if subject.target is None and subject.model_factory is not None:
+        factories = (subject.model_factory, *factories)
+    problems: list[str] = []
+    for factory in dict.fromkeys(factories):
+        if not callable(factory):
+            problems.append(f"mia_model_factory must be callable without arguments, got {type(factory).__name__}")
+            continue
+        problems += _fresh_problems(factory, records, settings, method)
+    return list(dict.fromkeys(problems))
+
+
+def _fresh_problems(factory: Callable[[], Any], records: Records, settings: Settings, method: Method) -> list[str]:
+    first, second = (call_factory(factory, seed_for(settings.seed, "check", call)) for call in range(2))
+    if first is second:
+        return [
+            "mia_model_factory returned the same object twice; it must return a fresh model at each call, "
+            "such as lambda: RandomForestClassifier()"
+        ]
+    try:
+        adapter = method.adapter(first, records.data)
+        return adapter.problems(first, Dataset(records.data.X, records.data.y))
+    except MIAUsageError as error:
+        return list(error.problems)

@@ -1,0 +1,288 @@
+"""Training: every model by its own call of the factory, on its own half, with its own seed.
+
+Models are trained in parallel processes through joblib, each with one inner thread, so that the figures are the same
+bit for bit whatever the number of workers. A model's answers are reduced to signals where it was trained; the model
+itself is dropped unless it is asked for.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pytest_mia import pickling
+from pytest_mia.answers import checked
+from pytest_mia.arrays import BoolArray, IntArray
+from pytest_mia.dataset import take
+from pytest_mia.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
+from pytest_mia.models import Adapter, adapter_for
+from pytest_mia.randomness import seed_for, seeded, single_threaded
+from pytest_mia.signals import Signals, mean, signals_of
+
+Progress = Callable[[int, int, float], None]
+"""Told of (models done, models in all, seconds since the start)."""
+
+QUERIES_WHEN_ANSWERS_VARY = 16
+VARIES_BEYOND = 1e-6
+WORTH_A_PROCESS = 2.0
+"""Seconds of training left below which starting processes takes longer than it saves."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """The records that models are trained on and asked about.
+
+    Attributes
+    ----------
+    X, y
+        Features and labels in the user's own types.
+    classes
+        The distinct labels in order; empty for models that answer with losses.
+    labels
+        Class code, or stratum, of each record (records,).
+    """
+
+    X: Any
+    y: Any
+    classes: Any
+    labels: IntArray
+
+
+@dataclass(frozen=True)
+class Method:
+    """How models are trained and asked.
+
+    Attributes
+    ----------
+    training, predict, loss
+        As the fixtures of these names gave them.
+    device
+        Where torch models are trained.
+    queries
+        Queries averaged per record; ``None`` decides it on the first model.
+    """
+
+    training: Any
+    predict: Any
+    loss: Any
+    device: str
+    queries: int | None
+
+    def adapter(self, model: Any, data: Data) -> Adapter:
+        """The adapter for a model of this audit."""
+        return adapter_for(
+            model,
+            classes=data.classes,
+            training=self.training,
+            predict=self.predict,
+            loss=self.loss,
+            device=self.device,
+        )
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model to train: its number, its seed, its factory and its members (records,)."""
+
+    number: int
+    seed: int
+    factory: Callable[[], Any]
+    members: BoolArray
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What is kept of a trained model.
+
+    Attributes
+    ----------
+    number
+        The model's number in the audit.
+    signals
+        Its answers on all records, reduced.
+    queries
+        Queries that were averaged per record.
+    device, description
+        Where and how it was trained.
+    model
+        The model itself, where it was asked for.
+    """
+
+    number: int
+    signals: Signals
+    queries: int
+    device: str
+    description: str
+    model: Any = None
+
+
+def train_all(
+    jobs: Sequence[Job],
+    data: Data,
+    method: Method,
+    *,
+    workers: int,
+    progress: Progress | None = None,
+    keep_models: bool = False,
+) -> list[Trained]:
+    """Train every model and ask it about every record.
+
+    The first model is trained in this process: it shows early what is wrong, tells the time that the others will
+    take, and whether answers vary. The others follow here when they are quick, or in parallel processes.
+
+    Parameters
+    ----------
+    jobs
+        The models to train.
+    data, method
+        On what, and how.
+    workers
+        Processes to use at the most.
+    progress
+        Told after each model.
+    keep_models
+        Keep the models; they are then all trained in this process.
+
+    Returns
+    -------
+    list of Trained
+        In the order of `jobs`.
+
+    Raises
+    ------
+    ModelTrainingError
+        When the user's code raises; the message holds its traceback.
+    InvalidAuditError
+        When a model answers with NaN.
+    """
+    start, total = time.perf_counter(), len(jobs)
+    tell = progress or (lambda done, total, seconds: None)
+    tell(0, total, 0.0)
+    first = train_one(jobs[0], data, method, keep_model=keep_models)
+    seconds = time.perf_counter() - start
+    tell(1, total, seconds)
+    method = replace(method, queries=first.queries)
+    alone = workers == 1 or keep_models or first.device != "cpu" or seconds * (total - 1) < WORTH_A_PROCESS
+    others = (
+        (train_one(job, data, method, keep_model=keep_models) for job in jobs[1:])
+        if alone
+        else _in_processes(jobs[1:], data, method, min(workers, total - 1))
+    )
+    trained = [first]
+    for one in others:
+        trained.append(one)
+        tell(len(trained), total, time.perf_counter() - start)
+    return sorted(trained, key=lambda one: one.number)
+
+
+def train_one(job: Job, data: Data, method: Method, *, keep_model: bool = False) -> Trained:
+    """Train one model and ask it about every record; the user's global generators stay as they were."""
+    with seeded(job.seed), single_threaded():
+        try:
+            model = job.factory()
+            adapter = method.adapter(model, data)
+            rows = np.flatnonzero(job.members)
+            model = adapter.fit(model, take(data.X, rows), None if data.y is None else take(data.y, rows), job.seed)
+            signals, queries = ask(adapter, model, data, method, job.seed)
+        except (MIAUsageError, InvalidAuditError) as error:
+            error.add_note(f"while training model {job.number} (seed {job.seed})")
+            raise
+        except Exception as error:
+            raise ModelTrainingError(_failure(f"model {job.number} (seed {job.seed})", error)) from None
+    return Trained(job.number, signals, queries, adapter.device, adapter.description, model if keep_model else None)
+
+
+def ask(adapter: Adapter, model: Any, data: Data, method: Method, seed: int) -> tuple[Signals, int]:
+    """Signals of a trained model on every record, averaged over queries where its answers vary.
+
+    Returns
+    -------
+    Signals, int
+        The signals and the number of queries that were averaged.
+    """
+
+    def query(number: int) -> Signals:
+        with seeded(seed_for(seed, "query", number)):
+            answer = adapter.answer(model, data.X, data.y)
+        return signals_of(checked(answer, len(data.labels)), data.labels)
+
+    first = query(0)
+    queries = method.queries
+    if queries is None:
+        queries = QUERIES_WHEN_ANSWERS_VARY if _differ(first, query(1)) else 1
+    return mean([first, *(query(number) for number in range(1, queries))]), queries
+
+
+def call_factory(factory: Callable[[], Any], seed: int) -> Any:
+    """A fresh model, before any is trained; an error in the factory is shown as the user's own.
+
+    Raises
+    ------
+    ModelTrainingError
+        When the factory raises.
+    """
+    with seeded(seed):
+        try:
+            return factory()
+        except Exception as error:
+            raise ModelTrainingError(_failure("a model: mia_model_factory raised", error)) from None
+
+
+def _in_processes(jobs: Sequence[Job], data: Data, method: Method, workers: int) -> Iterator[Trained]:
+    import joblib
+
+    modules = pickling.test_modules()
+    parcels = [pickling.dumps((job, method), modules) for job in jobs]
+    # X travels on its own, so that joblib can share large arrays among the workers instead of copying them.
+    calls = (
+        joblib.delayed(_unpack_and_train)(parcel, sys.path, data.X, data.y, data.classes, data.labels)
+        for parcel in parcels
+    )
+    pool = joblib.Parallel(n_jobs=workers, backend="loky", return_as="generator_unordered")
+    yield from pool(calls)
+
+
+def _unpack_and_train(parcel: bytes, path: list[str], X: Any, y: Any, classes: Any, labels: IntArray) -> Trained:
+    sys.path[:] = path
+    job, method = pickling.loads(parcel)
+    return train_one(job, Data(X, y, classes, labels), method)
+
+
+def _differ(first: Signals, second: Signals) -> bool:
+    a, b = (signals.confidence if signals.confidence is not None else signals.correct for signals in (first, second))
+    assert a is not None
+    assert b is not None
+    return bool(np.any(np.abs(a - b) > VARIES_BEYOND * np.maximum(1.0, np.abs(a))))
+
+
+def _failure(what: str, error: Exception) -> str:
+    """One line that says what failed, then the traceback of the user's code without our own frames."""
+    ours = str(Path(__file__).parent)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(ours)]
+    shown = "".join(traceback.format_list(frames) + traceback.format_exception_only(error))
+    return f"{what} could not be trained: {type(error).__name__}: {error}\n\nTraceback (of your code):\n{shown}"
+
+
+def ask_released(model: Any, data: Data, method: Method, seed: int) -> Signals:
+    """Signals of an already trained model on every record.
+
+    Raises
+    ------
+    ModelTrainingError
+        When the model, or the user's way to ask it, raises.
+    """
+    with single_threaded():
+        try:
+            adapter = replace(method, training=None).adapter(model, data)
+            return ask(adapter, model, data, method, seed_for(seed, "released"))[0]
+        except (MIAUsageError, InvalidAuditError):
+            raise
+        except Exception as error:
+            raise ModelTrainingError(_failure("the released model", error)) from None

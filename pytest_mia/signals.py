@@ -1,0 +1,151 @@
+"""From a model's answers to signals: a few numbers per record, all that the attacks need.
+
+Answers are reduced as soon as a model has given them, so memory does not grow with models x records x classes. Every
+signal is higher where the model is surer of the true label.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from pytest_mia.answers import Answer, Labels, Logits, Losses, Probabilities
+from pytest_mia.arrays import BoolArray, FloatArray, IntArray
+
+TEMPERATURE = 2.0
+SHOWN = 3
+SMALLEST_LOG = 1e-30
+LOSS_FLOOR = 1e-3
+
+
+@dataclass(frozen=True)
+class Signals:
+    """Numbers per record, shape (records,) for one model and (models, records) once stacked; ``None`` where an answer has none.
+
+    Attributes
+    ----------
+    correct
+        1.0 where the guessed label is the true one, else 0.0.
+    confidence
+        phi, the log-odds of the true class, log p_y / (1 - p_y) (LiRA, Carlini et al. 2022, section IV-C); for losses
+        -log of the loss, or minus the loss where losses can be negative.
+    tempered
+        The same at temperature 2, which keeps saturated models apart (RMIA, Zarifzadeh et al. 2024).
+    modified_entropy
+        Minus the modified entropy Mentr (Song & Mittal 2021, eq. 6).
+    shown
+        The three largest probabilities in falling order, shape (..., records, 3).
+    """
+
+    correct: FloatArray | None = None
+    confidence: FloatArray | None = None
+    tempered: FloatArray | None = None
+    modified_entropy: FloatArray | None = None
+    shown: FloatArray | None = None
+
+
+def signals_of(answer: Answer, labels: IntArray) -> Signals:
+    """Reduce one model's answer to signals.
+
+    Parameters
+    ----------
+    answer
+        What the model answered, checked.
+    labels
+        Class codes (records,) of the true labels; not looked at for losses.
+    """
+    match answer:
+        case Logits(values):
+            return _of_logits(np.asarray(values, dtype=np.float64), labels)
+        case Probabilities(values):
+            return _of_probabilities(values, labels)
+        case Labels(codes):
+            return Signals(correct=(codes == labels).astype(np.float64))
+        case Losses(values):
+            return Signals(confidence=-np.asarray(values, dtype=np.float64))
+
+
+def stack(parts: Sequence[Signals], *, losses: bool = False) -> Signals:
+    """Signals of several models as one, (models, records); losses get their log scale here, where all are known."""
+    fields = {field.name: [getattr(part, field.name) for part in parts] for field in dataclasses.fields(Signals)}
+    stacked = Signals(**{name: None if values[0] is None else np.stack(values) for name, values in fields.items()})
+    if losses and stacked.confidence is not None:
+        return dataclasses.replace(stacked, confidence=_log_scale(stacked.confidence))
+    return stacked
+
+
+def mean(parts: Sequence[Signals]) -> Signals:
+    """Signals averaged over repeated queries: the log-odds are averaged, not the probabilities."""
+    fields = {field.name: [getattr(part, field.name) for part in parts] for field in dataclasses.fields(Signals)}
+    return Signals(**{name: None if values[0] is None else np.mean(values, axis=0) for name, values in fields.items()})
+
+
+def _others(values: FloatArray, labels: IntArray) -> tuple[FloatArray, BoolArray]:
+    rows = np.arange(len(values))
+    mask = np.ones(values.shape, dtype=bool)
+    mask[rows, labels] = False
+    return values[rows, labels], mask
+
+
+def _of_logits(logits: FloatArray, labels: IntArray) -> Signals:
+    true, others = _others(logits, labels)
+
+    def log_odds(temperature: float) -> FloatArray:
+        rest = special.logsumexp(logits / temperature, axis=1, b=others)
+        return np.asarray(true / temperature - rest)
+
+    phi = log_odds(1.0)
+    probabilities = special.softmax(logits, axis=1)
+    return Signals(
+        correct=(logits.argmax(axis=1) == labels).astype(np.float64),
+        confidence=phi,
+        tempered=log_odds(TEMPERATURE),
+        modified_entropy=_minus_modified_entropy(probabilities, others, special.log_expit(phi), special.expit(-phi)),
+        shown=_largest(probabilities),
+    )
+
+
+def _of_probabilities(values: FloatArray, labels: IntArray) -> Signals:
+    smallest = 1e-7 if values.dtype == np.float32 else 1e-12
+    probabilities = np.asarray(values, dtype=np.float64)
+    true, others = _others(probabilities, labels)
+
+    def log_odds(temperature: float) -> FloatArray:
+        rest = np.where(others, probabilities ** (1 / temperature), 0.0).sum(axis=1)
+        least = smallest ** (1 / temperature)
+        return np.asarray(np.log(np.maximum(true ** (1 / temperature), least)) - np.log(np.maximum(rest, least)))
+
+    log_true = np.log(np.maximum(true, SMALLEST_LOG))
+    rest = np.where(others, probabilities, 0.0).sum(axis=1)
+    return Signals(
+        correct=(probabilities.argmax(axis=1) == labels).astype(np.float64),
+        confidence=log_odds(1.0),
+        tempered=log_odds(TEMPERATURE),
+        modified_entropy=_minus_modified_entropy(probabilities, others, log_true, rest),
+        shown=_largest(probabilities),
+    )
+
+
+def _minus_modified_entropy(
+    probabilities: FloatArray, others: BoolArray, log_true: FloatArray, rest: FloatArray
+) -> FloatArray:
+    log_not = np.log(np.maximum(1 - probabilities, SMALLEST_LOG))
+    return np.asarray(rest * log_true + np.where(others, probabilities * log_not, 0.0).sum(axis=1))
+
+
+def _largest(probabilities: FloatArray) -> FloatArray:
+    shown = min(SHOWN, probabilities.shape[1])
+    largest = -np.sort(-probabilities, axis=1)[:, :shown]
+    return np.pad(largest, ((0, 0), (0, SHOWN - shown))).astype(np.float32)
+
+
+def _log_scale(minus_losses: FloatArray) -> FloatArray:
+    """Losses on the scale on which they are nearest to Gaussian, where that is defined: no loss below zero."""
+    if minus_losses.max() > 0 or minus_losses.min() == 0:
+        return minus_losses
+    floor = LOSS_FLOOR * np.median(-minus_losses)
+    return -np.log(-minus_losses + max(float(floor), float(np.finfo(np.float64).tiny)))

@@ -1,0 +1,141 @@
+"""The words of a verdict: the number, its interval and the limit first, then what it rests on and what to try next."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterator
+
+from pytest_mia.results import AuditResult, Counts, Interval
+from pytest_mia.statistics import records_to_leak, records_to_pass
+
+MEANINGS = {
+    "pass": "these attacks, at this strength, did not exceed it; that is no proof of privacy",
+    "leak": "the model leaks who was in its training data",
+    "inconclusive": "the data can't decide",
+    "invalid": "the data can't answer the question",
+}
+RELATIONS = {
+    "pass": "is below the limit",
+    "leak": "is above the limit",
+    "inconclusive": "can't be told from the limit",
+    "invalid": "can't be compared with the limit",
+}
+METRICS = {"membership_advantage": "membership advantage", "epsilon": "measured epsilon"}
+OVERFITTED = 0.05
+POWER = 0.8
+WIDTH = 100
+
+
+def message(judged: AuditResult) -> str:
+    """The message of a judged result: one line that says it all, then the details.
+
+    Parameters
+    ----------
+    judged
+        A result with verdict, limit and judged interval filled in.
+    """
+    lines = [first_line(judged), *(_entry(name, text) for name, text in _details(judged))]
+    return "\n".join(lines)
+
+
+def first_line(judged: AuditResult) -> str:
+    """The number, its interval, the limit, and what that means."""
+    assert judged.judged is not None
+    assert judged.verdict is not None
+    metric = METRICS.get(judged.metric, judged.metric.replace("tpr_at_fpr_", "TPR at FPR "))
+    shown = judged.judged
+    number = (
+        str(shown)
+        if math.isfinite(shown.high)
+        else f"of at least {shown.low:.3f} ({shown.confidence * 100:g}% confidence)"
+    )
+    return f"{metric} {number} {RELATIONS[judged.verdict]} {judged.threshold:g}: {MEANINGS[judged.verdict]}"
+
+
+def what_would_decide(result: AuditResult, threshold: float, interval: Interval) -> list[str]:
+    """How many records, or shadows, would decide an inconclusive result, if the advantage is what it seems."""
+    targets, alpha = len(result.selected.members), 1 - interval.confidence
+    fpr = min(max(_fpr(result.selected), 0.05), 0.95)
+    advantage = max(interval.estimate, 0.0)
+    side = records_to_pass if advantage < threshold else records_to_leak
+    if math.isclose(advantage, threshold, abs_tol=0.1 * threshold):
+        return [f"the advantage lies so near the limit {threshold:g} that no affordable number of records decides"]
+    fpr = min(fpr, 0.98 - advantage) if advantage < 0.93 else 0.01
+    needed = side(threshold, targets=targets, alpha=alpha, advantage=advantage, fpr=fpr, power=POWER)
+    outcome = "pass" if side is records_to_pass else "leak"
+    needed = max(needed, result.records + 1)
+    reason = f"if the advantage is {advantage:.3f}, {needed:,} records would decide for {outcome} (there are {result.records:,})"
+    if result.kind == "recipe" and result.records:
+        shadows = math.ceil(targets * needed / result.records) - 1
+        reason += f", or {shadows} shadows on these records"
+    return [reason]
+
+
+def _details(judged: AuditResult) -> Iterator[tuple[str, str]]:
+    for reason in judged.reasons:
+        yield "because", reason
+    yield "attack", f"{judged.attack}, selected on the shadows among {len(judged.attacks)}: {_figures(judged)}"
+    if judged.accuracy.train is not None and judged.accuracy.test is not None:
+        yield "accuracy", f"train {judged.accuracy.train:.3f}, test {judged.accuracy.test:.3f}"
+    yield "audited", _audited(judged)
+    for note in judged.notes:
+        yield "note", note
+    if judged.verdict != "pass":
+        for number, step in enumerate(next_steps(judged), start=1):
+            yield f"try {number}", step
+    if judged.replay:
+        yield "replay", judged.replay
+
+
+def _figures(judged: AuditResult) -> str:
+    attack = next(attack for attack in judged.attacks if attack.name == judged.attack)
+    nonmembers = sum(attack.counts.nonmembers)
+    tails = [
+        f"TPR {attack.tpr_at_fpr[rate]:.3f} at {float(rate):.1%} FPR"
+        if attack.tpr_at_fpr[rate] is not None
+        else f"TPR at {float(rate):.1%} FPR not measurable ({nonmembers:,} of {math.ceil(10 / float(rate)):,} non-members)"
+        for rate in ("0.01", "0.001")
+    ]
+    return ", ".join([f"AUC {attack.auc:.3f}", *tails])
+
+
+def _audited(judged: AuditResult) -> str:
+    seconds = judged.seconds
+    return (
+        f"{judged.kind} of {judged.records:,} records, {judged.models} models, {judged.shadows} shadows per target, "
+        f"device {judged.device}, {seconds.training:.1f} s training and {seconds.attacks:.1f} s attacks, seed {judged.seed}"
+    )
+
+
+def next_steps(judged: AuditResult) -> list[str]:
+    """The three next things to try, for this verdict and this model."""
+    if judged.verdict == "invalid":
+        return [
+            "mend what the first reason names",
+            "look at the rows of the data set by index: duplicates, sources, dates",
+            "audit the recipe instead of a release: its halves are drawn at random, so they can't differ by themselves",
+        ]
+    if judged.verdict == "inconclusive":
+        return [
+            "more records, if there are any: margins shrink with their square root",
+            f"more shadows, each of which is a target too: --mia-shadows={2 * max(judged.shadows, 3) + 1}",
+            "a model that leaks less, so that its upper bound falls below the limit: coarser answers, regularisation",
+        ]
+    gap = (judged.accuracy.train or 0.0) - (judged.accuracy.test or 0.0)
+    exposed = ", ".join(str(each.record) for each in judged.most_exposed[:3])
+    regularise = "regularise (weight decay, fewer epochs, larger leaves, a smaller C)"
+    return [
+        f"train accuracy is {gap:.3f} above test accuracy: {regularise}" if gap > OVERFITTED else regularise,
+        "answer more coarsely: probabilities rounded to quarters, or labels alone, if that is what you ship",
+        f"train on more records, or leave out those that are exposed most (records {exposed})",
+    ]
+
+
+def _fpr(counts: Counts) -> float:
+    return sum(counts.flagged_nonmembers) / max(sum(counts.nonmembers), 1)
+
+
+def _entry(name: str, text: str) -> str:
+    indent = " " * 12
+    return textwrap.fill(text, WIDTH, initial_indent=f"  {name:<10}", subsequent_indent=indent, break_long_words=False)
