@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from joblib.externals import cloudpickle
+import cloudpickle
 
 
 def dumps(value: Any, by_value: Iterable[ModuleType] = ()) -> bytes:
@@ -22,7 +22,7 @@ def dumps(value: Any, by_value: Iterable[ModuleType] = ()) -> bytes:
     by_value
         Modules whose functions and classes are sent as code rather than by name.
     """
-    with _by_value(by_value):
+    with pickled_by_value(by_value):
         return bytes(cloudpickle.dumps(value))
 
 
@@ -43,7 +43,8 @@ def test_modules() -> list[ModuleType]:
 
 
 @contextlib.contextmanager
-def _by_value(modules: Iterable[ModuleType]) -> Iterator[None]:
+def pickled_by_value(modules: Iterable[ModuleType]) -> Iterator[None]:
+    """Have cloudpickle take the functions and classes of these modules as code rather than by name."""
     ours = [module for module in modules if sys.modules.get(module.__name__) is module]
     before = cloudpickle.list_registry_pickle_by_value()
     added = [module for module in ours if module.__name__ not in before]
