@@ -1,0 +1,95 @@
+# ruff: noqa: NPY002 - these tests are about the legacy generators
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from pytest_mia.randomness import generator_for, seed_for, seeded, single_threaded
+
+torch = pytest.importorskip("torch")
+
+
+def draws():
+    return random.random(), np.random.random(), torch.rand(1).item()
+
+
+def states():
+    kind, keys, *rest = np.random.get_state()
+    return random.getstate(), (kind, keys.tolist(), *rest), torch.get_rng_state().tolist()
+
+
+def test_seeds_are_stable_over_versions_and_machines():
+    assert [seed_for(0, "model", number) for number in range(3)] == [1951678919, 2394051191, 1311513986]
+
+
+def test_seeds_differ_by_seed_purpose_and_number():
+    seeds = {
+        seed_for(seed, purpose, number) for seed in (0, 1) for purpose in ("model", "half") for number in range(50)
+    }
+    assert len(seeds) == 200
+    assert all(0 <= seed < 2**32 for seed in seeds)
+
+
+def test_generators_follow_the_seed():
+    first, again, other = (generator_for(0, "half", number).random(4).tolist() for number in (5, 5, 6))
+    assert first == again
+    assert first != other
+
+
+def test_seeded_repeats_itself_and_restores_every_generator():
+    before = states()
+    with seeded(7):
+        first = draws()
+    with seeded(7):
+        again = draws()
+    with seeded(8):
+        other = draws()
+    assert first == again
+    assert all(a != b for a, b in zip(first, other, strict=True))
+    assert states() == before
+
+
+def test_seeded_restores_after_an_exception():
+    before = states()
+    with pytest.raises(ZeroDivisionError), seeded(7):
+        raise ZeroDivisionError(draws())
+    assert states() == before
+
+
+def test_seeded_within_seeded_goes_on_where_it_was():
+    with seeded(7):
+        with seeded(8):
+            draws()
+        inner = draws()
+    with seeded(7):
+        assert draws() == inner
+
+
+def test_restores_a_pending_gaussian():
+    np.random.normal()
+    with seeded(7):
+        np.random.normal()
+        np.random.normal()
+    after = np.random.get_state()
+    assert after[3] == 1
+
+
+def test_torch_is_not_imported_for_its_own_sake():
+    code = (
+        "import sys; from pytest_mia.randomness import *; "
+        "exec('with seeded(1), single_threaded(): pass'); print('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+
+
+def test_single_threaded_limits_and_restores():
+    torch.set_num_threads(2)
+    before = [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()]
+    with single_threaded():
+        assert torch.get_num_threads() == 1
+        assert {pool["num_threads"] for pool in threadpool_info()} == {1}
+    assert torch.get_num_threads() == 2
+    assert [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()] == before

@@ -1,0 +1,46 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from pytest_mia.rows import as_array, bad_features
+
+torch = pytest.importorskip("torch")
+
+BAD = [False, True, True, False]
+VALUES = np.array([[1.0, 2.0], [np.nan, 2.0], [1.0, -np.inf], [0.0, 0.0]])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        VALUES,
+        VALUES.astype(np.float32).reshape(4, 1, 2),
+        pd.DataFrame(VALUES),
+        pd.DataFrame(VALUES).assign(text="a", when=pd.Timedelta(1)),
+        sparse.csr_matrix(VALUES),
+        sparse.coo_array(VALUES),
+        torch.tensor(VALUES),
+        torch.tensor(VALUES, dtype=torch.bfloat16),
+    ],
+)
+def test_finds_records_with_bad_features(given):
+    assert bad_features(given).tolist() == BAD
+
+
+def test_missing_values_of_any_column_count():
+    frame = pd.DataFrame({"a": pd.array([1, None], dtype="Int64"), "b": ["x", "y"]})
+    assert bad_features(frame).tolist() == [False, True]
+    assert bad_features(frame.assign(a=1, b=[None, "y"])).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    "given", [["a", "b"], np.array(["a"]), np.array([1, 2]), torch.tensor([1]), pd.Series(["a"]), np.array([None])]
+)
+def test_nothing_to_find_where_there_are_no_fractions(given):
+    assert bad_features(given) is None
+
+
+def test_dense_arrays():
+    for given in (VALUES, pd.DataFrame(VALUES), sparse.csr_array(VALUES), torch.tensor(VALUES, requires_grad=True)):
+        np.testing.assert_array_equal(as_array(given), VALUES)
