@@ -186,6 +186,5 @@ def _in_unit(values: FloatArray) -> bool:
 def _refuse(bad: BoolArray, what: str) -> None:
     rows = np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1))
     if len(rows):
-        raise InvalidAuditError(
-            f"the model answers {what} on {len(rows)} of {len(bad)} records, first on record {rows[0]}"
-        )
+        where = f"{len(rows)} of {len(bad)} records, first on record {rows[0]}"
+        raise InvalidAuditError(f"the model answers {what} on {where}")

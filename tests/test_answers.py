@@ -152,23 +152,23 @@ class TestChecked:
         [
             (
                 Probabilities(np.array([[0.5, 0.5], [np.nan, 0.5], [np.nan, np.nan]])),
-                "NaN on 2 of 3 records, first on 1",
+                "NaN on 2 of 3 records, first on record 1",
             ),
             (
                 Probabilities(np.array([[1.0, 0.0], [1.0, 0.0], [1.01, 0.0]])),
-                "0 to 1 on 1 of 3 records, first on 2",
+                "0 to 1 on 1 of 3 records, first on record 2",
             ),
             (
                 Probabilities(np.array([[-0.01, 1.0], [1.0, 0.0], [1.0, 0.0]])),
-                "0 to 1 on 1 of 3 records, first on 0",
+                "0 to 1 on 1 of 3 records, first on record 0",
             ),
             (
                 Logits(np.array([[0.0, 1.0], [0.0, -np.inf], [0.0, 0.0]])),
-                "infinite values on 1 of 3 records, first on 1",
+                "infinite values on 1 of 3 records, first on record 1",
             ),
-            (Logits(np.array([[0.0, 1.0], [0.0, 0.0], [0.0, np.nan]])), "NaN on 1 of 3 records, first on 2"),
-            (Losses(np.array([1.0, np.inf, 1.0])), "infinite values on 1 of 3 records, first on 1"),
-            (Losses(np.array([np.nan, 1.0, 1.0])), "NaN on 1 of 3 records, first on 0"),
+            (Logits(np.array([[0.0, 1.0], [0.0, 0.0], [0.0, np.nan]])), "NaN on 1 of 3 records, first on record 2"),
+            (Losses(np.array([1.0, np.inf, 1.0])), "infinite values on 1 of 3 records, first on record 1"),
+            (Losses(np.array([np.nan, 1.0, 1.0])), "NaN on 1 of 3 records, first on record 0"),
             (Losses(np.zeros(2)), "2 answers on 3 records"),
             (Labels(np.zeros(4, dtype=int)), "4 answers on 3 records"),
         ],
