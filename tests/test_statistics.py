@@ -1,0 +1,378 @@
+import importlib.util
+import itertools
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from pytest_mia.results import Counts
+from pytest_mia.statistics import (
+    MOST_RECORDS,
+    advantage_bounds,
+    auc,
+    clopper_pearson,
+    epsilon_lower_bound,
+    least_records,
+    least_records_to_pass,
+    measurable,
+    mover_bounds,
+    rate_bounds,
+    records_to_leak,
+    records_to_pass,
+)
+
+BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "coverage.py"
+LEVELS = {"alpha_low": 0.05, "alpha_high": 0.05}
+
+
+def one_target(tp, fn, fp, tn):
+    return Counts((tp,), (tp + fn,), (fp,), (fp + tn,))
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    spec = importlib.util.spec_from_file_location("coverage_of_bounds", BENCHMARK)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+class TestClopperPearson:
+    def test_known_quantiles(self):
+        low, high = clopper_pearson([0, 3, 10], [10, 10, 10], 0.05)
+        assert low == pytest.approx([0, stats.beta.ppf(0.05, 3, 8), 0.05**0.1])
+        assert high == pytest.approx([1 - 0.05**0.1, stats.beta.ppf(0.95, 4, 7), 1])
+
+    def test_each_bound_is_where_the_tail_reaches_alpha(self):
+        low, high = clopper_pearson(7, 40, 0.01)
+        assert stats.binom.sf(6, 40, low) == pytest.approx(0.01)
+        assert stats.binom.cdf(7, 40, high) == pytest.approx(0.01)
+
+    def test_no_trials_leave_everything_open(self):
+        low, high = clopper_pearson([0], [0], 0.05)
+        assert (low[0], high[0]) == (0, 1)
+
+    @pytest.mark.parametrize(("flagged", "total"), [(3, 2), (-1, 2), (math.nan, 2)])
+    def test_impossible_counts(self, flagged, total):
+        with pytest.raises(ValueError, match="flagged must be from 0 to total"):
+            clopper_pearson(flagged, total, 0.05)
+
+    @pytest.mark.parametrize("alpha", [0, -0.1, 0.6, math.nan])
+    def test_alpha_out_of_range(self, alpha):
+        with pytest.raises(ValueError, match="alpha must be"):
+            clopper_pearson(1, 2, alpha)
+
+
+class TestMoverBounds:
+    @pytest.mark.parametrize(
+        ("counts", "low", "high"),
+        [
+            ((60, 100, 40, 100), 0.07693, 0.31664),
+            ((260, 500, 250, 500), -0.03337, 0.07324),
+            ((0, 50, 0, 50), -0.05816, 0.05816),
+            ((50, 50, 0, 50), 0.91776, 1),
+            ((5, 1000, 1, 1000), -0.00081, 0.00957),
+            ((1030, 2000, 1000, 2000), -0.01135, 0.04133),
+            ((100, 100, 100, 100), -0.02951, 0.02951),
+        ],
+    )
+    def test_vectors(self, counts, low, high):
+        assert mover_bounds(*counts, **LEVELS) == pytest.approx((low, high), abs=6e-6)
+
+    def test_each_bound_has_its_own_level(self):
+        low, _ = mover_bounds(60, 100, 40, 100, alpha_low=0.01, alpha_high=0.2)
+        _, high = mover_bounds(60, 100, 40, 100, alpha_low=0.2, alpha_high=0.01)
+        assert mover_bounds(60, 100, 40, 100, alpha_low=0.01, alpha_high=0.01) == (low, high)
+        assert low < mover_bounds(60, 100, 40, 100, **LEVELS)[0]
+
+    @pytest.mark.parametrize("counts", [(0, 0, 3, 10), (3, 10, 0, 0), (0, 0, 0, 0)])
+    def test_an_empty_side_leaves_everything_open(self, counts):
+        assert mover_bounds(*counts, **LEVELS) == (-1, 1)
+
+    @pytest.mark.parametrize(("members", "nonmembers"), [(20, 20), (40, 40), (40, 15)])
+    def test_exact_coverage(self, members, nonmembers):
+        tables = itertools.product(range(members + 1), range(nonmembers + 1))
+        low, high = np.transpose([mover_bounds(tp, members, fp, nonmembers, **LEVELS) for tp, fp in tables])
+        for fpr, advantage in itertools.product((0.001, 0.05, 0.3, 0.5, 0.7), (0, 0.02, 0.1, 0.3)):
+            ours = stats.binom.pmf(np.arange(members + 1), members, fpr + advantage)
+            theirs = stats.binom.pmf(np.arange(nonmembers + 1), nonmembers, fpr)
+            chance = np.outer(ours, theirs).ravel()
+            assert chance[low <= advantage].sum() >= 0.95
+            assert chance[high >= advantage].sum() >= 0.95
+
+
+class TestAdvantageBounds:
+    def test_one_target_is_mover(self):
+        bounds = advantage_bounds(one_target(60, 40, 40, 60), **LEVELS)
+        assert bounds == (pytest.approx(0.2), *mover_bounds(60, 100, 40, 100, **LEVELS))
+
+    def test_targets_that_differ_get_the_t_interval(self):
+        counts = Counts((500, 600, 900), (1000,) * 3, (500, 500, 500), (1000,) * 3)
+        estimate, low, high = advantage_bounds(counts, alpha_low=0.05, alpha_high=0.1)
+        advantages = [0, 0.1, 0.4]
+        error = stats.sem(advantages)
+        assert estimate == pytest.approx(1 / 6)
+        assert low == pytest.approx(max(-1, 1 / 6 - stats.t.ppf(0.95, 2) * error))
+        assert high == pytest.approx(1 / 6 + stats.t.ppf(0.9, 2) * error)
+
+    def test_targets_that_agree_get_the_pooled_interval(self):
+        counts = Counts((30,) * 4, (50,) * 4, (20,) * 4, (50,) * 4)
+        _, low, high = advantage_bounds(counts, **LEVELS)
+        assert (low, high) == pytest.approx(mover_bounds(120, 200, 80, 200, **LEVELS))
+
+    def test_margins_are_laid_around_the_mean_when_sizes_differ(self):
+        counts = Counts((10, 60), (20, 100), (10, 50), (20, 100))
+        estimate, low, high = advantage_bounds(counts, alpha_low=0.4, alpha_high=0.4)
+        pooled = mover_bounds(70, 120, 60, 120, alpha_low=0.4, alpha_high=0.4)
+        assert estimate == pytest.approx(0.05)
+        assert (low - estimate, high - estimate) == pytest.approx((pooled[0] - 10 / 120, pooled[1] - 10 / 120))
+
+    @pytest.mark.parametrize("flagged", [0, 30])
+    def test_constant_outputs_have_advantage_exactly_0(self, flagged):
+        estimate, low, high = advantage_bounds(Counts((flagged,) * 3, (30,) * 3, (flagged,) * 3, (30,) * 3), **LEVELS)
+        assert estimate == 0
+        assert low < 0 < high
+
+    def test_targets_with_an_empty_side_are_left_out(self):
+        counts = Counts((60, 0, 5), (100, 0, 5), (40, 3, 0), (100, 10, 0))
+        assert advantage_bounds(counts, **LEVELS) == advantage_bounds(one_target(60, 40, 40, 60), **LEVELS)
+
+    @pytest.mark.parametrize("counts", [Counts((), (), (), ()), Counts((0, 2), (0, 4), (1, 0), (3, 0))])
+    def test_nothing_to_compare_leaves_everything_open(self, counts):
+        assert advantage_bounds(counts, **LEVELS) == (0, -1, 1)
+
+    def test_bounds_stay_within_the_possible(self):
+        counts = Counts((10, 0), (10, 10), (0, 10), (10, 10))
+        assert advantage_bounds(counts, **LEVELS) == (0, -1, 1)
+
+    def test_answers_are_plain_floats(self):
+        counts = Counts((3, 4), (5, 5), (1, 2), (5, 5))
+        assert {type(number) for number in advantage_bounds(counts, **LEVELS)} == {float}
+        assert {type(number) for number in rate_bounds((3, 4), (5, 5), alpha=0.05)} == {float}
+        assert type(epsilon_lower_bound(counts, delta=0, alpha=0.05)) is float
+
+    @pytest.mark.parametrize(
+        ("targets", "sides", "effect"),
+        [(1, (20, 20), 1), (1, (2000, 500), 1), (4, (15, 15), 1), (4, (300, 300), 2.4), (17, (100, 100), 2.4)],
+    )
+    def test_coverage(self, benchmark, targets, sides, effect):
+        """A small part of the benchmark; pooling alone covers 0.87 at a design effect of 2.4."""
+        runs = 400
+        allowed = 0.95 - 3 * math.sqrt(0.95 * 0.05 / runs)
+        assert min(benchmark.worst(targets=targets, sides=sides, effect=effect, runs=runs)) >= allowed
+
+    def test_bounds_are_not_needlessly_wide(self, benchmark):
+        world = benchmark.World(fpr=0.5, advantage=0.1)
+        assert max(benchmark.coverage(world, targets=17, sides=(500, 500), effect=1, runs=400)) <= 0.99
+
+    def test_the_simulation_sees_bounds_that_fail(self, benchmark):
+        """One target can't show that targets differ, so its bounds must be seen to fail when they do."""
+        assert max(benchmark.worst(targets=1, sides=(300, 300), effect=2.4, runs=400)) < 0.9
+
+
+class TestRateBounds:
+    def test_one_target_is_clopper_pearson(self):
+        low, high = clopper_pearson(3, 40, 0.05)
+        assert rate_bounds((3,), (40,), alpha=0.05) == pytest.approx((3 / 40, float(low), float(high)))
+
+    def test_targets_that_agree_are_pooled(self):
+        low, high = clopper_pearson(12, 160, 0.05)
+        assert rate_bounds((3,) * 4, (40,) * 4, alpha=0.05) == pytest.approx((3 / 40, float(low), float(high)))
+
+    def test_targets_that_differ_get_the_t_interval(self):
+        margin = stats.t.ppf(0.95, 2) * stats.sem([0.4, 0.5, 0.6])
+        assert rate_bounds((400, 500, 600), (1000,) * 3, alpha=0.05) == pytest.approx((0.5, 0.5 - margin, 0.5 + margin))
+
+    def test_targets_without_records_are_left_out(self):
+        assert rate_bounds((3, 0), (40, 0), alpha=0.05) == rate_bounds((3,), (40,), alpha=0.05)
+        assert rate_bounds((0,), (0,), alpha=0.05) == (0, 0, 1)
+        assert rate_bounds((), (), alpha=0.05) == (0, 0, 1)
+
+    def test_bounds_stay_within_the_possible(self):
+        assert rate_bounds((0, 10), (10, 10), alpha=0.05) == (0.5, 0, 1)
+
+
+class TestEpsilonLowerBound:
+    @pytest.mark.parametrize(
+        ("counts", "epsilon"),
+        [
+            ((475, 25, 25, 475), 2.54),
+            ((300, 200, 200, 300), 0.22),
+            ((265, 235, 240, 260), 0),
+            ((500, 0, 0, 500), 4.91),
+            ((50, 950, 2, 998), 1.65),
+            ((60, 1940, 0, 2000), 2.52),
+            ((20, 1980, 0, 2000), 1.20),
+        ],
+    )
+    def test_table(self, counts, epsilon):
+        assert epsilon_lower_bound(one_target(*counts), delta=0, alpha=0.05) == pytest.approx(epsilon, abs=0.0051)
+
+    def test_leaks_through_the_unflagged_count_too(self):
+        """Members that are never passed over are told by TNR / FNR."""
+        exposed = epsilon_lower_bound(one_target(2000, 0, 1940, 60), delta=0, alpha=0.05)
+        assert exposed == pytest.approx(epsilon_lower_bound(one_target(60, 1940, 0, 2000), delta=0, alpha=0.05))
+
+    def test_delta_lowers_it(self):
+        counts = one_target(50, 950, 2, 998)
+        low, _ = clopper_pearson(50, 1000, 0.025)
+        _, high = clopper_pearson(2, 1000, 0.025)
+        expected = math.log((float(low) - 0.01) / float(high))
+        assert epsilon_lower_bound(counts, delta=0.01, alpha=0.05) == pytest.approx(expected)
+        assert epsilon_lower_bound(counts, delta=0.5, alpha=0.05) == 0
+
+    def test_targets_that_differ_lower_it(self):
+        alike = Counts((300,) * 4, (500,) * 4, (200,) * 4, (500,) * 4)
+        spread = Counts((500, 100, 400, 200), (500,) * 4, (200,) * 4, (500,) * 4)
+        assert epsilon_lower_bound(alike, delta=0, alpha=0.05) > 0.3
+        assert epsilon_lower_bound(spread, delta=0, alpha=0.05) == 0
+
+    @pytest.mark.parametrize("counts", [Counts((), (), (), ()), one_target(0, 0, 0, 9), one_target(9, 0, 0, 0)])
+    def test_nothing_to_compare_refutes_nothing(self, counts):
+        assert epsilon_lower_bound(counts, delta=1e-5, alpha=0.05) == 0
+
+
+class TestSampleSizes:
+    @pytest.mark.parametrize(
+        ("threshold", "advantage", "fpr", "per_side"),
+        [
+            (0.05, 0, 0.5, 1258),
+            (0.05, 0.0125, 0.5, 2238),
+            (0.05, 0.025, 0.5, 5005),
+            (0.02, 0, 0.5, 7847),
+            (0.02, 0.01, 0.5, 31107),
+            (0.1, 0, 0.5, 326),
+            (0.1, 0.05, 0.5, 1261),
+            (0.05, 0, 0.25, 956),
+            (0.05, 0.025, 0.1, 2038),
+        ],
+    )
+    def test_table_of_passes(self, threshold, advantage, fpr, per_side):
+        records = records_to_pass(threshold, targets=1, alpha=0.05, advantage=advantage, fpr=fpr)
+        assert records == pytest.approx(2 * per_side, rel=0.02)
+
+    @pytest.mark.parametrize(
+        ("threshold", "advantage", "fpr", "per_side"),
+        [
+            (0.05, 0.075, 0.5, 4972),
+            (0.05, 0.1, 0.5, 1243),
+            (0.05, 0.15, 0.5, 312),
+            (0.05, 0.1, 0.1, 645),
+            (0.02, 0.03, 0.5, 31057),
+            (0.1, 0.3, 0.5, 74),
+        ],
+    )
+    def test_table_of_leaks(self, threshold, advantage, fpr, per_side):
+        records = records_to_leak(threshold, targets=1, alpha=0.05, advantage=advantage, fpr=fpr)
+        assert records == pytest.approx(2 * per_side, rel=0.02)
+
+    @pytest.mark.parametrize("targets", [1, 4, 8, 33])
+    def test_the_power_is_kept(self, targets):
+        threshold, runs, rng = 0.1, 1000, np.random.default_rng(0)
+        size = records_to_pass(threshold, targets=targets, alpha=0.05) // 2
+        totals = (size,) * targets
+        drawn = rng.binomial(size, 0.5, size=(runs, 2, targets)).tolist()
+        bounds = [advantage_bounds(Counts(ours, totals, theirs, totals), **LEVELS) for ours, theirs in drawn]
+        assert np.mean([high < threshold for _, _, high in bounds]) == pytest.approx(0.8, abs=0.045)
+
+    @pytest.mark.parametrize("advantage", [0.05, 0.2])
+    def test_no_size_lets_a_leak_pass(self, advantage):
+        with pytest.raises(ValueError, match="can't pass"):
+            records_to_pass(0.05, targets=8, alpha=0.05, advantage=advantage)
+
+    @pytest.mark.parametrize("advantage", [0.05, 0, -0.3])
+    def test_no_size_shows_a_leak_that_is_none(self, advantage):
+        with pytest.raises(ValueError, match="can't leak"):
+            records_to_leak(0.05, targets=8, alpha=0.05, advantage=advantage)
+
+    def test_hopeless_sizes_end(self):
+        assert records_to_pass(0.05, targets=8, alpha=0.05, advantage=0.05 - 1e-17) == MOST_RECORDS
+        assert records_to_leak(0.05, targets=8, alpha=0.05, advantage=0.05 + 1e-16) == MOST_RECORDS
+        assert least_records_to_pass(0, targets=8, alpha=0.05) == MOST_RECORDS
+
+    @pytest.mark.parametrize("targets", [1, 8])
+    def test_a_certain_attack_needs_what_its_bound_needs(self, targets):
+        """With advantage 1 nothing varies, so the first size at which the bound can clear the limit is enough."""
+        records = records_to_leak(0.5, targets=targets, alpha=0.05, advantage=1)
+        assert records == math.ceil(2 * 7 / targets)
+        assert mover_bounds(7, 7, 0, 7, **LEVELS)[0] > 0.5 >= mover_bounds(6, 6, 0, 6, **LEVELS)[0]
+
+    def test_a_negative_advantage_passes_sooner(self):
+        sooner = records_to_pass(0.05, targets=1, alpha=0.05, advantage=-0.05, fpr=0.02)
+        assert sooner < records_to_pass(0.05, targets=1, alpha=0.05, fpr=0.02)
+
+    @pytest.mark.parametrize(("threshold", "per_side"), [(0.02, 149), (0.05, 59), (0.1, 29)])
+    def test_least_records_to_pass(self, threshold, per_side):
+        assert least_records_to_pass(threshold, targets=1, alpha=0.05) == 2 * per_side
+        assert mover_bounds(0, per_side, 0, per_side, **LEVELS)[1] < threshold
+        assert mover_bounds(0, per_side - 1, 0, per_side - 1, **LEVELS)[1] >= threshold
+
+    def test_least_records_is_reached_by_a_perfect_attack(self):
+        assert least_records(0.05, targets=1, alpha=0.05) == 6
+        assert mover_bounds(3, 3, 0, 3, **LEVELS)[0] > 0.05
+        assert mover_bounds(2, 2, 0, 2, **LEVELS)[0] <= 0.05
+
+    def test_least_records_is_reached_by_a_constant_model_at_high_limits(self):
+        assert least_records(0.9, targets=1, alpha=0.05) == least_records_to_pass(0.9, targets=1, alpha=0.05) == 4
+        assert least_records(1, targets=1, alpha=0.05) == 2
+
+    def test_targets_share_the_work(self):
+        assert least_records_to_pass(0.05, targets=8, alpha=0.05) == math.ceil(2 * 59 / 8)
+        assert least_records_to_pass(0.05, targets=1000, alpha=0.05) == 2
+
+
+@pytest.mark.parametrize(
+    ("fpr", "nonmembers", "enough"),
+    [
+        (0.1, 100, True),
+        (0.1, 99, False),
+        (0.01, 1000, True),
+        (0.01, 999, False),
+        (0.001, 10000, True),
+        (0.3, 33, False),
+    ],
+)
+def test_measurable(fpr, nonmembers, enough):
+    assert measurable(fpr, nonmembers) is enough
+
+
+class TestAuc:
+    @pytest.mark.parametrize(
+        ("scores", "members", "expected"),
+        [
+            ([1, 2, 3, 4, 0, 1, 2, 3], [1, 1, 1, 1, 0, 0, 0, 0], 0.71875),
+            ([1, 1, 0, 0], [1, 0, 1, 0], 0.5),
+            ([0, 0, 0], [1, 0, 0], 0.5),
+            ([1, 2, 0, -1], [1, 1, 0, 0], 1),
+            ([1, 2, 0, -1], [0, 0, 1, 1], 0),
+            ([-np.inf, np.inf, -np.inf, 0], [0, 1, 1, 0], 0.625),
+        ],
+    )
+    def test_vectors(self, scores, members, expected):
+        assert auc(np.array(scores, dtype=float), np.array(members, dtype=bool)) == expected
+
+    @pytest.mark.parametrize("members", [[True, True], [False, False]])
+    def test_one_side_only_tells_nothing(self, members):
+        assert auc(np.array([0.0, 1.0]), np.array(members)) == 0.5
+
+    def test_no_records_tell_nothing(self):
+        assert auc(np.empty(0), np.empty(0, dtype=bool)) == 0.5
+
+    def test_nan_is_refused(self):
+        with pytest.raises(ValueError, match="2 scores are NaN"):
+            auc(np.array([np.nan, 1, np.nan]), np.array([True, False, True]))
+
+    def test_shapes_that_differ_are_refused(self):
+        with pytest.raises(ValueError, match="one entry per record"):
+            auc(np.zeros(3), np.array([True, False]))
+
+    def test_inputs_stay_as_they_were(self):
+        scores, members = np.array([3.0, 1.0, 2.0]), np.array([True, False, True])
+        auc(scores, members)
+        assert scores.tolist() == [3, 1, 2]
+        assert members.tolist() == [True, False, True]
