@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 import unittest
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from pytest_mia import bounds, verdict
 from pytest_mia.errors import (
@@ -17,14 +19,25 @@ from pytest_mia.errors import (
     MIAUsageError,
 )
 from pytest_mia.results import AuditResult, Interval, Selected
+from pytest_mia.rotation import FALSE_POSITIVE_RATES
 from pytest_mia.statistics import epsilon_lower_bound, measurable, rate_bounds
+
+RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
+    "threshold": ("a number above 0 and at most 1", lambda value: 0 < value <= 1),
+    "at_fpr": (f"one of {', '.join(f'{rate:g}' for rate in FALSE_POSITIVE_RATES)}", FALSE_POSITIVE_RATES.__contains__),
+    "epsilon": ("a number above 0", lambda value: value > 0),
+    "delta": ("a number from 0 to 1, 1 excluded", lambda value: 0 <= value < 1),
+    "confidence": ("a number from 0.5 to 1, both excluded", lambda value: 0.5 < value < 1),
+}
+"""What the arguments of gates must be."""
 
 
 def membership_advantage(
     result: AuditResult, threshold: float, *, by: str | None = None, confidence: float | None = None
 ) -> AuditResult:
     """Judge TPR - FPR, overall and in every part of one slice; see `AuditResult.assert_membership_advantage_below`."""
-    _check(result, threshold=threshold, by=by, confidence=confidence)
+    check(threshold=threshold, confidence=confidence)
+    _check_slice(result, by)
     result = _at_confidence(result, confidence)
     others = [(attack.name, attack.advantage) for attack in result.attacks]
     parts = [(f"{part.by}={part.value}", part.advantage) for part in result.slices if part.by == by]
@@ -35,11 +48,8 @@ def tpr(
     result: AuditResult, threshold: float, *, at_fpr: float = 0.001, confidence: float | None = None
 ) -> AuditResult:
     """Judge the TPR at a fixed FPR; see `AuditResult.assert_tpr_below`."""
-    rate = f"{at_fpr:g}"
-    if rate not in result.tails:
-        raise MIAUsageError(f"at_fpr must be one of {', '.join(result.tails)}, got {at_fpr!r}")
-    _check(result, threshold=threshold, confidence=confidence)
-    confidence = confidence or result.advantage.confidence
+    check(threshold=threshold, at_fpr=at_fpr, confidence=confidence)
+    rate, confidence = f"{at_fpr:g}", confidence or result.advantage.confidence
     tail, levels = result.tails[rate], bounds.levels(confidence, attacks=len(result.attacks))
     interval = _rate_interval(tail, levels.selected_low, levels)
     others = [
@@ -58,11 +68,7 @@ def epsilon(
     result: AuditResult, claimed: float, *, delta: float = 1e-5, confidence: float | None = None
 ) -> AuditResult:
     """Compare a claimed epsilon with the measured lower bound; see `AuditResult.assert_epsilon_below`."""
-    problems = [] if claimed > 0 else [f"epsilon must be above 0, got {claimed!r}"]
-    problems += [] if 0 <= delta < 1 else [f"delta must be from 0 to 1, 1 excluded, got {delta!r}"]
-    if problems:
-        raise MIAUsageError(problems)
-    _check(result, threshold=0.5, confidence=confidence)
+    check(epsilon=claimed, delta=delta, confidence=confidence)
     confidence = confidence or result.advantage.confidence
     looks = [result.selected, *(tail.counts for tail in result.tails.values())]
     alpha = (1 - confidence) / len(looks)
@@ -78,6 +84,7 @@ def enforce(judged: AuditResult) -> AuditResult:
 
     The exception carries the judged result as ``result``.
     """
+    __tracebackhide__ = True
     error: Exception
     match judged.verdict:
         case "pass":
@@ -93,21 +100,39 @@ def enforce(judged: AuditResult) -> AuditResult:
             error = unittest.SkipTest(judged.message)
         case _:
             error = InconclusiveAuditError(judged.message)
-    error.result = judged  # type: ignore[attr-defined]
+    error.result = judged  # type: ignore[union-attr]
     raise error
 
 
-def _check(result: AuditResult, *, threshold: float, by: str | None = None, confidence: float | None = None) -> None:
-    problems = []
-    if not 0 < threshold <= 1:
-        problems.append(f"the limit must be above 0 and at most 1, got {threshold!r}")
-    if confidence is not None and not 0.5 < confidence < 1:
-        problems.append(f"confidence must be a number from 0.5 to 1, both excluded, got {confidence!r}")
-    known = sorted({part.by for part in result.slices})
-    if by is not None and by not in known:
-        problems.append(f"by must name a slice of the dataset ({', '.join(known) or 'it has none'}), got {by!r}")
+def check(**arguments: Any) -> None:
+    """Refuse arguments of a gate that are out of range. This needs no result, so it can be done before training.
+
+    Parameters
+    ----------
+    **arguments
+        Any of ``threshold``, ``at_fpr``, ``epsilon``, ``delta``, ``confidence`` (``None``: the audit's own).
+
+    Raises
+    ------
+    MIAUsageError
+        With all that are out of range.
+    """
+    __tracebackhide__ = True
+    given = {name: value for name, value in arguments.items() if name != "confidence" or value is not None}
+    problems = [
+        f"{name} must be {RANGES[name][0]}, got {value!r}"
+        for name, value in given.items()
+        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not RANGES[name][1](float(value))
+    ]
     if problems:
         raise MIAUsageError(problems)
+
+
+def _check_slice(result: AuditResult, by: str | None) -> None:
+    __tracebackhide__ = True
+    known = sorted({part.by for part in result.slices})
+    if by is not None and by not in known:
+        raise MIAUsageError(f"by must name a slice of the dataset ({', '.join(known) or 'it has none'}), got {by!r}")
 
 
 def _at_confidence(result: AuditResult, confidence: float | None) -> AuditResult:
@@ -147,7 +172,7 @@ Named = Sequence[tuple[str, Interval]]
 def _judge(
     result: AuditResult, metric: str, threshold: float, interval: Interval, others: Named, parts: Named
 ) -> AuditResult:
-    """Pass and leak by the selected attack; a leak also by any other attack or part of a slice that is above the limit."""
+    """Pass and leak by the selected attack; a leak also by any other attack, or part of a slice, above the limit."""
     above = [(name, each) for name, each in [*others, *parts] if each.low > threshold]
     undecided = [(name, each) for name, each in parts if each.high >= threshold]
     if result.findings:

@@ -216,6 +216,7 @@ class AuditResult:
         MIAUsageError
             When an argument is out of range.
         """
+        __tracebackhide__ = True
         from pytest_mia import gates
 
         return gates.enforce(gates.membership_advantage(self, threshold, by=by, confidence=confidence))
@@ -246,6 +247,7 @@ class AuditResult:
         MIAUsageError
             When an argument is out of range.
         """
+        __tracebackhide__ = True
         from pytest_mia import gates
 
         return gates.enforce(gates.tpr(self, threshold, at_fpr=at_fpr, confidence=confidence))
@@ -278,6 +280,7 @@ class AuditResult:
         MIAUsageError
             When an argument is out of range.
         """
+        __tracebackhide__ = True
         from pytest_mia import gates
 
         return gates.enforce(gates.epsilon(self, epsilon, delta=delta, confidence=confidence))
