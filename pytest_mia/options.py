@@ -1,0 +1,200 @@
+"""Options, ini keys and the marker: all made from the table in `pytest_mia.settings`."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_mia.errors import MIAUsageError
+from pytest_mia.settings import Settings, parse
+
+ROWS = {row.name: row for row in dataclasses.fields(Settings)}
+INI_TYPES: dict[str, Any] = {"int": "int", "float": "float", "str": "string", "tuple[str, ...]": "args"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked of this run.
+
+    Attributes
+    ----------
+    settings
+        Settings of every audit that its marker doesn't change.
+    json
+        Where the JSON report goes; ``None`` writes none.
+    skip, only
+        Skip all audits; run nothing else.
+    """
+
+    settings: Settings
+    json: Path | None
+    skip: bool
+    only: bool
+
+
+def add(parser: pytest.Parser) -> None:
+    """Add every option and ini key of the plugin."""
+    group = parser.getgroup("mia", "membership-inference audits")
+    for row in ROWS.values():
+        text = row.metadata["help"] + ("" if row.default is None else f" (default: {row.default})")
+        group.addoption(_flag(row.name), dest=_key(row.name), metavar=row.metadata["metavar"], help=text)
+        parser.addini(_key(row.name), text, type=INI_TYPES[str(row.type).removesuffix(" | None")], default=None)
+    group.addoption("--mia-json", metavar="PATH", help="write all audits to this file")
+    parser.addini("mia_json", "write all audits to this file, relative to the root folder", default=None)
+    for name, text in (("skip", "skip all audits"), ("only", "run audits and nothing else")):
+        group.addoption(_flag(name), dest=_key(name), action="store_true", help=text)
+        parser.addini(_key(name), text, type="bool", default=False)
+
+
+def read(config: pytest.Config) -> Options:
+    """The options of this run: the command line before ini before defaults.
+
+    Raises
+    ------
+    pytest.UsageError
+        When values are bad; all of them are named at once.
+    """
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    for name in ROWS:
+        with _gathered(problems):
+            values |= _from_ini(config, name)
+        with _gathered(problems):
+            values |= _from_command_line(config, name)
+    skip = only = False
+    with _gathered(problems):
+        skip, only = _skip_and_only(config)
+    json = _json_path(config)
+    problems += [] if json is None else _json_problems(json)
+    if problems:
+        raise pytest.UsageError(*problems)
+    return Options(Settings(**values), json, skip, only)
+
+
+def marked(item: pytest.Item, settings: Settings) -> Settings:
+    """The settings of one test: those of the run, changed by its markers, of which the closest one wins.
+
+    Raises
+    ------
+    MIAUsageError
+        When a marker has an unknown keyword or a bad value; all are named at once, with the test.
+    """
+    marks = list(item.iter_markers("mia"))
+    keywords = {name: value for mark in reversed(marks) for name, value in mark.kwargs.items()}
+    known = ", ".join(ROWS)
+    problems = [f"takes keywords only, got {mark.args!r}; they are {known}" for mark in marks if mark.args]
+    problems += [f"unknown keyword {name!r}; the keywords are {known}" for name in keywords if name not in ROWS]
+    try:
+        settings = dataclasses.replace(settings, **{name: keywords[name] for name in keywords if name in ROWS})
+    except MIAUsageError as error:
+        problems += error.problems
+    if problems:
+        raise MIAUsageError([f"{item.nodeid}: @pytest.mark.mia: {problem}" for problem in problems])
+    return settings
+
+
+def marker_line() -> str:
+    """The marker as ``pytest --markers`` shows it."""
+    return f"mia({', '.join(f'{name}=...' for name in ROWS)}): settings of one membership-inference audit"
+
+
+def header(options: Options) -> str:
+    """The settings of this run in one line."""
+    if options.skip:
+        return "mia: audits are skipped"
+    shown = {"shadows", "seed", "device", "confidence", *options.settings.changed()}
+    parts = [f"{name} {_text(getattr(options.settings, name))}" for name in ROWS if name in shown]
+    return f"mia: {', '.join(parts)}"
+
+
+def replay(test: str, settings: Settings) -> str:
+    """The command that repeats the audit of a test."""
+    shown = {"shadows", "seed", *settings.changed()}
+    flags = [f"{_flag(name)}={_text(getattr(settings, name))}" for name in ROWS if name in shown]
+    return shlex.join(["pytest", test, *flags])
+
+
+def _flag(name: str) -> str:
+    return f"--mia-{name.replace('_', '-')}"
+
+
+def _key(name: str) -> str:
+    return f"mia_{name}"
+
+
+def _text(value: Any) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+@contextlib.contextmanager
+def _gathered(problems: list[str]) -> Iterator[None]:
+    """Add the problems that are raised inside to `problems`."""
+    try:
+        yield
+    except MIAUsageError as error:
+        problems += error.problems
+
+
+def _from_command_line(config: pytest.Config, name: str) -> dict[str, Any]:
+    text = config.getoption(_key(name))
+    return {} if text is None else {name: _checked(name, _flag(name), text)}
+
+
+def _from_ini(config: pytest.Config, name: str) -> dict[str, Any]:
+    value = _ini(config, name, must=ROWS[name].metadata["must"])
+    if value is None:
+        return {}
+    return {name: _checked(name, f"ini key {_key(name)}", ",".join(value) if isinstance(value, list) else value)}
+
+
+def _ini(config: pytest.Config, name: str, *, must: str) -> Any:
+    try:
+        return config.getini(_key(name))
+    except (TypeError, ValueError, pytest.UsageError) as error:
+        raise MIAUsageError(f"ini key {_key(name)} must be {must}: {error}") from None
+
+
+def _checked(name: str, place: str, value: Any) -> Any:
+    """The value of a setting, or an error that says where the bad value stands."""
+    try:
+        return getattr(Settings(**{name: parse(name, value) if isinstance(value, str) else value}), name)
+    except MIAUsageError as error:
+        raise MIAUsageError([problem.replace(name, place, 1) for problem in error.problems]) from None
+
+
+def _skip_and_only(config: pytest.Config) -> tuple[bool, bool]:
+    """Whichever of the two the command line gives; ini counts where it gives neither."""
+    skip, only = config.getoption("mia_skip"), config.getoption("mia_only")
+    if not skip and not only:
+        skip, only = (_ini(config, name, must="true or false") for name in ("skip", "only"))
+    if skip and only:
+        raise MIAUsageError("--mia-skip and --mia-only leave no test to run; give one of them")
+    return skip, only
+
+
+def _json_path(config: pytest.Config) -> Path | None:
+    """Where the report goes; a worker of pytest-xdist writes none."""
+    if hasattr(config, "workerinput"):
+        return None
+    text, folder = config.getoption("mia_json"), config.invocation_params.dir
+    if text is None:
+        text, folder = config.getini("mia_json"), config.rootpath
+    return None if text is None else folder / Path(text).expanduser()
+
+
+def _json_problems(path: Path) -> list[str]:
+    if path.is_dir():
+        return [f"--mia-json: {path} is a folder; name a file"]
+    if not path.parent.is_dir():
+        return [f"--mia-json: the folder {path.parent} does not exist; create it first"]
+    if not os.access(path.parent, os.W_OK):
+        return [f"--mia-json: the folder {path.parent} can't be written to"]
+    return []

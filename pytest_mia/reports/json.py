@@ -1,0 +1,51 @@
+"""The JSON report, the source of every other one."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pytest_mia._version import __version__
+
+SCHEMA = "pytest-mia/1"
+PACKAGES = ("pytest", "numpy", "scipy", "scikit-learn", "torch")
+
+
+def write(path: Path, audits: Sequence[Mapping[str, Any]]) -> None:
+    """Write the report, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The file; its folder must exist.
+    audits
+        As `AuditResult.to_dict` gives them.
+
+    Raises
+    ------
+    OSError
+        When the file can't be written.
+    """
+    report = {"schema": SCHEMA, "pytest_mia": __version__, "environment": environment(), "audits": list(audits)}
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def environment() -> dict[str, str]:
+    """Versions of Python, of the platform and of the packages that figures depend on, where they are installed."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,77 @@
+"""The table at the end of a run, one row per audit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from pytest_mia.reports.junit import auc
+
+COLOURS = {"pass": {"green": True}, "inconclusive": {"yellow": True}}
+A_PASS = "pass: these attacks, at this strength, did not exceed the limit; that is no proof of privacy"
+HEADINGS = ("test", "verdict", "measured (low to high)", "limit", "attack", "AUC", "train/test", "shadows", "seconds")
+
+
+def show(reporter: pytest.TerminalReporter, audits: Sequence[Mapping[str, Any]], *, missing: int) -> None:
+    """Write the table; nothing when no audit ran.
+
+    Parameters
+    ----------
+    reporter
+        pytest's own.
+    audits
+        As `AuditResult.to_dict` gives them.
+    missing
+        How many audits never arrived from the processes that made them.
+    """
+    if audits:
+        reporter.section("membership inference audits")
+        rows = [HEADINGS, *map(_cells, audits)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        _write(reporter, HEADINGS, widths, {"bold": True})
+        for audit, cells in zip(audits, rows[1:], strict=True):
+            _write(reporter, cells, widths, COLOURS.get(audit["verdict"], {"red": audit["verdict"] is not None}))
+    if any(audit["verdict"] == "pass" for audit in audits):
+        reporter.write_line(A_PASS)
+    if missing:
+        reporter.write_line(f"{missing} audits went missing on the way to this report: the run fails", red=True)
+
+
+def _write(
+    reporter: pytest.TerminalReporter, cells: Sequence[str], widths: Sequence[int], colour: Mapping[str, bool]
+) -> None:
+    """One row, of which the verdict is coloured."""
+    test, verdict, *others = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+    reporter.write(f"{test}  ")
+    reporter.write(verdict, **colour)
+    reporter.write_line(f"  {'  '.join(others)}".rstrip())
+
+
+def _cells(audit: Mapping[str, Any]) -> tuple[str, ...]:
+    area, accuracy = auc(audit), audit["accuracy"]
+    return (
+        audit["test"],
+        audit["verdict"] or "not judged",
+        _measured(audit),
+        "-" if audit["threshold"] is None else f"{audit['threshold']:g}",
+        audit["attack"],
+        _number(area),
+        f"{_number(accuracy['train'])}/{_number(accuracy['test'])}",
+        str(audit["shadows"]),
+        f"{sum(audit['seconds'].values()):.1f}",
+    )
+
+
+def _measured(audit: Mapping[str, Any]) -> str:
+    """The judged number with its bounds, under a short name of its metric."""
+    name = audit["metric"].removeprefix("membership_").replace("tpr_at_fpr_", "TPR at FPR ")
+    judged = audit["judged"]
+    if judged["high"] is None:
+        return f"{name} {judged['low']:.3f} or more"
+    return f"{name} {judged['estimate']:.3f} ({judged['low']:.3f} to {judged['high']:.3f})"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,204 @@
+"""What one test asks of the engine: its subject and settings, its gates, and what they judged."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_mia import options
+from pytest_mia.errors import MIAError, MIAUsageError
+from pytest_mia.results import AuditResult
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_mia.auditing import ShadowModel
+    from pytest_mia.session import Session
+    from pytest_mia.subject import Subject
+
+ADVANTAGE = "assert_membership_advantage_below"
+JUDGES = {
+    ADVANTAGE: "membership_advantage",
+    "assert_tpr_below": "tpr",
+    "assert_epsilon_below": "epsilon",
+}
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Stands for a fixture that the user has not written, until it turns out to be needed."""
+
+    name: str
+    lines: str
+
+    @property
+    def problem(self) -> str:
+        """What to write."""
+        return f"the fixture {self.name} is missing; write in conftest.py:\n\n    @pytest.fixture\n{self.lines}\n"
+
+
+class Trial:
+    """One test that uses fixtures of the plugin.
+
+    Parameters
+    ----------
+    test
+        The test's node ID.
+    item
+        The test.
+    session
+        What it shares with the others.
+    subject
+        What the user's fixtures gave, with `Missing` for those that he didn't write.
+
+    Attributes
+    ----------
+    unasked
+        Gates that the test requested and has not called yet.
+
+    Raises
+    ------
+    MIAUsageError
+        When a fixture is missing or a marker is bad; all problems are named at once.
+    """
+
+    def __init__(self, test: str, item: pytest.Item, session: Session, subject: Subject) -> None:
+        self.unasked: set[str] = set()
+        self._test = test
+        self._session = session
+        self._settings = options.marked(item, session.options.settings)
+        self._subject = _complete(subject, shadows=self._settings.shadows)
+        self._shown: list[AuditResult] = []
+        self._judged: list[AuditResult] = []
+
+    def gate(self, name: str) -> Callable[..., AuditResult]:
+        """The gate of this name, which audits when it is called."""
+        self.unasked.add(name)
+
+        def ask(*args: Any, **keywords: Any) -> AuditResult:
+            __tracebackhide__ = True
+            from pytest_mia import gates
+
+            self.unasked.discard(name)
+            arguments = _arguments(name, args, keywords)
+            gates.check(**{key: value for key, value in arguments.items() if key != "by"})
+            result = self._audit(arguments.get("threshold") if name == ADVANTAGE else None)
+            return gates.enforce(self._judge(name, result, args, keywords))
+
+        return ask
+
+    def audit(self) -> AuditResult:
+        """The audit, not judged yet; what its gates judge is noted here too."""
+        __tracebackhide__ = True
+        result = _watched(self._audit(None), self._judge)
+        self._shown.append(result)
+        return result
+
+    def shadow_models(self) -> tuple[ShadowModel, ...]:
+        """The trained shadows."""
+        __tracebackhide__ = True
+        try:
+            return self._session.shadow_models(self._subject, self._settings, owner=self)
+        except MIAError as error:
+            raise error.with_traceback(None) from None
+
+    def take(self) -> list[dict[str, Any]]:
+        """What was judged, or else what was shown, in built-in types; and forget it."""
+        results = self._judged or self._shown
+        self._judged, self._shown = [], []
+        return [plain(result.to_dict()) for result in results]
+
+    def _audit(self, threshold: float | None) -> AuditResult:
+        __tracebackhide__ = True
+        replay = options.replay(self._test, self._settings)
+        try:
+            result = self._session.audit(self._subject, self._settings, replay=replay, threshold=threshold, owner=self)
+        except MIAError as error:
+            # The message holds all that a person needs; our own frames would bury it.
+            raise error.with_traceback(None) from None
+        return dataclasses.replace(result, test=self._test, replay=replay)
+
+    def _judge(self, name: str, result: AuditResult, args: tuple[Any, ...], keywords: Mapping[str, Any]) -> AuditResult:
+        __tracebackhide__ = True
+        from pytest_mia import gates
+
+        limit, *others = _arguments(name, args, keywords).items()
+        judged: AuditResult = getattr(gates, JUDGES[name])(result, limit[1], **dict(others))
+        self._judged.append(judged)
+        return judged
+
+
+Judge = Callable[[str, AuditResult, tuple[Any, ...], Mapping[str, Any]], AuditResult]
+
+
+def _watched(result: AuditResult, judge: Judge) -> AuditResult:
+    """The same result, whose gates judge through `judge`."""
+    from pytest_mia import gates
+
+    class Watched(AuditResult):
+        def assert_membership_advantage_below(self, *args: Any, **keywords: Any) -> AuditResult:
+            __tracebackhide__ = True
+            return gates.enforce(judge(ADVANTAGE, self, args, keywords))
+
+        def assert_tpr_below(self, *args: Any, **keywords: Any) -> AuditResult:
+            __tracebackhide__ = True
+            return gates.enforce(judge("assert_tpr_below", self, args, keywords))
+
+        def assert_epsilon_below(self, *args: Any, **keywords: Any) -> AuditResult:
+            __tracebackhide__ = True
+            return gates.enforce(judge("assert_epsilon_below", self, args, keywords))
+
+        def __reduce__(self) -> tuple[Any, ...]:
+            # A copy or a pickle outlives the test, so it is a result like any other.
+            return AuditResult, _values(self)
+
+    return Watched(*_values(result))
+
+
+def _values(result: AuditResult) -> tuple[Any, ...]:
+    return tuple(getattr(result, row.name) for row in dataclasses.fields(result))
+
+
+def _arguments(name: str, args: tuple[Any, ...], keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a call to a gate by name, the limit first; a wrong name is an error before any training."""
+    __tracebackhide__ = True
+    bound = inspect.signature(getattr(AuditResult, name)).bind(None, *args, **keywords)
+    return {key: value for key, value in bound.arguments.items() if key != "self"}
+
+
+def _complete(subject: Subject, *, shadows: int) -> Subject:
+    """The subject without the fixtures that are missing and not needed."""
+    missing = {
+        name: value for name in ("dataset", "model_factory") if isinstance(value := getattr(subject, name), Missing)
+    }
+    needed: set[str] = set()
+    if subject.outputs is None and subject.target is None:
+        needed = {"dataset", "model_factory"}
+    elif subject.outputs is None and subject.shadow_factory is None and shadows > 0:
+        needed = {"model_factory"}
+    problems = [value.problem for name, value in missing.items() if name in needed]
+    if problems:
+        raise MIAUsageError(problems)
+    return dataclasses.replace(subject, **dict.fromkeys(missing))
+
+
+def plain(value: Any) -> Any:
+    """The same value in built-in types, which survive pytest-xdist and JSON; what isn't finite becomes ``None``."""
+    match value:
+        case None | bool() | str():
+            return value
+        case Mapping():
+            return {str(key): plain(each) for key, each in value.items()}
+        case list() | tuple():
+            return [plain(each) for each in value]
+        case _ if hasattr(value, "item"):
+            return plain(value.item())
+        case int():
+            return int(value)
+        case float():
+            return float(value) if math.isfinite(value) else None
+    raise TypeError(f"an audit can't hold a {type(value).__name__}")

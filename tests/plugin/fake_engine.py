@@ -1,0 +1,72 @@
+"""A plugin that replaces the engine: the "dataset" is the advantage that the audit will measure.
+
+Each training leaves a line in ``trained.txt``, so that tests can count them in any process.
+"""
+
+import os
+
+import pytest
+
+from pytest_mia import auditing
+from pytest_mia.results import Accuracy, AttackResult, AuditResult, Counts, Interval, Seconds, Selected
+
+MARGIN = 0.02
+RATES = ("0.001", "0.01", "0.1")
+
+
+def pytest_configure(config):
+    config.fake_engine = pytest.MonkeyPatch()
+    config.fake_engine.setattr(auditing, "run", run)
+    config.fake_engine.setattr(auditing, "train", train)
+
+
+def pytest_unconfigure(config):
+    config.fake_engine.undo()
+
+
+def run(subject, settings, *, progress=None, replay="", threshold=None):
+    _trained("audit", settings.shadows + 1, progress)
+    if isinstance(subject.dataset, BaseException):
+        raise subject.dataset
+    return _result(subject, settings, replay)
+
+
+def train(subject, settings, *, progress=None):
+    _trained("models", settings.shadows + 1, progress)
+    return tuple(subject.model_factory() for _ in range(settings.shadows))
+
+
+def _trained(what, models, progress):
+    with open("trained.txt", "a") as file:
+        file.write(f"{what} in {os.getpid()}\n")
+    for done in range(models + 1):
+        progress(done, models, 4.0 * done)
+
+
+def _result(subject, settings, replay):
+    advantage = 0.3 if subject.dataset is None else subject.dataset
+    interval = Interval(advantage, advantage - MARGIN, advantage + MARGIN, settings.confidence)
+    # Many non-members, so that a TPR at an FPR of 0.001 can be measured.
+    flagged, everyone = (int(10000 * (0.5 + advantage / 2)),), (10000,)
+    counts = Counts(flagged, everyone, (10000 - flagged[0],), everyone)
+    tail = Counts((int(10000 * advantage),), everyone, (10,), everyone)
+    attack = AttackResult("loss", interval, 0.75, dict.fromkeys(RATES, advantage), counts, dict.fromkeys(RATES, tail))
+    return AuditResult(
+        kind="recipe" if subject.target is None else "release",
+        attack="loss",
+        advantage=interval,
+        selected=counts,
+        tails={rate: Selected("loss", tail) for rate in RATES},
+        attacks=(attack,),
+        shadows=settings.shadows,
+        models=settings.shadows + 1,
+        records=20000,
+        accuracy=Accuracy(1.0, 0.875),
+        slices=(),
+        most_exposed=(),
+        seed=settings.seed,
+        device="cpu",
+        seconds=Seconds(1.0, 0.5),
+        replay=replay,
+        inconclusive=settings.inconclusive,
+    )
