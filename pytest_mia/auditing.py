@@ -12,6 +12,7 @@ from pytest_mia.arrays import BoolArray
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.observations import Observations, recipe
 from pytest_mia.plan import Plan
+from pytest_mia.randomness import single_threaded
 from pytest_mia.results import AuditResult, Seconds
 from pytest_mia.settings import Settings
 from pytest_mia.shadows import Method, Progress, Trained
@@ -273,7 +274,8 @@ def _attack(observations: Observations, context: findings.Context, settings: Set
     fitting = attacks.fitting(observations.signals, shadows=context.shadows, names=settings.attacks)
     if not fitting:
         raise MIAUsageError(_no_attack(observations, settings, context.shadows))
-    result = findings.find(fitting, observations, context, settings)
+    with single_threaded():
+        result = findings.find(fitting, observations, context, settings)
     return findings.timed(result, Seconds(context.training_seconds, time.perf_counter() - start))
 
 

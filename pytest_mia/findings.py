@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia import bounds, rotation
+from pytest_mia import bounds, curves, rotation
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
 from pytest_mia.attacks import Attack
 from pytest_mia.observations import Observations
@@ -23,7 +23,8 @@ from pytest_mia.results import (
     Selected,
     SliceResult,
 )
-from pytest_mia.rotation import FALSE_POSITIVE_RATES, AttackRun
+from pytest_mia.curves import FALSE_POSITIVE_RATES
+from pytest_mia.rotation import AttackRun
 from pytest_mia.settings import Settings
 from pytest_mia.statistics import measurable
 
@@ -60,8 +61,9 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
     settings
         The audit's settings.
     """
-    runs = [rotation.run_attack(attack, observations) for attack in fitting]
-    chosen = rotation.choose([run.learned for run in runs])
+    taught = rotation.lessons(observations)
+    runs = [rotation.run_attack(attack, observations, taught) for attack in fitting]
+    chosen = rotation.choose([[each.advantage for each in run.learned] for run in runs])
     selected = rotation.pick([run.counts for run in runs], chosen)
     guesses, ranks = _guesses(fitting, runs, chosen, observations)
     levels = bounds.levels(settings.confidence, attacks=len(runs))
@@ -110,7 +112,7 @@ def _attack_result(run: AttackRun, levels: bounds.Levels) -> AttackResult:
 
 
 def _tail(runs: Sequence[AttackRun], place: int) -> Selected:
-    chosen = rotation.choose([run.learned_tails[place] for run in runs])
+    chosen = rotation.choose([[each.tail_rates[place] for each in run.learned] for run in runs])
     return Selected(_most_chosen(runs, chosen), rotation.pick([run.tail_counts[place] for run in runs], chosen))
 
 
@@ -130,7 +132,9 @@ def _guesses(
     ranks = np.zeros(flagged.shape)
     for index in np.unique(chosen):
         rows = np.flatnonzero(chosen == index)
-        flagged[rows], ranks[rows] = rotation.guesses(fitting[index], runs[index], observations, rows)
+        scores = rotation.target_scores(fitting[index], observations, runs[index].learned, rows)
+        for row, place in zip(scores, rows, strict=True):
+            flagged[place], ranks[place] = row >= runs[index].learned[place].threshold, curves.ranks(row)
     return flagged, ranks
 
 

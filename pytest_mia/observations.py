@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
+from pytest_mia.randomness import generator_for
 from pytest_mia.signals import Signals
 
 
@@ -45,6 +45,34 @@ class Observations:
     def targets(self) -> IntArray:
         """Rows of the target models."""
         return np.flatnonzero(self.judged.any(axis=1))
+
+    def lesson(self, targets: IntArray, most_pairs: int) -> Observations:
+        """What an attacker of these targets can learn from: the other models alone, each a labelled target in turn.
+
+        The targets are neither attacked nor among the shadows, so nothing that is learnt depends on their memberships.
+
+        Parameters
+        ----------
+        targets
+            Rows to leave out.
+        most_pairs
+            Where models x records exceed this, a random part of the records is enough to learn from.
+        """
+        models = np.setdiff1d(np.flatnonzero(self.references | self.known.any(axis=1)), targets)
+        records = np.arange(len(self.labels))
+        kept = most_pairs // max(len(models), 1)
+        if kept < len(records):
+            records = np.sort(generator_for(self.seed, "lesson").permutation(len(records))[:kept])
+        known = self.known[models][:, records]
+        return Observations(
+            self.signals.of(models, records),
+            self.members[models][:, records],
+            self.labels[records],
+            self.references[models],
+            known,
+            known,
+            self.seed,
+        )
 
 
 def recipe(signals: Signals, members: BoolArray, labels: IntArray, *, seed: int = 0) -> Observations:
@@ -132,8 +160,3 @@ def means(inside: Side, outside: Side) -> tuple[FloatArray, FloatArray]:
         np.where(has_in, inside.mean, outside.mean + difference),
         np.where(has_out, outside.mean, inside.mean - difference),
     )
-
-
-def rows(observations: Observations) -> Iterator[int]:
-    """Models that need a score: targets, and those from which thresholds are learnt."""
-    yield from np.flatnonzero(observations.judged.any(axis=1) | observations.known.any(axis=1)).tolist()

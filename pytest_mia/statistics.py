@@ -22,6 +22,14 @@ MOST_RECORDS = 10**12
 EXPECTED_FALSE_POSITIVES = 10
 """False positives to expect before the TPR at a false-positive rate counts as measured."""
 
+COUNTED_TWICE = 2
+"""By how much the variance of a mean over several targets can exceed that of as many independent guesses.
+
+Targets in rotation attack each other. What the attack on target s takes for a signal of t's memberships, the attack on t
+takes for one of s's: the chance agreement of each pair of targets enters the mean twice. Without a leak the variance is
+then twice the binomial one, for any number of targets, and the spread between targets doesn't show it.
+"""
+
 _QUANTILES = (np.arange(64) + 0.5) / 64
 
 
@@ -107,8 +115,8 @@ def advantage_bounds(counts: Counts, *, alpha_low: float, alpha_high: float) -> 
     """The mean advantage over all targets, with bounds.
 
     Each margin is the wider of two: Student's over the targets, which sees that targets differ, and that of
-    `mover_bounds` on the pooled counts, which sees how few records there are. For one target it is `mover_bounds`.
-    A target without members or without non-members has no advantage and is left out.
+    `mover_bounds` on half of the pooled counts, which sees how few records there are (why half: `COUNTED_TWICE`). For
+    one target it is `mover_bounds`. A target without members or without non-members has no advantage and is left out.
 
     Parameters
     ----------
@@ -134,7 +142,8 @@ def advantage_bounds(counts: Counts, *, alpha_low: float, alpha_high: float) -> 
     if not members.size:
         return 0.0, -1.0, 1.0
     advantages = tp / members - fp / nonmembers
-    ours, theirs = (tp.sum(), members.sum()), (fp.sum(), nonmembers.sum())
+    weight = _weight(members.size)
+    ours, theirs = (weight * tp.sum(), weight * members.sum()), (weight * fp.sum(), weight * nonmembers.sum())
     below = max(_student_margin(advantages, alpha_low), _mover_margin(ours, theirs, alpha_low))
     above = max(_student_margin(advantages, alpha_high), _mover_margin(theirs, ours, alpha_high))
     estimate = float(advantages.mean())
@@ -144,8 +153,8 @@ def advantage_bounds(counts: Counts, *, alpha_low: float, alpha_high: float) -> 
 def rate_bounds(flagged: Sequence[int], total: Sequence[int], *, alpha: float) -> tuple[float, float, float]:
     """The mean of a rate over all targets, with bounds.
 
-    Each margin is the wider of Student's over the targets and that of `clopper_pearson` on the pooled counts. Targets
-    without records are left out.
+    Each margin is the wider of Student's over the targets and that of `clopper_pearson` on the pooled counts, halved as
+    in `advantage_bounds`. Targets without records are left out.
 
     Parameters
     ----------
@@ -169,11 +178,17 @@ def rate_bounds(flagged: Sequence[int], total: Sequence[int], *, alpha: float) -
     if not n.size:
         return 0.0, 0.0, 1.0
     rates, pooled = x / n, x.sum() / n.sum()
-    low, high = clopper_pearson(x.sum(), n.sum(), alpha)
+    weight = _weight(n.size)
+    low, high = clopper_pearson(weight * x.sum(), weight * n.sum(), alpha)
     spread = _student_margin(rates, alpha)
     estimate = float(rates.mean())
     below, above = max(spread, float(pooled - low)), max(spread, float(high - pooled))
     return estimate, max(0.0, estimate - below), min(1.0, estimate + above)
+
+
+def _weight(targets: int) -> float:
+    """The share of the guesses on so many targets that counts as independent."""
+    return 1.0 if targets == 1 else 1 / COUNTED_TWICE
 
 
 def _student_margin(values: FloatArray, alpha: float) -> float:
@@ -302,7 +317,8 @@ def least_records(threshold: float, *, targets: int, alpha: float) -> int:
     """
 
     def leaks(n: int) -> bool:
-        return mover_bounds(n, n, 0, n, alpha_low=alpha, alpha_high=alpha)[0] > threshold
+        side = _weight(targets) * n
+        return mover_bounds(side, side, 0, side, alpha_low=alpha, alpha_high=alpha)[0] > threshold
 
     return min(least_records_to_pass(threshold, targets=targets, alpha=alpha), _least(targets, leaks))
 
@@ -320,7 +336,12 @@ def least_records_to_pass(threshold: float, *, targets: int, alpha: float) -> in
     int
         Members and non-members together, at most `MOST_RECORDS`.
     """
-    return _least(targets, lambda n: mover_bounds(0, n, 0, n, alpha_low=alpha, alpha_high=alpha)[1] < threshold)
+
+    def passes(n: int) -> bool:
+        side = _weight(targets) * n
+        return mover_bounds(0, side, 0, side, alpha_low=alpha, alpha_high=alpha)[1] < threshold
+
+    return _least(targets, passes)
 
 
 def _rates(advantage: float, fpr: float) -> tuple[float, float]:
@@ -342,14 +363,15 @@ def _least(targets: int, enough: Callable[[int], bool]) -> int:
     return max(2, math.ceil(2 * high / targets))
 
 
-def _power(gap: float, first: float, second: float, size: int, *, targets: int, alpha: float) -> float:
+def _power(gap: float, first: float, second: float, size: float, *, targets: int, alpha: float) -> float:
     """Probability that the lower bound of (rate `first` - rate `second`) falls less than `gap` below its true value.
 
     Student's margin varies with the spread that the targets happen to show, so the probability is a mean over it.
     """
     error = math.sqrt((first * (1 - first) + second * (1 - second)) / size)
-    margin = _mover_margin((first * size, size), (second * size, size), alpha)
-    margins = np.maximum(margin, error * _student_factors(targets, alpha))
+    spread = error * _student_factors(targets, alpha)
+    size, error = size * _weight(targets), error / math.sqrt(_weight(targets))
+    margins = np.maximum(_mover_margin((first * size, size), (second * size, size), alpha), spread)
     return float(ndtr((gap - margins) / max(error, 1e-300)).mean())
 
 

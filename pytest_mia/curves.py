@@ -1,0 +1,95 @@
+"""Learning a threshold: TPR and FPR of labelled models over a grid of thresholds, and the best place on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pytest_mia.arrays import FloatArray, IntArray
+from pytest_mia.observations import Observations
+
+FALSE_POSITIVE_RATES = (0.001, 0.01, 0.1)
+MOST_THRESHOLDS = 1000
+_TAIL = np.geomspace(1e-5, 0.05, 200)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What an attack learnt from labelled models.
+
+    Attributes
+    ----------
+    setting
+        Index of the value of the attack's constant.
+    threshold
+        Scores of at least this are guessed to be members.
+    advantage
+        TPR - FPR of that threshold on the labelled models, by which attacks are compared.
+    tail_thresholds, tail_rates
+        Thresholds at each of `FALSE_POSITIVE_RATES`, and their TPR on the labelled models.
+    """
+
+    setting: int
+    threshold: float
+    advantage: float
+    tail_thresholds: tuple[float, ...]
+    tail_rates: tuple[float, ...]
+
+
+def learn(scores: FloatArray, lesson: Observations, setting: int) -> Learned:
+    """Learn thresholds from the labelled pairs of all models of a lesson, pooled.
+
+    Parameters
+    ----------
+    scores
+        The attack's scores (models, records).
+    lesson
+        The labelled models.
+    setting
+        Index of the value of the attack's constant, passed on.
+    """
+    inside, outside = scores[lesson.known & lesson.members], scores[lesson.known & ~lesson.members]
+    thresholds = grid(np.concatenate([inside, outside]))
+    tpr = _at_least(inside, thresholds) / max(len(inside), 1)
+    fpr = _at_least(outside, thresholds) / max(len(outside), 1)
+    best, tails = best_place(tpr, fpr), [int(np.flatnonzero(fpr <= rate)[-1]) for rate in FALSE_POSITIVE_RATES]
+    return Learned(
+        setting,
+        float(thresholds[best]),
+        float(tpr[best] - fpr[best]),
+        tuple(float(thresholds[tail]) for tail in tails),
+        tuple(float(tpr[tail]) for tail in tails),
+    )
+
+
+def grid(scores: FloatArray) -> FloatArray:
+    """Thresholds in falling order, from "nobody" (infinity) over the middles between scores to "everybody".
+
+    Above a thousand distinct scores, the middles between their quantiles, more finely at the upper end.
+    """
+    distinct = np.unique(scores)
+    if len(distinct) > MOST_THRESHOLDS:
+        shares = np.concatenate([np.linspace(0, 1, MOST_THRESHOLDS), 1 - _TAIL])
+        distinct = np.unique(np.quantile(scores, shares, method="nearest"))
+    lower, upper = distinct[:-1], distinct[1:]
+    middles = np.maximum(lower / 2 + upper / 2, np.nextafter(lower, np.inf))
+    return np.concatenate([[np.inf], middles[::-1], [-np.inf]])
+
+
+def best_place(tpr: FloatArray, fpr: FloatArray) -> int:
+    """Index of the threshold with the largest advantage: the middle one of several, "nobody" if none beats chance."""
+    advantage = tpr - fpr
+    best = np.flatnonzero(advantage >= advantage.max() - 1e-12)
+    return 0 if best[0] == 0 else int(best[len(best) // 2])
+
+
+def ranks(scores: FloatArray) -> FloatArray:
+    """Rank of each score among all, from 0 to 1, ties in the middle."""
+    arranged = np.sort(scores)
+    lower, upper = np.searchsorted(arranged, scores, "left"), np.searchsorted(arranged, scores, "right")
+    return np.asarray((lower + upper) / (2 * max(len(scores), 1)))
+
+
+def _at_least(scores: FloatArray, thresholds: FloatArray) -> IntArray:
+    return len(scores) - np.searchsorted(np.sort(scores), thresholds, side="left")
