@@ -1,0 +1,129 @@
+"""An adapter joins one way to train models with one way to ask them.
+
+The engine holds `pytest_mia.randomness.seeded` and `single_threaded` around every call of a factory and of an adapter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pytest_mia.answers import Answer
+from pytest_mia.dataset import Dataset
+from pytest_mia.errors import MIAUsageError
+
+
+class Trainer(Protocol):
+    """One way to train."""
+
+    @property
+    def description(self) -> str:
+        """Settings that the report shows; empty when there is nothing to say."""
+        ...
+
+    def problems(self, model: Any, dataset: Dataset) -> list[str]:
+        """Why this fresh model can't be trained on these records."""
+        ...
+
+    def fit(self, model: Any, X: Any, y: Any, seed: int) -> Any:
+        """The trained model."""
+        ...
+
+
+class Asker(Protocol):
+    """One way to ask."""
+
+    def problems(self, model: Any, dataset: Dataset) -> list[str]:
+        """Why this fresh model can't be asked about these records."""
+        ...
+
+    def answer(self, model: Any, X: Any, y: Any) -> Answer:
+        """The trained model's answers on all records."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Adapter:
+    """How models of one kind are trained and asked; it can be pickled whenever the user's functions can.
+
+    Attributes
+    ----------
+    trainer, asker
+        The two halves.
+    device
+        Where models compute: "cpu", "cuda:0", ...
+    """
+
+    trainer: Trainer
+    asker: Asker
+    device: str = "cpu"
+
+    @property
+    def description(self) -> str:
+        """Settings of the training that the report shows; empty when there is nothing to say."""
+        return self.trainer.description
+
+    def problems(self, model: Any, dataset: Dataset) -> list[str]:
+        """Why this fresh model can't be trained, or asked, on these records; cheap, and before any training.
+
+        Parameters
+        ----------
+        model
+            A fresh model, not used otherwise afterwards.
+        dataset
+            Records that `pytest_mia.dataset.problems` found nothing wrong with.
+        """
+        return list(dict.fromkeys([*self.trainer.problems(model, dataset), *self.asker.problems(model, dataset)]))
+
+    def fit(self, model: Any, X: Any, y: Any, seed: int) -> Any:
+        """Train a fresh model.
+
+        Parameters
+        ----------
+        model
+            A fresh model.
+        X, y
+            Its members, in the user's own types.
+        seed
+            The model's own seed.
+
+        Returns
+        -------
+        Any
+            The trained model.
+        """
+        return self.trainer.fit(model, X, y, seed)
+
+    def answer(self, model: Any, X: Any, y: Any) -> Answer:
+        """Ask a trained model about all records.
+
+        Parameters
+        ----------
+        model
+            What `fit` returned, or an already trained model of the user's.
+        X, y
+            All records; `y` is for losses only.
+        """
+        return self.asker.answer(model, X, y)
+
+
+@dataclass(frozen=True)
+class NoTrainer:
+    """No way to train: found by `problems` before any training; a released model can still be asked.
+
+    Attributes
+    ----------
+    reason
+        What is wrong, and its remedy.
+    """
+
+    reason: str
+    description: str = ""
+
+    def problems(self, model: Any, dataset: Dataset) -> list[str]:  # noqa: ARG002 - no model could be trained
+        """The reason."""
+        return [self.reason]
+
+    def fit(self, model: Any, X: Any, y: Any, seed: int) -> Any:  # noqa: ARG002 - no model could be trained
+        """Refuse."""
+        raise MIAUsageError(self.reason)

@@ -1,0 +1,213 @@
+"""Models that speak scikit-learn's protocol: ``fit`` and one of ``predict_proba``, ``decision_function``, ``predict``.
+
+Duck typing decides: XGBoost, LightGBM, skorch and a user's own classes work because they speak it.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import logsumexp
+
+from pytest_mia.answers import Answer, Logits, Probabilities, from_one_column, interpret, numbers, smallest_probability
+from pytest_mia.arrays import FloatArray
+from pytest_mia.dataset import Dataset, codes_of
+from pytest_mia.errors import MIAUsageError
+from pytest_mia.randomness import seed_for
+from pytest_mia.rows import bad_features
+
+ASKED = ("predict_proba", "decision_function", "predict")
+SEEDS = frozenset({"random_state", "random_seed", "seed"})
+THREADS = frozenset({"n_jobs", "nthread", "num_threads", "thread_count"})
+
+
+@dataclass(frozen=True)
+class EstimatorTrainer:
+    """Trains by ``fit``, with every seed among the parameters set, and one thread."""
+
+    description: str = ""
+
+    def problems(self, model: Any, dataset: Dataset) -> list[str]:
+        """Why this model can't be trained on these records."""
+        name, found = type(model).__name__, []
+        if _is_fitted(model):
+            found.append(f"the {name} of mia_model_factory is fitted already; it must return an unfitted model")
+        bad = bad_features(dataset.X) if _refuses_nan(model) else None
+        if bad is not None and bad.any():
+            found.append(
+                f"{name} refuses NaN and infinite features, which X holds in {int(bad.sum())} of {len(bad)} records, "
+                f"first in record {int(bad.argmax())}; put an imputer in front of it, or leave these records out"
+            )
+        return found
+
+    def fit(self, model: Any, X: Any, y: Any, seed: int) -> Any:
+        """The trained model; objects that models of one factory share are left alone."""
+        values = _reproducible(model, seed)
+        if values:
+            model = copy.deepcopy(model).set_params(**values)
+        model.fit(X, y)
+        return model
+
+
+@dataclass(frozen=True, eq=False)
+class EstimatorAsker:
+    """Asks by ``predict_proba``, ``decision_function`` or ``predict``, the first that there is.
+
+    Attributes
+    ----------
+    classes
+        The dataset's classes in order. A class that the model has never met gets probability 0, or a logit like it.
+    """
+
+    classes: npt.NDArray[Any]
+
+    def problems(self, model: Any, dataset: Dataset) -> list[str]:  # noqa: ARG002 - the records don't matter here
+        """Why this model can't be asked for classes."""
+        name, found = type(model).__name__, []
+        if hasattr(model, "fit") and _method(model) is None:
+            found.append(f"{name} has none of {', '.join(ASKED)}; give mia_predict")
+        if not _may_classify(model):
+            found.append(f"{name} is no classifier; give mia_predict for class probabilities, or mia_loss")
+        if _method(model) == "decision_function" and "ovo" in _values(model, "decision_function_shape"):
+            found.append(f"{name} votes between pairs of classes; set decision_function_shape='ovr'")
+        return found
+
+    def answer(self, model: Any, X: Any, y: Any) -> Answer:  # noqa: ARG002 - labels are no part of the question
+        """The trained model's answers on all records."""
+        match _method(model):
+            case "predict_proba":
+                return self._probabilities(model, model.predict_proba(X))
+            case "decision_function":
+                return self._decisions(model, numbers(model.decision_function(X)))
+            case "predict":
+                return interpret(model.predict(X), self.classes)
+        raise MIAUsageError(
+            f"the trained model, a {type(model).__name__}, has none of {', '.join(ASKED)}; "
+            "mia_training must return the trained model or None, and mia_predict can say how to ask it"
+        )
+
+    def _probabilities(self, model: Any, given: Any) -> Answer:
+        if isinstance(given, list) and given and getattr(given[0], "ndim", 1) > 1:
+            raise MIAUsageError(f"{type(model).__name__}.predict_proba answers {len(given)} labels at once; audit one")
+        values = numbers(given)
+        if values.ndim == 1 or (values.shape[1] == 1 and len(self._columns(model)) == 2):
+            values = from_one_column(values.reshape(len(values))).values  # type: ignore[union-attr]
+        codes = self._codes(model, values)
+        aligned = np.zeros((len(values), len(self.classes)), dtype=values.dtype)
+        aligned[:, codes[codes >= 0]] = values[:, codes >= 0]
+        return Probabilities(aligned)
+
+    def _decisions(self, model: Any, values: npt.NDArray[Any]) -> Answer:
+        values = values.reshape(len(values), -1)
+        if values.shape[1] == 1 and len(self._columns(model)) == 2:
+            values = np.concatenate([np.zeros_like(values), values], axis=1)
+        codes = self._codes(model, values)
+        aligned = np.repeat(_unheard_of(values), len(self.classes), axis=1)
+        aligned[:, codes[codes >= 0]] = values[:, codes >= 0]
+        return Logits(aligned)
+
+    def _columns(self, model: Any) -> npt.NDArray[Any]:
+        """The classes that the model's columns stand for; the dataset's where it doesn't say."""
+        return np.asarray(getattr(model, "classes_", self.classes))
+
+    def _codes(self, model: Any, values: npt.NDArray[Any]) -> npt.NDArray[np.integer]:
+        columns = self._columns(model)
+        codes = codes_of(columns, self.classes) if columns.ndim == 1 else np.array([], dtype=np.intp)
+        if values.ndim != 2 or len(codes) != values.shape[1] or not (codes >= 0).any():
+            raise MIAUsageError(
+                f"{type(model).__name__} answers with shape {values.shape} for its {len(columns)} classes, of which "
+                f"{(codes >= 0).sum()} are among the {len(self.classes)} of the dataset; "
+                "it needs one column per class, named by classes_"
+            )
+        return codes
+
+
+def is_estimator(model: Any) -> bool:
+    """Whether this speaks scikit-learn's protocol."""
+    return callable(getattr(model, "fit", None)) and _method(model) is not None
+
+
+def _unheard_of(logits: FloatArray) -> FloatArray:
+    """A logit per record (records, 1) for classes whose probability is zero, on the scale of the others."""
+    floor = logsumexp(logits, axis=1, keepdims=True) + np.log(smallest_probability(logits.dtype))
+    return np.asarray(floor, dtype=logits.dtype)
+
+
+def _method(model: Any) -> str | None:
+    return next((name for name in ASKED if callable(getattr(model, name, None))), None)
+
+
+def _parameters(model: Any) -> dict[str, Any]:
+    return dict(model.get_params(deep=True)) if hasattr(model, "get_params") and hasattr(model, "set_params") else {}
+
+
+def _values(model: Any, parameter: str) -> list[Any]:
+    return [value for name, value in _parameters(model).items() if name.rpartition("__")[2] == parameter]
+
+
+def _reproducible(model: Any, seed: int) -> dict[str, int | None]:
+    parameters = _parameters(model)
+    names = {name: name.rpartition("__") for name in parameters}
+    # Some libraries read a seed as a signed number of 32 bits.
+    seeds = {name: seed_for(seed, name) >> 1 for name, (_, _, kind) in names.items() if kind in SEEDS}
+    threads = {
+        name: _one_thread(parameters.get(owner, model)) for name, (owner, _, kind) in names.items() if kind in THREADS
+    }
+    return {**seeds, **threads}
+
+
+def _one_thread(owner: Any) -> int | None:
+    """What stands for one thread: ``None`` in scikit-learn, which warns of numbers; others may use all cores on it."""
+    author = next(each for each in type(owner).__mro__ if "__init__" in vars(each)).__module__
+    return None if author.startswith("sklearn.") else 1
+
+
+def _is_sklearn(model: Any) -> bool:
+    from sklearn.base import BaseEstimator
+
+    return isinstance(model, BaseEstimator)
+
+
+def _is_fitted(model: Any) -> bool:
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    if not _is_sklearn(model):
+        return any(name.endswith("_") and not name.startswith("_") for name in getattr(model, "__dict__", {}))
+    try:
+        check_is_fitted(model)
+    except NotFittedError:
+        return False
+    return bool(getattr(_tags(model), "requires_fit", True))
+
+
+def _may_classify(model: Any) -> bool:
+    """Whether nothing says that this is something else, such as a regressor."""
+    from sklearn.base import ClassifierMixin
+
+    said = getattr(model, "_estimator_type", None)
+    kind = getattr(_tags(model), "estimator_type", said) if _is_sklearn(model) else said
+    return kind in (None, "classifier") or isinstance(model, ClassifierMixin)
+
+
+def _refuses_nan(model: Any) -> bool:
+    """Whether scikit-learn says that NaN is refused; where it can't be known, training will show it."""
+    steps = [step for _, step in getattr(model, "steps", ()) if step not in (None, "passthrough")]
+    inner = steps[0] if steps else getattr(model, "estimator", None)
+    if hasattr(inner, "fit"):
+        return _refuses_nan(inner)
+    parts = any(hasattr(model, name) for name in ("steps", "transformers", "transformer_list", "estimators"))
+    tags = None if parts or not type(model).__module__.startswith("sklearn.") else _tags(model)
+    return tags is not None and not tags.input_tags.allow_nan and not tags.no_validation
+
+
+def _tags(model: Any) -> Any:
+    try:
+        from sklearn.utils import get_tags
+    except ImportError:  # scikit-learn before 1.6
+        return None
+    return get_tags(model)

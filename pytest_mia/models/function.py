@@ -1,0 +1,94 @@
+"""The user's own functions: ``train(model, X, y)``, ``predict(model, X)`` and ``loss(model, X, y)``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from pytest_mia.answers import Answer, interpret, losses
+from pytest_mia.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class FunctionTrainer:
+    """Trains by ``train(model, X, y)``, which gets X and y in the user's own types.
+
+    Attributes
+    ----------
+    train
+        Returns the trained model, or ``None`` when it trained the model in place.
+    """
+
+    train: Callable[[Any, Any, Any], Any]
+    description: str = ""
+
+    def problems(self, model: Any, dataset: Dataset) -> list[str]:  # noqa: ARG002 - only the function is looked at
+        """Why the function can't be called."""
+        return _signature_problems("mia_training", self.train, ("model", "X", "y"))
+
+    def fit(self, model: Any, X: Any, y: Any, seed: int) -> Any:  # noqa: ARG002 - the global generators are seeded
+        """The trained model."""
+        trained = self.train(model, X, y)
+        return model if trained is None else trained
+
+
+@dataclass(frozen=True, eq=False)
+class FunctionAsker:
+    """Asks by ``predict(model, X)``.
+
+    Attributes
+    ----------
+    predict
+        Returns class probabilities or logits (records, classes), or labels (records,).
+    classes
+        The dataset's classes in order.
+    """
+
+    predict: Callable[[Any, Any], Any]
+    classes: npt.NDArray[Any]
+
+    def problems(self, model: Any, dataset: Dataset) -> list[str]:  # noqa: ARG002 - only the function is looked at
+        """Why the function can't be called."""
+        return _signature_problems("mia_predict", self.predict, ("model", "X"))
+
+    def answer(self, model: Any, X: Any, y: Any) -> Answer:  # noqa: ARG002 - labels are no part of the question
+        """The trained model's answers on all records."""
+        return interpret(self.predict(model, X), self.classes)
+
+
+@dataclass(frozen=True)
+class LossAsker:
+    """Asks by ``loss(model, X, y)``.
+
+    Attributes
+    ----------
+    loss
+        Returns one loss per record (records,).
+    """
+
+    loss: Callable[[Any, Any, Any], Any]
+
+    def problems(self, model: Any, dataset: Dataset) -> list[str]:  # noqa: ARG002 - only the function is looked at
+        """Why the function can't be called."""
+        return _signature_problems("mia_loss", self.loss, ("model", "X", "y"))
+
+    def answer(self, model: Any, X: Any, y: Any) -> Answer:
+        """The trained model's losses on all records."""
+        return losses(self.loss(model, X, y))
+
+
+def _signature_problems(fixture: str, function: Callable[..., Any], names: tuple[str, ...]) -> list[str]:
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # built-in functions may have none
+        return []
+    try:
+        signature.bind(*names)
+    except TypeError:
+        name = getattr(function, "__name__", type(function).__name__)
+        return [f"{fixture} is called with ({', '.join(names)}), but {name} takes {signature}"]
+    return []

@@ -1,0 +1,122 @@
+"""The training loop of torch modules, in pieces that training one module and training many at once can share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_mia.dataset import codes_of
+from pytest_mia.models.tensors import evaluating, float_type
+from pytest_mia.rows import is_tensor
+
+if TYPE_CHECKING:
+    import torch
+
+    from pytest_mia.models.module import TorchTraining
+
+
+def train(
+    module: torch.nn.Module,
+    inputs: torch.Tensor,
+    targets: torch.Tensor,
+    settings: TorchTraining,
+    *,
+    seed: int,
+    device: torch.device,
+) -> None:
+    """Train a module in place.
+
+    Parameters
+    ----------
+    module
+        Lies on `device`; it is left in evaluation mode.
+    inputs, targets
+        One row per record.
+    settings
+        How.
+    seed
+        Decides the order of the records; whatever else is random draws from torch's global generator.
+    device
+        Where batches are sent.
+    """
+    import torch
+
+    _materialise(module, inputs, device)
+    optimizer = make_optimizer(settings, module.parameters())
+    loss_of = settings.loss if callable(settings.loss) else classification_loss
+    order = torch.Generator().manual_seed(seed)
+    module.train()
+    with torch.enable_grad(), _reproducible(device):
+        for _ in range(settings.epochs):
+            for rows in epoch_batches(len(inputs), settings.batch_size, order):
+                optimizer.zero_grad()
+                batch, wanted = (tensor[rows.to(tensor.device)].to(device) for tensor in (inputs, targets))
+                loss_of(module(batch), wanted).backward()
+                optimizer.step()
+    module.eval()
+
+
+def epoch_batches(records: int, batch_size: int, order: torch.Generator) -> list[torch.Tensor]:
+    """Row numbers of each batch of an epoch, in a new random order; a last batch of one joins the one before it."""
+    import torch
+
+    batches = list(torch.split(torch.randperm(records, generator=order), batch_size))
+    if len(batches) > 1 and len(batches[-1]) == 1 and batch_size > 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
+
+
+def make_optimizer(settings: TorchTraining, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimizer of the settings, for those parameters that learn."""
+    import torch
+
+    trainable = [parameter for parameter in parameters if parameter.requires_grad]
+    lr, decay = settings.lr, settings.weight_decay
+    match settings.optimizer:
+        case "sgd":
+            return torch.optim.SGD(trainable, lr=lr, weight_decay=decay, momentum=settings.momentum)
+        case "adam":
+            return torch.optim.Adam(trainable, lr=lr, weight_decay=decay)
+        case _:
+            return torch.optim.AdamW(trainable, lr=lr, weight_decay=decay)
+
+
+def classification_loss(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy of logits (batch, classes); of one logit per record, for the second of two classes."""
+    from torch.nn import functional
+
+    if outputs.numel() == len(targets):
+        return functional.binary_cross_entropy_with_logits(outputs.reshape(-1), targets.to(outputs.dtype))
+    return functional.cross_entropy(outputs, targets)
+
+
+def targets_of(y: Any, classes: npt.NDArray[Any], module: torch.nn.Module) -> torch.Tensor:
+    """Class codes, or without classes `y` itself: integers as they are, fractions in the module's own type."""
+    import torch
+
+    if len(classes):
+        return torch.from_numpy(codes_of(y, classes).astype(np.int64))
+    targets = y.detach() if is_tensor(y) else torch.as_tensor(np.array(y))
+    return targets.to(float_type(module)) if targets.is_floating_point() else targets
+
+
+def _materialise(module: torch.nn.Module, inputs: torch.Tensor, device: torch.device) -> None:
+    """Give lazy layers their shapes, so that the optimizer finds their parameters."""
+    import torch
+
+    if any(torch.nn.parameter.is_lazy(parameter) for parameter in module.parameters()):
+        with evaluating(module, device):
+            module(inputs[:2].clone().to(device))
+
+
+def _reproducible(device: torch.device) -> AbstractContextManager[Any]:
+    """Keep cuDNN from choosing its algorithms by how fast they happen to be."""
+    from torch.backends import cudnn
+
+    if device.type != "cuda":
+        return nullcontext()
+    return cudnn.flags(enabled=cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=cudnn.allow_tf32)

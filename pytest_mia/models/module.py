@@ -1,0 +1,211 @@
+"""Torch modules: the training that a user describes with `TorchTraining`, and the forward pass that asks them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_mia.answers import Answer
+from pytest_mia.dataset import Dataset, as_labels, encode, take
+from pytest_mia.errors import MIAUsageError
+from pytest_mia.models.loop import targets_of, train
+from pytest_mia.models.tensors import as_tensor, forward, home_of
+from pytest_mia.randomness import seeded
+from pytest_mia.rows import bad_features
+
+if TYPE_CHECKING:
+    import torch
+
+OPTIMIZERS = ("sgd", "adam", "adamw")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TorchTraining:
+    """How a torch module is trained: mini-batches in a new random order each epoch.
+
+    It is also a function: ``TorchTraining(epochs=50)(model, X, y)`` trains a model in place, where it lies, by torch's
+    own global generator.
+
+    Attributes
+    ----------
+    epochs
+        Passes over the model's records; 20 by default.
+    batch_size
+        Records per step; 64 by default. A last batch of one record joins the one before it.
+    optimizer
+        "sgd", "adam" (the default) or "adamw".
+    lr
+        Learning rate; 0.001 by default.
+    weight_decay
+        The optimizer's weight decay; 0 by default.
+    momentum
+        Of "sgd" alone; 0.9 by default.
+    loss
+        "cross_entropy" (the default; binary cross-entropy with logits for two classes and one output), or a function
+        ``loss(outputs, targets)`` that returns one number. Targets are class codes from 0, or `y` itself for models
+        without classes.
+
+    Raises
+    ------
+    MIAUsageError
+        When settings are out of range; all of them are named at once.
+    """
+
+    epochs: int = 20
+    batch_size: int = 64
+    optimizer: str = "adam"
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    momentum: float = 0.9
+    loss: str | Callable[[Any, Any], Any] = field(default="cross_entropy")
+
+    def __post_init__(self) -> None:
+        fits = {
+            "epochs": (_is_count(self.epochs), "a whole number of at least 1"),
+            "batch_size": (_is_count(self.batch_size), "a whole number of at least 1"),
+            "optimizer": (self.optimizer in OPTIMIZERS, f"one of {', '.join(OPTIMIZERS)}"),
+            "lr": (_is_number(self.lr) and self.lr > 0, "a number above 0"),
+            "weight_decay": (_is_number(self.weight_decay) and self.weight_decay >= 0, "a number of at least 0"),
+            "momentum": (_is_number(self.momentum) and 0 <= self.momentum < 1, "a number from 0 to 1 (excluded)"),
+            "loss": (callable(self.loss) or self.loss == "cross_entropy", "cross_entropy or loss(outputs, targets)"),
+        }
+        wrong = [
+            f"TorchTraining: {name} must be {must}, got {getattr(self, name)!r}"
+            for name, (fit, must) in fits.items()
+            if not fit
+        ]
+        if wrong:
+            raise MIAUsageError(wrong)
+
+    def __str__(self) -> str:
+        """The settings that matter, in words that don't change from run to run."""
+        names = [each.name for each in fields(self) if each.name != "momentum" or self.optimizer == "sgd"]
+        values = {name: getattr(self, name) for name in names}
+        shown = {
+            name: getattr(value, "__name__", type(value).__name__) if callable(value) else repr(value)
+            for name, value in values.items()
+        }
+        return f"TorchTraining({', '.join(f'{name}={value}' for name, value in shown.items())})"
+
+    def __call__(self, model: torch.nn.Module, X: Any, y: Any) -> torch.nn.Module:
+        """Train a model in place.
+
+        Parameters
+        ----------
+        model
+            A module, on any device.
+        X, y
+            Features and labels. For "cross_entropy" labels are numbered in their order; a loss function gets numbers
+            as they are.
+
+        Returns
+        -------
+        torch.nn.Module
+            The same model, in evaluation mode.
+        """
+        import torch
+
+        as_classes = not callable(self.loss) or as_labels(y).dtype.kind not in "biuf"
+        classes = encode(y)[0] if as_classes else np.array([])
+        seed = int(torch.randint(2**31, ()).item())
+        train(model, as_tensor(X, model), targets_of(y, classes, model), self, seed=seed, device=home_of(model))
+        return model
+
+
+@dataclass(frozen=True, eq=False)
+class ModuleTrainer:
+    """Trains a module as its settings say and leaves it on the CPU.
+
+    Attributes
+    ----------
+    settings
+        The training.
+    classes
+        The dataset's classes in order; empty for models without.
+    device
+        Where it trains.
+    """
+
+    settings: TorchTraining
+    classes: npt.NDArray[Any]
+    device: torch.device
+
+    @property
+    def description(self) -> str:
+        """The settings, for the report."""
+        return str(self.settings)
+
+    def problems(self, model: Any, dataset: Dataset) -> list[str]:
+        """Why this module can't be trained on these records."""
+        name, bad = type(model).__name__, bad_features(dataset.X)
+        found = []
+        if not any(parameter.requires_grad for parameter in model.parameters()):
+            found.append(f"{name} has no parameter to train; give mia_training if it learns in another way")
+        if not callable(self.settings.loss) and not len(self.classes):
+            found.append(
+                "cross_entropy needs classes; give TorchTraining(loss=...), such as torch.nn.functional.mse_loss"
+            )
+        if bad is not None and bad.any():
+            found.append(
+                f"X holds NaN or infinite features in {int(bad.sum())} of {len(bad)} records, first in record "
+                f"{int(bad.argmax())}; a torch module can't learn from them"
+            )
+        try:
+            as_tensor(take(dataset.X, [0]), model)
+        except MIAUsageError as error:
+            found += error.problems
+        return found
+
+    def fit(self, model: Any, X: Any, y: Any, seed: int) -> Any:
+        """The trained module."""
+        targets = targets_of(y, self.classes, model)
+        model.to(self.device)
+        train(model, as_tensor(X, model), targets, self.settings, seed=seed, device=self.device)
+        return model.to("cpu")
+
+
+@dataclass(frozen=True, eq=False)
+class ModuleAsker:
+    """Asks a module by its forward pass, in evaluation mode.
+
+    Attributes
+    ----------
+    classes
+        The dataset's classes in order, one per output.
+    device
+        Where it computes.
+    read
+        What makes an answer of the outputs: `as_logits` after training on a loss of logits, else `interpret`.
+    """
+
+    classes: npt.NDArray[Any]
+    device: torch.device
+    read: Callable[[Any, npt.NDArray[Any]], Answer]
+
+    def problems(self, model: Any, dataset: Dataset) -> list[str]:
+        """Why the module can't be asked: tried on two records, before any training."""
+        try:
+            with seeded(0):
+                self.answer(model, take(dataset.X, [0, -1]), None)
+        except MIAUsageError as error:
+            return list(error.problems)
+        except Exception as error:
+            return [f"{type(model).__name__} fails on the first and last record of X: {type(error).__name__}: {error}"]
+        return []
+
+    def answer(self, model: Any, X: Any, y: Any) -> Answer:  # noqa: ARG002 - labels are no part of the question
+        """The trained module's answers on all records."""
+        return self.read(forward(model, X, self.device), self.classes)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,121 @@
+"""Torch's side of the data: devices, tensors in a module's own types, and forward passes that leave no trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_mia.errors import MIAUsageError
+from pytest_mia.rows import as_array, described, is_tensor
+
+if TYPE_CHECKING:
+    import torch
+
+ASKED_AT_ONCE = 512
+
+
+def device_named(name: str) -> torch.device:
+    """The device called `name`; ``auto`` is the GPU when there is one.
+
+    Raises
+    ------
+    MIAUsageError
+        When this machine has no such device; the message says which ones it has.
+    """
+    import torch
+
+    found = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    found += ["mps"] if torch.backends.mps.is_available() else []
+    if name == "auto":
+        return torch.device(found[0] if found else "cpu")
+    if name not in {"cpu", *found, *(["cuda"] if "cuda:0" in found else [])}:
+        raise MIAUsageError(f"device {name} is not available; this machine has {', '.join(['cpu', *found])}")
+    return torch.device(name)
+
+
+def home_of(module: torch.nn.Module) -> torch.device:
+    """The device on which a module lies."""
+    import torch
+
+    tensors = [*module.parameters(), *module.buffers()]
+    return tensors[0].device if tensors else torch.device("cpu")
+
+
+def float_type(module: torch.nn.Module) -> torch.dtype:
+    """The type of a module's own numbers, float32 where it has none."""
+    import torch
+
+    return next((each.dtype for each in module.parameters() if each.is_floating_point()), torch.float32)
+
+
+def as_tensor(X: Any, module: torch.nn.Module) -> torch.Tensor:
+    """Features as a tensor that the module takes.
+
+    Fractions get the module's own type. Integers do too, unless they are a tensor already, or the module holds an
+    embedding, which looks them up.
+
+    Raises
+    ------
+    MIAUsageError
+        When X holds no numbers.
+    """
+    if is_tensor(X):
+        tensor: torch.Tensor = X.detach()
+        return tensor.to(float_type(module)) if tensor.is_floating_point() else tensor
+    try:
+        return _from_array(as_array(X), module)
+    except (TypeError, ValueError):
+        remedy = "encode texts and categories as numbers, or give mia_training and mia_predict"
+        raise MIAUsageError(f"X, a {described(X)}, can't be made a tensor of numbers; {remedy}") from None
+
+
+def _from_array(array: Any, module: torch.nn.Module) -> torch.Tensor:
+    import torch
+
+    embeds = any(isinstance(part, (torch.nn.Embedding, torch.nn.EmbeddingBag)) for part in module.modules())
+    if embeds and array.dtype.kind in "iu":
+        return torch.from_numpy(array.astype(np.int64))
+    if array.dtype.kind not in "biufO":
+        raise TypeError(array.dtype)
+    wide = np.float64 if float_type(module) == torch.float64 else np.float32
+    return torch.from_numpy(array.astype(wide)).to(float_type(module))
+
+
+@contextmanager
+def evaluating(module: torch.nn.Module, device: torch.device) -> Iterator[None]:
+    """Hold a module in evaluation mode on a device, without gradients; then put back its modes and its device."""
+    import torch
+
+    modes, home = [(part, part.training) for part in module.modules()], home_of(module)
+    try:
+        module.to(device).eval()
+        with torch.no_grad():
+            yield
+    finally:
+        module.to(home)
+        for part, mode in modes:
+            part.training = mode
+
+
+def forward(module: torch.nn.Module, X: Any, device: torch.device) -> torch.Tensor:
+    """A module's outputs on every record, on the CPU.
+
+    Raises
+    ------
+    MIAUsageError
+        When the module answers with something else than one tensor.
+    """
+    import torch
+
+    inputs, outputs = as_tensor(X, module), []
+    with evaluating(module, device):
+        for start in range(0, len(inputs), ASKED_AT_ONCE):
+            # A copy, since a first layer that works in place would change the user's own tensor.
+            output = module(inputs[start : start + ASKED_AT_ONCE].clone().to(device))
+            if not is_tensor(output):
+                raise MIAUsageError(f"{type(module).__name__} answers with a {described(output)}; give mia_predict")
+            outputs.append(output.cpu())
+    return torch.cat(outputs)
