@@ -328,7 +328,7 @@ class TestProblems:
         assert "set decision_function_shape='ovr'" in problems(make_pipeline(SVC(decision_function_shape="ovo")))[0]
 
     def test_what_can_not_be_trained(self):
-        assert "returned a int, which has no fit" in problems(3)[0]
+        assert "returned int, which has no fit" in problems(3)[0]
         assert "returned the class GaussianNB; .* lambda: GaussianNB()" in problems(GaussianNB)[0].replace(
             "it must return a model, such as", ".*"
         )

@@ -93,3 +93,37 @@ def test_single_threaded_limits_and_restores():
         assert {pool["num_threads"] for pool in threadpool_info()} == {1}
     assert torch.get_num_threads() == 2
     assert [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()] == before
+
+
+class Device:
+    """A stand-in for torch.cuda on a machine with a GPU."""
+
+    def __init__(self, started):
+        self.started, self.state = started, "user's"
+
+    def is_available(self):
+        return True
+
+    def is_initialized(self):
+        return self.started
+
+    def get_rng_state_all(self):
+        assert self.started, "reading the state starts CUDA"
+        return self.state
+
+    def set_rng_state_all(self, state):
+        self.state = state
+
+    def manual_seed_all(self, seed):
+        self.state = f"seed {seed}"
+
+
+@pytest.mark.parametrize(("started", "after"), [(True, "user's"), (False, "seed 5")])
+def test_the_gpus_generators_are_put_back(monkeypatch, started, after):
+    gpu = Device(started)
+    monkeypatch.setattr(torch, "cuda", gpu)
+    monkeypatch.setattr(torch, "manual_seed", gpu.manual_seed_all)
+    monkeypatch.setattr(torch, "initial_seed", lambda: 5)
+    with seeded(7):
+        assert gpu.state == "seed 7"
+    assert gpu.state == after

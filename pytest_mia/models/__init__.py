@@ -51,7 +51,7 @@ def adapter_for(
     """
     functions = {"mia_training": training, "mia_predict": predict, "mia_loss": loss}
     wrong = [
-        f"{name} must be a function, got a {type(function).__name__}"
+        f"{name} must be a function, got {type(function).__name__}"
         for name, function in functions.items()
         if function is not None and not callable(function)
     ]
@@ -98,7 +98,7 @@ def _own_asker(
 def _trainer(model: Any, training: Training | None) -> Trainer:
     name = model.__name__ if isinstance(model, type) else type(model).__name__
     if isinstance(training, TorchTraining):
-        return NoTrainer(f"mia_training is a TorchTraining, which trains torch modules, but the model is a {name}")
+        return NoTrainer(f"mia_training is a TorchTraining, which trains torch modules, but the model is {name}")
     if training is not None:
         return FunctionTrainer(training)
     if isinstance(model, type):
@@ -108,7 +108,7 @@ def _trainer(model: Any, training: Training | None) -> Trainer:
     if callable(getattr(model, "fit", None)):
         return EstimatorTrainer()
     return NoTrainer(
-        f"mia_model_factory returned a {name}, which has no fit and is no torch module; "
+        f"mia_model_factory returned {name}, which has no fit and is no torch module; "
         "give mia_training, a function train(model, X, y)"
     )
 

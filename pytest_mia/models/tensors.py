@@ -69,7 +69,7 @@ def as_tensor(X: Any, module: torch.nn.Module) -> torch.Tensor:
         return _from_array(as_array(X), module)
     except (TypeError, ValueError):
         remedy = "encode texts and categories as numbers, or give mia_training and mia_predict"
-        raise MIAUsageError(f"X, a {described(X)}, can't be made a tensor of numbers; {remedy}") from None
+        raise MIAUsageError(f"X, a {type(X).__name__}, can't be made a tensor of numbers; {remedy}") from None
 
 
 def _from_array(array: Any, module: torch.nn.Module) -> torch.Tensor:
