@@ -7,6 +7,7 @@ itself is dropped unless it is asked for.
 
 from __future__ import annotations
 
+import importlib
 import sys
 import time
 import traceback
@@ -163,7 +164,7 @@ def train_all(
         When a model answers with NaN.
     """
     start, total = time.perf_counter(), len(jobs)
-    tell = progress or (lambda done, total, seconds: None)
+    tell = progress or _silent
     tell(0, total, 0.0)
     first = train_one(jobs[0], data, method, keep_model=keep_models)
     seconds = time.perf_counter() - start
@@ -238,21 +239,30 @@ def call_factory(factory: Callable[[], Any], seed: int) -> Any:
 def _in_processes(jobs: Sequence[Job], data: Data, method: Method, workers: int) -> Iterator[Trained]:
     import joblib
 
-    modules = pickling.test_modules()
+    modules, torch = pickling.test_modules(), "torch" in sys.modules
     parcels = [pickling.dumps((job, method), modules) for job in jobs]
     # X travels on its own, so that joblib can share large arrays among the workers instead of copying them.
     calls = (
-        joblib.delayed(_unpack_and_train)(parcel, sys.path, data.X, data.y, data.classes, data.labels)
+        joblib.delayed(_unpack_and_train)(parcel, sys.path, torch, data.X, data.y, data.classes, data.labels)
         for parcel in parcels
     )
     pool = joblib.Parallel(n_jobs=workers, backend="loky", return_as="generator_unordered")
     yield from pool(calls)
 
 
-def _unpack_and_train(parcel: bytes, path: list[str], X: Any, y: Any, classes: Any, labels: IntArray) -> Trained:
+def _unpack_and_train(
+    parcel: bytes, path: list[str], torch: bool, X: Any, y: Any, classes: Any, labels: IntArray
+) -> Trained:
     sys.path[:] = path
+    if torch:
+        # A factory may import it inside, where it would be too late for its generators to be seeded.
+        importlib.import_module("torch")
     job, method = pickling.loads(parcel)
     return train_one(job, Data(X, y, classes, labels), method)
+
+
+def _silent(_done: int, _total: int, _seconds: float) -> None:
+    pass
 
 
 def _differ(first: Signals, second: Signals) -> bool:
@@ -280,7 +290,7 @@ def ask_released(model: Any, data: Data, method: Method, seed: int) -> Signals:
     """
     with single_threaded():
         try:
-            adapter = replace(method, training=None).adapter(model, data)
+            adapter = method.adapter(model, data)
             return ask(adapter, model, data, method, seed_for(seed, "released"))[0]
         except (MIAUsageError, InvalidAuditError):
             raise

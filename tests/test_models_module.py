@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from pytest_mia import pickling
+from pytest_mia import pickling, shadows
 from pytest_mia.answers import Logits, Probabilities, checked
 from pytest_mia.dataset import Dataset, take
 from pytest_mia.errors import InvalidAuditError, MIAUsageError
@@ -273,6 +273,21 @@ class TestReproducibility:
             there = copy.answer(copy.fit(linear(), X, Y, 1), X, Y).values
         np.testing.assert_array_equal(there, answer(linear()).values)
         assert (copy.device, copy.description) == ("cpu", str(QUICK))
+
+
+@pytest.mark.slow
+def test_a_factory_that_imports_torch_inside_gives_the_same_models_in_other_processes():
+    def factory():
+        import torch
+
+        return torch.nn.Linear(4, 3)
+
+    data = shadows.Data(X, Y, CLASSES, CODES)
+    method = shadows.Method(QUICK, None, None, "cpu", 1)
+    jobs = [shadows.Job(number, number, factory, number != CODES) for number in range(3)]
+    here = [shadows.train_one(job, data, method).signals.confidence for job in jobs]
+    there = sorted(shadows._in_processes(jobs, data, method, 2), key=lambda one: one.number)
+    np.testing.assert_array_equal(here, [one.signals.confidence for one in there])
 
 
 class TestAsAFunction:
