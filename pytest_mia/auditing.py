@@ -281,7 +281,8 @@ def _attack(observations: Observations, context: findings.Context, settings: Set
 
 def _no_attack(observations: Observations, settings: Settings, shadows: int) -> str:
     possible = ", ".join(attack.name for attack in attacks.fitting(observations.signals, shadows=shadows)) or "none"
-    return f"none of the attacks {', '.join(settings.attacks or ())} fits what these models answer; those that do: {possible}"
+    asked = ", ".join(settings.attacks or ())
+    return f"none of the attacks {asked} fits what these models answer; those that do: {possible}"
 
 
 def _alike(observations: Observations) -> tuple[str, ...]:

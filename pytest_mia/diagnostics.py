@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse, stats
 from scipy.sparse import csgraph
 
+from pytest_mia import rows
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
 from pytest_mia.randomness import generator_for
 from pytest_mia.signals import Signals
@@ -34,12 +35,12 @@ def record_keys(X: Any, y: Any) -> IntArray | None:
     IntArray or None
         One number per record (records,), or ``None`` for types whose records can't be compared.
     """
-    rows = _rows(X)
-    if rows is None:
+    records = _rows(X)
+    if records is None:
         return None
-    labels = [""] * len(rows) if y is None else [repr(label) for label in np.asarray(y).tolist()]
+    labels = [""] * len(records) if y is None else [repr(label) for label in np.asarray(y).tolist()]
     numbers: dict[Any, int] = {}
-    return np.array([numbers.setdefault(key, len(numbers)) for key in zip(rows, labels, strict=True)], dtype=np.intp)
+    return np.array([numbers.setdefault(key, len(numbers)) for key in zip(records, labels, strict=True)], dtype=np.intp)
 
 
 def merge_groups(first: IntArray, second: IntArray) -> IntArray:
@@ -119,7 +120,7 @@ def _blind_split(features: FloatArray, members: BoolArray, rng: np.random.Genera
     return p, float((scores[held] > cut).mean() - (scores[~held] > cut).mean())
 
 
-def _blind_scores(rows: FloatArray, members: BoolArray, asked: FloatArray, *, seed: int) -> FloatArray:
+def _blind_scores(taught: FloatArray, members: BoolArray, asked: FloatArray, *, seed: int) -> FloatArray:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -128,9 +129,9 @@ def _blind_scores(rows: FloatArray, members: BoolArray, asked: FloatArray, *, se
     if members.all() or not members.any():
         return np.zeros(len(asked))
     models: list[Any] = [make_pipeline(StandardScaler(), LogisticRegression(C=0.05, max_iter=1000))]
-    if len(rows) >= BOOSTED_FROM and rows.shape[1] <= BOOSTED_COLUMNS:
+    if len(taught) >= BOOSTED_FROM and taught.shape[1] <= BOOSTED_COLUMNS:
         models.append(HistGradientBoostingClassifier(max_iter=50, random_state=seed))
-    parts = [model.fit(rows, members).decision_function(asked) for model in models]
+    parts = [model.fit(taught, members).decision_function(asked) for model in models]
     return np.asarray(sum(stats.rankdata(part) for part in parts))
 
 
@@ -155,7 +156,7 @@ def _matrix(X: Any) -> FloatArray | None:
     if hasattr(X, "select_dtypes"):
         codes = {name: X[name].astype("category").cat.codes for name in X.select_dtypes(exclude="number")}
         X = X.assign(**codes)
-    dense = X.toarray() if sparse.issparse(X) else X.detach().cpu().numpy() if hasattr(X, "detach") else np.asarray(X)
+    dense = rows.as_array(X)
     if dense.dtype.kind not in "biuf":
         return None
     flat = dense.reshape(len(dense), -1).astype(np.float64)
@@ -168,13 +169,14 @@ def _rows(X: Any) -> list[Any] | None:
     if hasattr(X, "itertuples"):
         return [repr(row) for row in X.itertuples(index=False, name=None)]
     if sparse.issparse(X):
-        rows = X.tocsr()
-        rows.sum_duplicates()
+        matrix: Any = X
+        matrix = matrix.tocsr()
+        matrix.sum_duplicates()
         return [
-            (rows.indices[a:b].tobytes(), _rounded(rows.data[a:b]).tobytes())
-            for a, b in zip(rows.indptr[:-1], rows.indptr[1:], strict=True)
+            (matrix.indices[a:b].tobytes(), _rounded(matrix.data[a:b]).tobytes())
+            for a, b in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True)
         ]
-    dense = X.detach().cpu().numpy() if hasattr(X, "detach") else np.asarray(X)
+    dense = rows.as_array(X)
     if dense.dtype.kind not in "biuf":
         return None
     flat = np.ascontiguousarray(_rounded(dense.reshape(len(dense), -1)))

@@ -11,7 +11,8 @@ import numpy as np
 
 from pytest_mia import bounds, curves, rotation
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
-from pytest_mia.attacks import Attack
+from pytest_mia.attacks.protocol import Attack
+from pytest_mia.curves import FALSE_POSITIVE_RATES
 from pytest_mia.observations import Observations
 from pytest_mia.results import (
     Accuracy,
@@ -23,7 +24,6 @@ from pytest_mia.results import (
     Selected,
     SliceResult,
 )
-from pytest_mia.curves import FALSE_POSITIVE_RATES
 from pytest_mia.rotation import AttackRun
 from pytest_mia.settings import Settings
 from pytest_mia.statistics import measurable
@@ -188,4 +188,5 @@ def _most_exposed(ranks: FloatArray, observations: Observations, audited: int) -
 
 def _mean_rank(ranks: FloatArray, mask: BoolArray) -> FloatArray:
     count = mask.sum(axis=0)
-    return np.divide((ranks * mask).sum(axis=0), count, out=np.full(ranks.shape[1], 0.5), where=count > 0)
+    total = (ranks * mask).sum(axis=0)
+    return np.asarray(np.divide(total, count, out=np.full(ranks.shape[1], 0.5), where=count > 0))

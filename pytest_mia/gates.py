@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pytest_mia import bounds, verdict
+from pytest_mia.curves import FALSE_POSITIVE_RATES
 from pytest_mia.errors import (
     InconclusiveAuditError,
     InconclusiveAuditWarning,
@@ -19,7 +20,6 @@ from pytest_mia.errors import (
     MIAUsageError,
 )
 from pytest_mia.results import AuditResult, Interval, Selected
-from pytest_mia.rotation import FALSE_POSITIVE_RATES
 from pytest_mia.statistics import epsilon_lower_bound, measurable, rate_bounds
 
 RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {

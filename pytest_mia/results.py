@@ -56,7 +56,7 @@ class AttackResult:
     auc
         Area under the ROC curve, mean over the targets.
     tpr_at_fpr
-        TPR at the false-positive rates "0.001", "0.01" and "0.1"; ``None`` where too few non-members exist to measure it.
+        TPR at the false-positive rates "0.001", "0.01" and "0.1"; ``None`` where non-members are too few to measure it.
     counts
         Guesses at the threshold of the largest advantage.
     tail_counts
@@ -224,7 +224,7 @@ class AuditResult:
     def assert_tpr_below(
         self, threshold: float, *, at_fpr: float = 0.001, confidence: float | None = None
     ) -> AuditResult:
-        """Pass only when the share of members found at a false-positive rate of `at_fpr` is shown to be below `threshold`.
+        """Pass only when the share of members found at an FPR of `at_fpr` is shown to be below `threshold`.
 
         Parameters
         ----------

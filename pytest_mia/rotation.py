@@ -85,13 +85,16 @@ def run_attack(
         tuple(learned),
         np.array([auc(values, members) for values, members in judged]),
         _count(judged, [each.threshold for each in learned]),
-        tuple(_count(judged, [each.tail_thresholds[tail] for each in learned]) for tail in range(len(FALSE_POSITIVE_RATES))),
+        tuple(
+            _count(judged, [each.tail_thresholds[tail] for each in learned])
+            for tail in range(len(FALSE_POSITIVE_RATES))
+        ),
     )
 
 
 def choose(learned: Sequence[Sequence[float]]) -> IntArray:
     """Index (targets,) of the attack that did best on the other models, for each target."""
-    return np.argmax(learned, axis=0)
+    return np.asarray(np.argmax(learned, axis=0))
 
 
 def pick(counts: Sequence[Counts], chosen: IntArray) -> Counts:

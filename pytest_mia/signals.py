@@ -24,7 +24,7 @@ LOSS_FLOOR = 1e-3
 
 @dataclass(frozen=True)
 class Signals:
-    """Numbers per record, shape (records,) for one model and (models, records) once stacked; ``None`` where an answer has none.
+    """Numbers per record: (records,) for one model, (models, records) once stacked; ``None`` where an answer has none.
 
     Attributes
     ----------
@@ -46,7 +46,6 @@ class Signals:
     tempered: FloatArray | None = None
     modified_entropy: FloatArray | None = None
     shown: FloatArray | None = None
-
 
     def of(self, models: IntArray, records: IntArray) -> Signals:
         """The stacked signals of some models on some records."""
@@ -154,4 +153,4 @@ def _log_scale(minus_losses: FloatArray) -> FloatArray:
     if minus_losses.max() > 0 or minus_losses.min() == 0:
         return minus_losses
     floor = LOSS_FLOOR * np.median(-minus_losses)
-    return -np.log(-minus_losses + max(float(floor), float(np.finfo(np.float64).tiny)))
+    return np.asarray(-np.log(-minus_losses + max(float(floor), float(np.finfo(np.float64).tiny))))

@@ -25,9 +25,9 @@ EXPECTED_FALSE_POSITIVES = 10
 COUNTED_TWICE = 2
 """By how much the variance of a mean over several targets can exceed that of as many independent guesses.
 
-Targets in rotation attack each other. What the attack on target s takes for a signal of t's memberships, the attack on t
-takes for one of s's: the chance agreement of each pair of targets enters the mean twice. Without a leak the variance is
-then twice the binomial one, for any number of targets, and the spread between targets doesn't show it.
+Targets in rotation attack each other. What the attack on target s takes for a signal of t's memberships, the attack on
+t takes for one of s's: the chance agreement of each pair of targets enters the mean twice. Without a leak the variance
+is then up to twice the binomial one, for any number of targets, and the spread between targets doesn't show it.
 """
 
 _QUANTILES = (np.arange(64) + 0.5) / 64

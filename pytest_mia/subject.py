@@ -44,10 +44,10 @@ class Subject:
     outputs: Any = None
 
     @property
-    def shadow_factories(self) -> tuple[Callable[[], Any], ...]:
+    def shadow_factories(self) -> tuple[Any, ...]:
         """The attacker's guesses of the factory; the factory itself by default."""
-        guesses = self.shadow_factory if self.shadow_factory is not None else self.model_factory
-        return tuple(guesses) if isinstance(guesses, (list, tuple)) else (guesses,)  # type: ignore[arg-type]
+        guesses = self.model_factory if self.shadow_factory is None else self.shadow_factory
+        return tuple(guesses) if isinstance(guesses, (list, tuple)) else (guesses,)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,8 @@ def gather(subject: Subject, *, seed: int, limit: float) -> Records:
         With every problem that was found.
     """
     if subject.target is None:
-        audited, members, findings, notes = _checked(subject.dataset, "mia_dataset", subject), None, [], []
+        audited, members = _checked(subject.dataset, "mia_dataset", subject), None
+        findings, notes = list[str](), list[str]()
     else:
         audited, members, findings, notes = _sides(subject, seed=seed, limit=limit)
     extra = _extra(subject, audited)
@@ -134,12 +135,13 @@ def _sides(subject: Subject, *, seed: int, limit: float) -> tuple[Dataset, BoolA
     joined, members = _joined(inside, outside), np.repeat([True, False], sizes)
     keys = diagnostics.record_keys(joined.X, joined.y)
     twice = np.zeros(len(members), dtype=bool) if keys is None else ~members & np.isin(keys, keys[members])
-    findings, notes = [], []
+    findings: list[str] = []
+    notes: list[str] = []
     share = twice.sum() / max(sizes[1], 1)
     if share > MOST_DUPLICATES:
         findings.append(
-            f"{int(twice.sum())} of {sizes[1]} non-members ({share:.1%}) are members too, more than {MOST_DUPLICATES:.0%}: "
-            "the same record stands on both sides"
+            f"{int(twice.sum())} of {sizes[1]} non-members ({share:.1%}) are members too, more than "
+            f"{MOST_DUPLICATES:.0%}: the same record stands on both sides"
         )
     elif twice.any():
         kept = np.flatnonzero(~twice)

@@ -65,7 +65,8 @@ def what_would_decide(result: AuditResult, threshold: float, interval: Interval)
     needed = side(threshold, targets=targets, alpha=alpha, advantage=advantage, fpr=fpr, power=POWER)
     outcome = "pass" if side is records_to_pass else "leak"
     needed = max(needed, result.records + 1)
-    reason = f"if the advantage is {advantage:.3f}, {needed:,} records would decide for {outcome} (there are {result.records:,})"
+    there_are = f"there are {result.records:,}"
+    reason = f"if the advantage is {advantage:.3f}, {needed:,} records would decide for {outcome} ({there_are})"
     if result.kind == "recipe" and result.records:
         shadows = math.ceil(targets * needed / result.records) - 1
         reason += f", or {shadows} shadows on these records"
@@ -91,20 +92,23 @@ def _details(judged: AuditResult) -> Iterator[tuple[str, str]]:
 def _figures(judged: AuditResult) -> str:
     attack = next(attack for attack in judged.attacks if attack.name == judged.attack)
     nonmembers = sum(attack.counts.nonmembers)
-    tails = [
-        f"TPR {attack.tpr_at_fpr[rate]:.3f} at {float(rate):.1%} FPR"
-        if attack.tpr_at_fpr[rate] is not None
-        else f"TPR at {float(rate):.1%} FPR not measurable ({nonmembers:,} of {math.ceil(10 / float(rate)):,} non-members)"
-        for rate in ("0.01", "0.001")
-    ]
+    tails = [_tail(rate, attack.tpr_at_fpr[rate], nonmembers) for rate in ("0.01", "0.001")]
     return ", ".join([f"AUC {attack.auc:.3f}", *tails])
+
+
+def _tail(rate: str, tpr: float | None, nonmembers: int) -> str:
+    at = f"at {float(rate):.1%} FPR"
+    if tpr is not None:
+        return f"TPR {tpr:.3f} {at}"
+    return f"TPR {at} not measurable ({10 / float(rate):,.0f} non-members needed, {nonmembers:,} there)"
 
 
 def _audited(judged: AuditResult) -> str:
     seconds = judged.seconds
     return (
         f"{judged.kind} of {judged.records:,} records, {judged.models} models, {judged.shadows} shadows per target, "
-        f"device {judged.device}, {seconds.training:.1f} s training and {seconds.attacks:.1f} s attacks, seed {judged.seed}"
+        f"device {judged.device}, {seconds.training:.1f} s training and {seconds.attacks:.1f} s attacks, "
+        f"seed {judged.seed}"
     )
 
 

@@ -20,6 +20,7 @@ ATTACKS: tuple[Attack, ...] = (
     Threshold("gap", "correct"),
     _LOSS,
     Threshold("modified_entropy", "modified_entropy"),
+    Mast("calibrated_gap", ("correct",)),
     Shokri(),
     *_WITH_SHADOWS,
     Centred(_LOSS),

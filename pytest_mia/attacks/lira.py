@@ -50,7 +50,7 @@ class LiraOffline:
     def scores(self, observations: Observations) -> Iterator[FloatArray]:
         """Yield log Phi((phi - mean_out) / sd_out)."""
 
-        def score(phi: FloatArray, inside: Side, outside: Side, shadows: int) -> FloatArray:
+        def score(phi: FloatArray, _inside: Side, outside: Side, shadows: int) -> FloatArray:
             has_out = outside.count > 0
             overall = float(outside.mean[has_out].mean()) if has_out.any() else 0.0
             mean_out = np.where(has_out, outside.mean, overall)
@@ -62,20 +62,23 @@ class LiraOffline:
 
 @dataclass(frozen=True)
 class Mast:
-    """phi minus the middle between its means as a member and as a non-member (MAST, Sablayrolles et al. 2019, section 4)."""
+    """A signal minus the middle of its means as a member and as a non-member (Sablayrolles et al. 2019, section 4).
+
+    On ``correct`` it attacks models that answer with labels alone: being right counts for more on a hard record.
+    """
 
     name: str = "mast"
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 2
 
     def scores(self, observations: Observations) -> Iterator[FloatArray]:
-        """Yield phi - (mean_in + mean_out) / 2."""
+        """Yield signal - (mean_in + mean_out) / 2."""
 
-        def score(phi: FloatArray, inside: Side, outside: Side, _shadows: int) -> FloatArray:
+        def score(value: FloatArray, inside: Side, outside: Side, _shadows: int) -> FloatArray:
             mean_in, mean_out = means(inside, outside)
-            return np.asarray(phi - (mean_in + mean_out) / 2)
+            return np.asarray(value - (mean_in + mean_out) / 2)
 
-        yield shadow_scores(read(observations.signals.confidence), observations, score)
+        yield shadow_scores(read(getattr(observations.signals, self.signals[0])), observations, score)
 
 
 def variance(phi: FloatArray, side: Side, shadows: int) -> FloatArray:

@@ -33,7 +33,8 @@ class RmiaOnline:
         """Yield the log ratio."""
 
         def score(probability: FloatArray, inside: Side, outside: Side, _shadows: int) -> FloatArray:
-            return log_ratio(probability, sum(means(inside, outside)) / 2)
+            mean_in, mean_out = means(inside, outside)
+            return log_ratio(probability, (mean_in + mean_out) / 2)
 
         yield shadow_scores(special.expit(read(observations.signals.tempered)), observations, score)
 
