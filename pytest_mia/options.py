@@ -115,11 +115,13 @@ def header(options: Options) -> str:
     return f"mia: {', '.join(parts)}"
 
 
-def replay(test: str, settings: Settings) -> str:
-    """The command that repeats the audit of a test."""
+def replay(config: pytest.Config, test: str, settings: Settings) -> str:
+    """The command that repeats the audit of a test from the folder that pytest was called in."""
+    path, *names = test.split("::")
+    here = os.path.relpath(config.rootpath / path, config.invocation_params.dir)
     shown = {"shadows", "seed", *settings.changed()}
     flags = [f"{_flag(name)}={_text(getattr(settings, name))}" for name in ROWS if name in shown]
-    return shlex.join(["pytest", test, *flags])
+    return shlex.join(["pytest", "::".join([here, *names]), *flags])
 
 
 def _flag(name: str) -> str:

@@ -118,7 +118,7 @@ def pytest_runtest_makereport(
     audits = trial.take()
     item.user_properties += [each for audit in audits for each in junit.properties(audit)]
     report = yield
-    item.config.stash[SESSION].verdicts.send(report, item.stash[POSITION], audits)
+    item.config.stash[SESSION].verdicts.send(report, trial.test, item.stash.get(POSITION, 0), audits)
     return report
 
 
@@ -127,10 +127,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a run that lost verdicts, and write the JSON report."""
     mia = session.config.stash[SESSION]
     if hasattr(session.config, "workerinput"):
-        session.config.workeroutput["mia_audits"] = mia.verdicts.sent  # type: ignore[attr-defined]
+        session.config.workeroutput["mia_begun"] = sorted(mia.verdicts.begun)  # type: ignore[attr-defined]
         return
-    mia.verdicts.expect("", mia.verdicts.sent)
-    if mia.verdicts.missing:
+    mia.verdicts.expect("", mia.verdicts.begun)
+    if mia.verdicts.lost:
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
     if mia.options.json is not None and not session.config.option.collectonly:
         from pytest_mia.reports import json
@@ -143,7 +143,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     from pytest_mia.reports import terminal
 
     verdicts = config.stash[SESSION].verdicts
-    terminal.show(terminalreporter, verdicts.audits, missing=verdicts.missing)
+    terminal.show(terminalreporter, verdicts.audits, lost=verdicts.lost)
 
 
 @pytest.fixture(scope="session")
@@ -222,7 +222,7 @@ def _mia_trial(
         outputs=mia_outputs,
     )
     item = request.node
-    trial = Trial(item.stash[TEST], item, request.config.stash[SESSION], subject)
+    trial = Trial(item.stash.get(TEST, item.nodeid), item, request.config.stash[SESSION], subject)
     item.stash[TRIAL] = trial
     return trial
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -54,12 +54,15 @@ class Session:
             The only one to share with when the subject can't be told by its content.
         """
         from pytest_mia import auditing
+        from pytest_mia.plan import DEFAULT_LIMIT
 
         def make() -> AuditResult:
             with ProgressLine.of(self._config) as progress:
                 return auditing.run(subject, settings, progress=progress, replay=replay, threshold=threshold)
 
-        return self._once("audit", subject, settings, owner, make)
+        # Whether members and non-members of a release differ too much by themselves is weighed against the limit.
+        limit = None if subject.target is None else threshold or DEFAULT_LIMIT
+        return self._once(("audit", limit), subject, settings, owner, make)
 
     def shadow_models(self, subject: Subject, settings: Settings, *, owner: object) -> tuple[ShadowModel, ...]:
         """The trained shadows of a subject, shared likewise."""
@@ -69,9 +72,9 @@ class Session:
             with ProgressLine.of(self._config) as progress:
                 return auditing.train(subject, settings, progress=progress)
 
-        return self._once("shadow models", subject, settings, owner, make)
+        return self._once(("shadow models",), subject, settings, owner, make)
 
-    def _once(self, what: str, subject: Subject, settings: Settings, owner: object, make: Callable[[], T]) -> T:
+    def _once(self, what: object, subject: Subject, settings: Settings, owner: object, make: Callable[[], T]) -> T:
         key = what, settings, _content(subject) or owner
         if key not in self._shared:
             self._shared[key] = make()
@@ -83,35 +86,46 @@ class Verdicts:
     """The verdicts of a run: attached to test reports where tests run, gathered where reports arrive.
 
     A plugin by itself, whose hooks hear of reports. pytest-xdist carries them from its workers; without it, both ends
-    are the same process.
+    are the same process, which is the worker "".
+
+    Attributes
+    ----------
+    begun
+        Tests of this process that use the plugin.
     """
 
     def __init__(self) -> None:
-        self.sent = 0
-        self._arrived: Counter[str] = Counter()
-        self._expected: Counter[str] = Counter()
+        self.begun: set[str] = set()
+        self._arrived: defaultdict[str, set[str]] = defaultdict(set)
+        self._expected: dict[str, set[str]] = {}
+        self._silent: set[str] = set()
         self._audits: list[tuple[int, Mapping[str, Any]]] = []
 
-    def send(self, report: pytest.TestReport, position: int, audits: Sequence[Mapping[str, Any]]) -> None:
-        """Attach a test's audits, as the JSON report shows them, to its report."""
-        self.sent += len(audits)
-        vars(report)["mia"] = {"position": position, "audits": list(audits)}
+    def send(self, report: pytest.TestReport, test: str, position: int, audits: Sequence[Mapping[str, Any]]) -> None:
+        """Attach the audits of a test, as the JSON report shows them, to its last report."""
+        vars(report)["mia"] = {"test": test, "position": position, "audits": list(audits)}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather what is attached to a report, wherever it comes from."""
-        attached = getattr(report, "mia", {"position": 0, "audits": []})
-        self._arrived[getattr(report, "worker_id", "")] += len(attached["audits"])
-        self._audits += [(attached["position"], audit) for audit in attached["audits"]]
+        attached = getattr(report, "mia", None)
+        if attached is not None:
+            self._arrived[getattr(report, "worker_id", "")].add(attached["test"])
+            self._audits += [(attached["position"], audit) for audit in attached["audits"]]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodeready(self, node: Any) -> None:
+        """Wait for a worker."""
+        self._silent.add(node.gateway.id)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Hear from a worker how many audits it sent; one that crashed fails its test by itself."""
-        sent = getattr(node, "workeroutput", {}).get("mia_audits", 0)
-        self.expect(node.gateway.id, sent)
+        """Hear from a worker which tests it began; where it crashed, pytest-xdist fails the test."""
+        self._silent.discard(node.gateway.id)
+        self.expect(node.gateway.id, getattr(node, "workeroutput", {}).get("mia_begun", []))
 
-    def expect(self, worker: str, audits: int) -> None:
-        """Expect so many audits from a worker; "" is this process."""
-        self._expected[worker] += audits
+    def expect(self, worker: str, tests: Iterable[str]) -> None:
+        """Expect the reports of these tests from a worker."""
+        self._expected[worker] = set(tests)
 
     @property
     def audits(self) -> list[Mapping[str, Any]]:
@@ -119,15 +133,21 @@ class Verdicts:
         return [audit for _, audit in sorted(self._audits, key=lambda placed: placed[0])]
 
     @property
-    def missing(self) -> int:
-        """How many audits were sent and never arrived."""
-        return (self._expected - self._arrived).total()
+    def lost(self) -> list[str]:
+        """What was begun and never heard of again, in words."""
+        tests = {test for worker, begun in self._expected.items() for test in begun - self._arrived[worker]}
+        return [f"the verdict of {test}" for test in sorted(tests)] + [
+            f"all that worker {worker} had left to tell" for worker in sorted(self._silent)
+        ]
 
 
 def _content(subject: Subject) -> str | None:
     """A name for all that an audit of `subject` depends on, or ``None`` where it can't be told."""
     from pytest_mia import fingerprint
 
+    if isinstance(subject.outputs, (str, os.PathLike)):
+        # A file's name says nothing about what it holds.
+        return None
     # User code may read the environment and the working folder, which tests change too.
     surroundings = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
     return fingerprint.of((subject, os.getcwd(), sorted(surroundings.items())))

@@ -57,6 +57,8 @@ class Trial:
 
     Attributes
     ----------
+    test
+        The test's node ID.
     unasked
         Gates that the test requested and has not called yet.
 
@@ -68,10 +70,12 @@ class Trial:
 
     def __init__(self, test: str, item: pytest.Item, session: Session, subject: Subject) -> None:
         self.unasked: set[str] = set()
-        self._test = test
+        self.test = test
+        session.verdicts.begun.add(test)
         self._session = session
         self._settings = options.marked(item, session.options.settings)
         self._subject = _complete(subject, shadows=self._settings.shadows)
+        self._replay = options.replay(item.config, test, self._settings)
         self._shown: list[AuditResult] = []
         self._judged: list[AuditResult] = []
 
@@ -89,6 +93,7 @@ class Trial:
             result = self._audit(arguments.get("threshold") if name == ADVANTAGE else None)
             return gates.enforce(self._judge(name, result, args, keywords))
 
+        ask.__qualname__ = name
         return ask
 
     def audit(self) -> AuditResult:
@@ -114,13 +119,14 @@ class Trial:
 
     def _audit(self, threshold: float | None) -> AuditResult:
         __tracebackhide__ = True
-        replay = options.replay(self._test, self._settings)
         try:
-            result = self._session.audit(self._subject, self._settings, replay=replay, threshold=threshold, owner=self)
+            result = self._session.audit(
+                self._subject, self._settings, replay=self._replay, threshold=threshold, owner=self
+            )
         except MIAError as error:
             # The message holds all that a person needs; our own frames would bury it.
             raise error.with_traceback(None) from None
-        return dataclasses.replace(result, test=self._test, replay=replay)
+        return dataclasses.replace(result, test=self.test, replay=self._replay)
 
     def _judge(self, name: str, result: AuditResult, args: tuple[Any, ...], keywords: Mapping[str, Any]) -> AuditResult:
         __tracebackhide__ = True
@@ -156,6 +162,7 @@ def _watched(result: AuditResult, judge: Judge) -> AuditResult:
             # A copy or a pickle outlives the test, so it is a result like any other.
             return AuditResult, _values(self)
 
+    Watched.__qualname__ = AuditResult.__qualname__
     return Watched(*_values(result))
 
 

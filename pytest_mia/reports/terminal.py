@@ -14,7 +14,7 @@ A_PASS = "pass: these attacks, at this strength, did not exceed the limit; that 
 HEADINGS = ("test", "verdict", "measured (low to high)", "limit", "attack", "AUC", "train/test", "shadows", "seconds")
 
 
-def show(reporter: pytest.TerminalReporter, audits: Sequence[Mapping[str, Any]], *, missing: int) -> None:
+def show(reporter: pytest.TerminalReporter, audits: Sequence[Mapping[str, Any]], *, lost: Sequence[str]) -> None:
     """Write the table; nothing when no audit ran.
 
     Parameters
@@ -23,8 +23,8 @@ def show(reporter: pytest.TerminalReporter, audits: Sequence[Mapping[str, Any]],
         pytest's own.
     audits
         As `AuditResult.to_dict` gives them.
-    missing
-        How many audits never arrived from the processes that made them.
+    lost
+        What never arrived from the processes that run the tests, in words.
     """
     if audits:
         reporter.section("membership inference audits")
@@ -35,8 +35,8 @@ def show(reporter: pytest.TerminalReporter, audits: Sequence[Mapping[str, Any]],
             _write(reporter, cells, widths, COLOURS.get(audit["verdict"], {"red": audit["verdict"] is not None}))
     if any(audit["verdict"] == "pass" for audit in audits):
         reporter.write_line(A_PASS)
-    if missing:
-        reporter.write_line(f"{missing} audits went missing on the way to this report: the run fails", red=True)
+    for what in lost:
+        reporter.write_line(f"mia: lost {what}; a verdict that goes missing fails the run", red=True)
 
 
 def _write(

@@ -3,28 +3,26 @@
 from pathlib import Path
 
 import joblib  # noqa: F401
-import numpy  # noqa: ICN001, F401
+import numpy  # noqa: F401
 import pytest
-import sklearn.dummy  # noqa: F401
+import sklearn.dummy
 import sklearn.tree  # noqa: F401
 
 # An inner run drops what it imported first, and numpy can't be imported twice: so all that is needed is imported here.
 import pytest_mia.auditing  # noqa: F401
 
-MODES = {"serial": [], "xdist": ["-n", "2"], "no-cache": ["-p", "no:cacheprovider"], "strict": ["-W", "error"]}
+# The filters of these tests hold inside the inner runs too: only -W takes their "error" back.
+MODES = {
+    "serial": ["-Wdefault"],
+    "xdist": ["-Wdefault", "-n2"],
+    "no-cache": ["-Wdefault", "-pno:cacheprovider"],
+    "strict": ["-Werror"],
+}
 
-FIXTURES = """
-import pytest
-
-pytest_plugins = ["fake_engine"]
-
+FIXTURE = """
 @pytest.fixture
-def mia_dataset():
-    return {advantage}
-
-@pytest.fixture
-def mia_model_factory():
-    return object
+def {name}():
+    return {value}
 """
 
 
@@ -35,13 +33,24 @@ def mode(request):
 
 
 @pytest.fixture
-def fake(pytester):
-    """Run tests on the fake engine, whose audits measure the given advantage."""
+def written(pytester):
+    """Run tests on the fake engine, with hooks, and with fixtures that return the given expressions."""
     pytester.makepyfile(fake_engine=Path(__file__).with_name("fake_engine.py").read_text())
 
-    def run(tests, *args, advantage=0.3, conftest=""):
-        pytester.makeconftest(FIXTURES.format(advantage=advantage) + conftest)
+    def run(tests, *args, hooks="", **fixtures):
+        lines = "".join(FIXTURE.format(name=name, value=value) for name, value in fixtures.items())
+        pytester.makeconftest('import pytest\n\npytest_plugins = ["fake_engine"]\n' + lines + hooks)
         pytester.makepyfile(test_privacy=tests)
         return pytester.runpytest(*args)
+
+    return run
+
+
+@pytest.fixture
+def fake(written):
+    """Run tests on the fake engine, whose audits measure the given advantage."""
+
+    def run(tests, *args, advantage=0.3, hooks=""):
+        return written(tests, *args, hooks=hooks, mia_dataset=advantage, mia_model_factory="object")
 
     return run

@@ -11,6 +11,7 @@ from pytest_mia import auditing
 from pytest_mia.results import Accuracy, AttackResult, AuditResult, Counts, Interval, Seconds, Selected
 
 MARGIN = 0.02
+WRITTEN = os.path.abspath("trained.txt")
 RATES = ("0.001", "0.01", "0.1")
 
 
@@ -37,7 +38,7 @@ def train(subject, settings, *, progress=None):
 
 
 def _trained(what, models, progress):
-    with open("trained.txt", "a") as file:
+    with open(WRITTEN, "a") as file:
         file.write(f"{what} in {os.getpid()}\n")
     for done in range(models + 1):
         progress(done, models, 4.0 * done)

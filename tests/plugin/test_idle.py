@@ -1,0 +1,30 @@
+"""A run that uses nothing of the plugin pays nothing for it."""
+
+CONFTEST = """
+import sys
+
+HEAVY = ("numpy", "scipy", "sklearn", "torch", "joblib", "cloudpickle", "pandas")
+
+def pytest_unconfigure(config):
+    print("\\nloaded:", *(name for name in HEAVY if name in sys.modules), "pytest_mia.plugin" in sys.modules)
+"""
+
+
+def test_nothing_heavy_is_imported(pytester):
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile("def test_other(): pass")
+
+    result = pytester.runpytest_subprocess("-v", "--junitxml=junit.xml")
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["loaded: True"])
+
+
+def test_skipped_audits_import_nothing_heavy_either(pytester):
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile("def test_audit(mia_audit): pass")
+
+    result = pytester.runpytest_subprocess("--mia-skip", "--mia-json=mia.json")
+
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["loaded: True"])
