@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from pytest_mia import options
-from pytest_mia.reports.progress import ProgressLine
 
 if TYPE_CHECKING:
     from pytest_mia.auditing import ShadowModel
+    from pytest_mia.reports.progress import ProgressLine
     from pytest_mia.results import AuditResult
     from pytest_mia.settings import Settings
     from pytest_mia.subject import Subject
@@ -38,11 +38,17 @@ class Session:
     def __init__(self, config: pytest.Config) -> None:
         self.options = options.read(config)
         self.verdicts = Verdicts()
-        self._config = config
         self._shared: dict[object, Any] = {}
 
     def audit(
-        self, subject: Subject, settings: Settings, *, replay: str, threshold: float | None, owner: object
+        self,
+        subject: Subject,
+        settings: Settings,
+        *,
+        progress: ProgressLine,
+        replay: str,
+        threshold: float | None,
+        owner: object,
     ) -> AuditResult:
         """The audit of a subject, made once for all tests that ask for the same.
 
@@ -50,6 +56,8 @@ class Session:
         ----------
         subject, settings, replay, threshold
             As `pytest_mia.auditing.run` takes them.
+        progress
+            Shows how far it is.
         owner
             The only one to share with when the subject can't be told by its content.
         """
@@ -57,19 +65,21 @@ class Session:
         from pytest_mia.plan import DEFAULT_LIMIT
 
         def make() -> AuditResult:
-            with ProgressLine.of(self._config) as progress:
+            with progress:
                 return auditing.run(subject, settings, progress=progress, replay=replay, threshold=threshold)
 
         # Whether members and non-members of a release differ too much by themselves is weighed against the limit.
         limit = None if subject.target is None else threshold or DEFAULT_LIMIT
         return self._once(("audit", limit), subject, settings, owner, make)
 
-    def shadow_models(self, subject: Subject, settings: Settings, *, owner: object) -> tuple[ShadowModel, ...]:
+    def shadow_models(
+        self, subject: Subject, settings: Settings, *, progress: ProgressLine, owner: object
+    ) -> tuple[ShadowModel, ...]:
         """The trained shadows of a subject, shared likewise."""
         from pytest_mia import auditing
 
         def make() -> tuple[ShadowModel, ...]:
-            with ProgressLine.of(self._config) as progress:
+            with progress:
                 return auditing.train(subject, settings, progress=progress)
 
         return self._once(("shadow models",), subject, settings, owner, make)

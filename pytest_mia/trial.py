@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mia import options
 from pytest_mia.errors import MIAError, MIAUsageError
+from pytest_mia.reports.progress import ProgressLine
 from pytest_mia.results import AuditResult
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Trial:
         self.unasked: set[str] = set()
         self.test = test
         session.verdicts.begun.add(test)
+        self._item = item
         self._session = session
         self._settings = options.marked(item, session.options.settings)
         self._subject = _complete(subject, shadows=self._settings.shadows)
@@ -107,7 +109,9 @@ class Trial:
         """The trained shadows."""
         __tracebackhide__ = True
         try:
-            return self._session.shadow_models(self._subject, self._settings, owner=self)
+            return self._session.shadow_models(
+                self._subject, self._settings, progress=ProgressLine(self._item), owner=self
+            )
         except MIAError as error:
             raise error.with_traceback(None) from None
 
@@ -121,7 +125,12 @@ class Trial:
         __tracebackhide__ = True
         try:
             result = self._session.audit(
-                self._subject, self._settings, replay=self._replay, threshold=threshold, owner=self
+                self._subject,
+                self._settings,
+                progress=ProgressLine(self._item),
+                replay=self._replay,
+                threshold=threshold,
+                owner=self,
             )
         except MIAError as error:
             # The message holds all that a person needs; our own frames would bury it.

@@ -11,22 +11,16 @@ class ProgressLine:
 
     Parameters
     ----------
-    terminal
-        pytest's terminal reporter; ``None``, as in a worker of pytest-xdist, shows nothing.
-    capture
-        pytest's capture manager; ``None`` when nothing is captured.
+    item
+        The ``pytest.Item`` that is running. In a worker of pytest-xdist, which has no terminal, nothing is shown.
     """
 
-    def __init__(self, terminal: Any, capture: Any) -> None:
-        self._terminal = terminal
-        self._capture = capture
+    def __init__(self, item: Any) -> None:
+        plugins = item.config.pluginmanager
+        self._item = item
+        self._terminal = plugins.get_plugin("terminalreporter")
+        self._capture = plugins.get_plugin("capturemanager")
         self._open = False
-
-    @classmethod
-    def of(cls, config: Any) -> ProgressLine:
-        """The line for a run with this ``pytest.Config``."""
-        plugins = config.pluginmanager
-        return cls(plugins.get_plugin("terminalreporter"), plugins.get_plugin("capturemanager"))
 
     def __enter__(self) -> ProgressLine:
         return self
@@ -34,24 +28,33 @@ class ProgressLine:
     def __exit__(self, *error: object) -> None:
         if self._open:
             with self._uncaptured():
-                self._terminal.write("\n", flush=True)
+                self._close()
 
     def __call__(self, done: int, models: int, seconds: float) -> None:
         """Show that so many models are trained after so many seconds."""
         if self._terminal is None:
             return
         with self._uncaptured():
+            if not self._open:
+                self._start_line()
+                self._open = True
+                if not self._terminal.isatty:
+                    self._terminal.write(f"mia: training {models} models", flush=True)
             if self._terminal.isatty:
-                self._rewrite(words(done, models, seconds))
-            elif done == 0:
-                self._terminal.write_line(f"mia: training {models} models")
+                self._terminal.rewrite(words(done, models, seconds), erase=True)
+                self._terminal.flush()
 
-    def _rewrite(self, line: str) -> None:
-        if not self._open:
-            self._terminal.ensure_newline()
-            self._open = True
-        self._terminal.rewrite(line, erase=True)
-        self._terminal.flush()
+    def _start_line(self) -> None:
+        self._terminal.ensure_newline()
+        if self._item.config.get_terminal_writer().width_of_current_line:
+            self._terminal.line("")
+
+    def _close(self) -> None:
+        """End the line, and have pytest start again where it was interrupted."""
+        if self._terminal.showfspath or self._terminal.showlongtestinfo:
+            self._terminal.pytest_runtest_logstart(nodeid=self._item.nodeid, location=self._item.location)
+        else:
+            self._terminal.line("")
 
     def _uncaptured(self) -> contextlib.AbstractContextManager[None]:
         if self._capture is None:

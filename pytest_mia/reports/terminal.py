@@ -27,7 +27,7 @@ def show(reporter: pytest.TerminalReporter, audits: Sequence[Mapping[str, Any]],
         What never arrived from the processes that run the tests, in words.
     """
     if audits:
-        reporter.section("membership inference audits")
+        reporter.write_sep("=", "membership inference audits")
         rows = [HEADINGS, *map(_cells, audits)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         _write(reporter, HEADINGS, widths, {"bold": True})
@@ -46,7 +46,7 @@ def _write(
     test, verdict, *others = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
     reporter.write(f"{test}  ")
     reporter.write(verdict, **colour)
-    reporter.write_line(f"  {'  '.join(others)}".rstrip())
+    reporter.line(f"  {'  '.join(others)}".rstrip())
 
 
 def _cells(audit: Mapping[str, Any]) -> tuple[str, ...]:
