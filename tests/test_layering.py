@@ -1,0 +1,127 @@
+"""Who may import whom: the rules of the architecture, read from the source."""
+
+import ast
+import graphlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pytest_mia
+
+ROOT = Path(pytest_mia.__file__).parent
+MODULES = {
+    ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(ROOT.rglob("*.py"))
+}
+
+
+def is_pytests_side(module):
+    return module.split(".")[1:2] in (["plugin"], ["trial"], ["session"], ["options"], ["reports"])
+
+
+PYTESTS_SIDE = [module for module in MODULES if is_pytests_side(module)]
+ENGINE = [module for module in MODULES if not is_pytests_side(module)]
+MAY_IMPORT_PYTEST = {"pytest_mia.plugin", "pytest_mia.options", "pytest_mia.session", "pytest_mia.reports.terminal"}
+LIGHT = {
+    "pytest_mia",
+    "pytest_mia.errors",
+    "pytest_mia.options",
+    "pytest_mia.plugin",
+    "pytest_mia.reports",
+    "pytest_mia.reports.json",
+    "pytest_mia.reports.junit",
+    "pytest_mia.reports.progress",
+    "pytest_mia.reports.terminal",
+    "pytest_mia.results",
+    "pytest_mia.session",
+    "pytest_mia.settings",
+    "pytest_mia.trial",
+}
+HEAVY = {"cloudpickle", "joblib", "numpy", "pandas", "scipy", "sklearn", "threadpoolctl", "torch"}
+ENTRANCES = {"auditing", "errors", "fingerprint", "gates", "plan", "results", "settings", "subject", "_version"}
+"""What pytest's side may know of the engine."""
+LATE = {("pytest_mia.results", "pytest_mia.gates")}
+"""The gates of a result are found when one is called."""
+
+
+def imports(path, *, at_import_time):
+    """Modules that a file imports; those for type checkers alone don't count."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = set()
+    for node in _running(tree, at_import_time=at_import_time):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULES else node.module for name in names}
+    return found - {"__future__"}
+
+
+def _running(node, *, at_import_time):
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        if at_import_time and isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        yield from _running(child, at_import_time=at_import_time)
+
+
+def top(names):
+    return {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - MAY_IMPORT_PYTEST))
+def test_few_modules_import_pytest(module):
+    assert not {"pytest", "_pytest"} & top(imports(MODULES[module], at_import_time=False))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_module_imports_torch_or_sklearn_when_it_is_loaded(module):
+    assert not {"torch", "sklearn"} & top(imports(MODULES[module], at_import_time=True))
+
+
+@pytest.mark.parametrize("module", sorted(LIGHT))
+def test_pytests_side_imports_nothing_heavy_when_it_is_loaded(module):
+    reached, waiting = set(), {module}
+    while waiting:
+        name = waiting.pop()
+        reached.add(name)
+        waiting |= {each for each in imports(MODULES[name], at_import_time=True) if each in MODULES} - reached
+        assert not HEAVY & top(imports(MODULES[name], at_import_time=True)), name
+
+
+def ours(module):
+    """Modules of the package that a module imports, now or later."""
+    found = {name for name in imports(MODULES[module], at_import_time=False) if name in MODULES}
+    return found - {module, "pytest_mia"} - {late for importer, late in LATE if importer == module}
+
+
+def test_imports_never_go_in_circles():
+    graphlib.TopologicalSorter({module: ours(module) for module in MODULES if module != "pytest_mia"}).prepare()
+
+
+@pytest.mark.parametrize("module", ENGINE)
+def test_the_engine_knows_nothing_of_pytests_side(module):
+    assert not ours(module) & set(PYTESTS_SIDE)
+
+
+@pytest.mark.parametrize("module", PYTESTS_SIDE)
+def test_pytests_side_enters_the_engine_by_its_doors(module):
+    assert {name.removeprefix("pytest_mia.") for name in ours(module) & set(ENGINE)} <= ENTRANCES
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("pytest_mia.reports")])
+def test_reports_see_results_only(module):
+    assert all(
+        name.startswith(("pytest_mia.reports", "pytest_mia.results", "pytest_mia._version")) for name in ours(module)
+    )
+
+
+def test_a_loaded_package_is_light():
+    heavy = ", ".join(map(repr, sorted(HEAVY)))
+    code = f"import sys, pytest_mia.plugin; print(*(name for name in ({heavy},) if name in sys.modules))"
+
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"
