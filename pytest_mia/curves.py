@@ -49,7 +49,7 @@ def learn(scores: FloatArray, lesson: Observations, setting: int) -> Learned:
     setting
         Index of the value of the attack's constant, passed on.
     """
-    inside, outside = scores[lesson.known & lesson.members], scores[lesson.known & ~lesson.members]
+    inside, outside = np.sort(scores[lesson.known & lesson.members]), np.sort(scores[lesson.known & ~lesson.members])
     thresholds = grid(np.concatenate([inside, outside]))
     tpr = _at_least(inside, thresholds) / max(len(inside), 1)
     fpr = _at_least(outside, thresholds) / max(len(outside), 1)
@@ -68,10 +68,11 @@ def grid(scores: FloatArray) -> FloatArray:
 
     Above a thousand distinct scores, the middles between their quantiles, more finely at the upper end.
     """
-    distinct = np.unique(scores)
+    arranged = np.sort(scores)
+    distinct = arranged[np.append(True, arranged[1:] != arranged[:-1])] if len(arranged) else arranged
     if len(distinct) > MOST_THRESHOLDS:
         shares = np.concatenate([np.linspace(0, 1, MOST_THRESHOLDS), 1 - _TAIL])
-        distinct = np.unique(np.quantile(scores, shares, method="nearest"))
+        distinct = np.unique(arranged[np.rint(shares * (len(arranged) - 1)).astype(np.intp)])
     lower, upper = distinct[:-1], distinct[1:]
     middles = np.maximum(lower / 2 + upper / 2, np.nextafter(lower, np.inf))
     return np.concatenate([[np.inf], middles[::-1], [-np.inf]])
@@ -91,5 +92,5 @@ def ranks(scores: FloatArray) -> FloatArray:
     return np.asarray((lower + upper) / (2 * max(len(scores), 1)))
 
 
-def _at_least(scores: FloatArray, thresholds: FloatArray) -> IntArray:
-    return len(scores) - np.searchsorted(np.sort(scores), thresholds, side="left")
+def _at_least(arranged: FloatArray, thresholds: FloatArray) -> IntArray:
+    return len(arranged) - np.searchsorted(arranged, thresholds, side="left")

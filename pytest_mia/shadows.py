@@ -190,8 +190,10 @@ def train_one(job: Job, data: Data, method: Method, *, keep_model: bool = False)
             model = job.factory()
             adapter = method.adapter(model, data)
             rows = np.flatnonzero(job.members)
-            model = adapter.fit(model, take(data.X, rows), None if data.y is None else take(data.y, rows), job.seed)
-            signals, queries = ask(adapter, model, data, method, job.seed)
+            # Once more, for the libraries that the factory was the first to import.
+            with single_threaded():
+                model = adapter.fit(model, take(data.X, rows), None if data.y is None else take(data.y, rows), job.seed)
+                signals, queries = ask(adapter, model, data, method, job.seed)
         except (MIAUsageError, InvalidAuditError) as error:
             error.add_note(f"while training model {job.number} (seed {job.seed})")
             raise

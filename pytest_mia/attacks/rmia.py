@@ -53,19 +53,20 @@ class RmiaOffline:
     def scores(self, observations: Observations) -> Iterator[FloatArray]:
         """Yield the log ratio for each a from 0 to 1."""
         probabilities = special.expit(read(observations.signals.tempered))
+        expected = shadow_scores(probabilities, observations, lambda _p, _in, outside, _shadows: mean_outside(outside))
         for a in OFFLINE_CONSTANTS:
-
-            def score(probability: FloatArray, _in: Side, outside: Side, _shadows: int, a: float = a) -> FloatArray:
-                return log_ratio(probability, offline_reference(outside, a))
-
-            yield shadow_scores(probabilities, observations, score)
+            yield log_ratio(probabilities, offline_reference(expected, a))
 
 
-def offline_reference(outside: Side, a: float) -> FloatArray:
-    """The probability to expect of a record, from the shadows that never saw it."""
+def mean_outside(outside: Side) -> FloatArray:
+    """Mean probability over the shadows that never saw the record; that of all records where there are none."""
     has_out = outside.count > 0
-    overall = float(outside.mean[has_out].mean()) if has_out.any() else 1.0
-    return np.asarray(((1 + a) * np.where(has_out, outside.mean, overall) + (1 - a)) / 2)
+    return np.where(has_out, outside.mean, float(outside.mean[has_out].mean()) if has_out.any() else 1.0)
+
+
+def offline_reference(expected: FloatArray, a: float) -> FloatArray:
+    """The probability to expect of a record, halfway to what it would be as a member."""
+    return np.asarray(((1 + a) * expected + (1 - a)) / 2)
 
 
 def log_ratio(probability: FloatArray, reference: FloatArray) -> FloatArray:

@@ -1,0 +1,70 @@
+"""How long all attacks take, and how much memory: by default on 50,000 records and 65 models, on one core.
+
+    python benchmarks/scoring.py [--models 65] [--records 50000] [--classes 10]
+
+The signals are generated: log-odds of a model that leaks a little. Prints a table of processor seconds per attack, then the whole
+audit after training, and the peak memory of the process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+
+import numpy as np
+
+from pytest_mia import attacks, findings, rotation
+from pytest_mia.answers import Logits
+from pytest_mia.memberships import draw_halves
+from pytest_mia.observations import Observations, recipe
+from pytest_mia.randomness import generator_for, single_threaded
+from pytest_mia.settings import Settings
+from pytest_mia.signals import signals_of, stack
+
+
+def observed(models: int, records: int, classes: int) -> Observations:
+    """Answers of models that remember a little of their members, reduced model by model as in an audit."""
+    rng = generator_for(0, "benchmark")
+    labels = rng.integers(classes, size=records)
+    members = draw_halves(labels, models=models, seed=0)
+    base = rng.normal(0, 1, (records, classes)).astype(np.float32)
+    base[np.arange(records), labels] += 2
+    reduced = []
+    for model in range(models):
+        logits = base + rng.normal(0, 1, base.shape)
+        logits[np.arange(records), labels] += 0.5 * members[model]
+        reduced.append(signals_of(Logits(logits), labels))
+    return recipe(stack(reduced), members, labels)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", type=int, default=65)
+    parser.add_argument("--records", type=int, default=50_000)
+    parser.add_argument("--classes", type=int, default=10)
+    given = parser.parse_args()
+    observations = observed(given.models, given.records, given.classes)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    settings = Settings(shadows=max(given.models - 1, 3))
+    with single_threaded():
+        fitting = attacks.fitting(observations.signals, shadows=settings.shadows)
+        taught = rotation.lessons(observations)
+        for attack in fitting:
+            start = time.process_time()
+            rotation.run_attack(attack, observations, taught)
+            print(f"| {attack.name} | {time.process_time() - start:.2f} s |")
+        context = findings.Context(
+            "recipe", given.records, settings.shadows, given.models, {}, "none", (), (), "", training_seconds=0.0
+        )
+        start = time.process_time()
+        result = findings.find(fitting, observations, context, settings)
+    print(f"| all attacks, choice and result | {time.process_time() - start:.2f} s |")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"| peak memory (with the signals alone: {before:.2f} GiB) | {peak:.2f} GiB |")
+    print(f"{result.attack}: {result.advantage}")
+
+
+if __name__ == "__main__":
+    main()
