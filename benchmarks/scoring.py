@@ -2,8 +2,8 @@
 
     python benchmarks/scoring.py [--models 65] [--records 50000] [--classes 10]
 
-The signals are generated: log-odds of a model that leaks a little. Prints a table of processor seconds per attack, then the whole
-audit after training, and the peak memory of the process.
+The signals are generated: log-odds of a model that leaks a little. Prints a table of processor seconds per attack, then
+those of the whole audit after training, and the peak memory of the process.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ MOST_LESSONS = 8
 """Above this many targets they share lessons, each of which leaves out all targets that use it."""
 
 MOST_AREAS = 16
-"""Targets over which the area under the ROC curve is averaged at the most; it decides nothing, and costs a sort each."""
+"""Targets over which the ROC area is averaged at the most: it decides nothing, and costs a sort each."""
 
 MOST_PAIRS = 100_000
 """Labelled pairs that a lesson needs at the most: a threshold doesn't get better from more."""
@@ -76,6 +76,7 @@ def run_attack(
     taught
         Their `lessons`.
     """
+    share = observations.independent_share()
     learned = [each for group, lesson in taught for each in [_learn(attack, lesson)] * len(group)]
     scores = target_scores(attack, observations, learned, np.arange(len(learned)))
     targets = observations.targets
@@ -87,9 +88,9 @@ def run_attack(
         attack.name,
         tuple(learned),
         np.array([auc(values, members) for values, members in judged[:: -(-len(judged) // MOST_AREAS)]]),
-        _count(judged, [each.threshold for each in learned]),
+        _count(judged, [each.threshold for each in learned], share),
         tuple(
-            _count(judged, [each.tail_thresholds[tail] for each in learned])
+            _count(judged, [each.tail_thresholds[tail] for each in learned], share)
             for tail in range(len(FALSE_POSITIVE_RATES))
         ),
     )
@@ -108,6 +109,7 @@ def pick(counts: Sequence[Counts], chosen: IntArray) -> Counts:
         tuple(each.members[target] for target, each in enumerate(picked)),
         tuple(each.flagged_nonmembers[target] for target, each in enumerate(picked)),
         tuple(each.nonmembers[target] for target, each in enumerate(picked)),
+        picked[0].share,
     )
 
 
@@ -140,7 +142,7 @@ def _learn(attack: Attack, lesson: Observations) -> Learned:
     return max(settings, key=lambda learned: learned.advantage)
 
 
-def _count(judged: Sequence[tuple[FloatArray, BoolArray]], thresholds: Sequence[float]) -> Counts:
+def _count(judged: Sequence[tuple[FloatArray, BoolArray]], thresholds: Sequence[float], share: float) -> Counts:
     flagged = [scores >= threshold for (scores, _), threshold in zip(judged, thresholds, strict=True)]
     masks = [members for _, members in judged]
     return Counts(
@@ -148,4 +150,5 @@ def _count(judged: Sequence[tuple[FloatArray, BoolArray]], thresholds: Sequence[
         tuple(int(member.sum()) for member in masks),
         tuple(int((guess & ~member).sum()) for guess, member in zip(flagged, masks, strict=True)),
         tuple(int((~member).sum()) for member in masks),
+        share,
     )
