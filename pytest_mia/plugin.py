@@ -10,14 +10,14 @@ import pytest
 from pytest_mia import options
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.session import Session
-from pytest_mia.trial import Missing, Trial
 
 if TYPE_CHECKING:
     from pytest_mia.auditing import ShadowModel
     from pytest_mia.results import AuditResult
+    from pytest_mia.trial import Trial
 
 SESSION = pytest.StashKey[Session]()
-TRIAL = pytest.StashKey[Trial]()
+TRIAL = pytest.StashKey["Trial"]()
 TEST = pytest.StashKey[str]()
 POSITION = pytest.StashKey[int]()
 
@@ -140,21 +140,27 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Show all audits, one row each."""
+    verdicts = config.stash[SESSION].verdicts
+    if not verdicts.audits and not verdicts.lost:
+        return
     from pytest_mia.reports import terminal
 
-    verdicts = config.stash[SESSION].verdicts
     terminal.show(terminalreporter, verdicts.audits, lost=verdicts.lost)
 
 
 @pytest.fixture(scope="session")
 def mia_dataset() -> Any:
     """The records to audit: override it to return ``(X, y)`` or a `pytest_mia.Dataset` with groups and slices."""
+    from pytest_mia.trial import Missing
+
     return Missing("mia_dataset", "    def mia_dataset():\n        return X, y  # the records and their labels")
 
 
 @pytest.fixture(scope="session")
 def mia_model_factory() -> Any:
     """How a model is made: override it to return a callable that returns a fresh, untrained model."""
+    from pytest_mia.trial import Missing
+
     lines = "    def mia_model_factory():\n        return lambda: RandomForestClassifier()  # a fresh, untrained model"
     return Missing("mia_model_factory", lines)
 
@@ -209,6 +215,7 @@ def _mia_trial(
 ) -> Trial:
     __tracebackhide__ = True
     from pytest_mia.subject import Subject
+    from pytest_mia.trial import Trial
 
     subject = Subject(
         model_factory=mia_model_factory,
