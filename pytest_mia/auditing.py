@@ -75,7 +75,14 @@ def run(
     seconds = time.perf_counter() - start
     signals = stack(answered, losses=subject.loss is not None)
     observations = Observations(
-        signals, made.members, made.records.data.labels, made.references, made.known, made.judged, settings.seed
+        signals,
+        made.members,
+        made.records.data.labels,
+        made.references,
+        made.known,
+        made.judged,
+        settings.seed,
+        made.records.groups,
     )
     context = findings.Context(
         kind=made.kind,

@@ -155,22 +155,19 @@ def _slices(
         distinct = np.unique(values)
         levels = bounds.levels(settings.confidence, attacks=len(distinct) + 1)
         for value in distinct:
-            counts = _counts_within(values == value, guesses, observations, context.audited)
+            part = np.pad(values == value, (0, len(observations.labels) - context.audited))
+            counts = _counts_within(part, guesses, observations)
             records = int((values == value).sum())
             found.append(SliceResult(name, str(value), records, counts, bounds.other_interval(counts, levels)))
     return tuple(found)
 
 
-def _counts_within(part: BoolArray, guesses: BoolArray, observations: Observations, audited: int) -> Counts:
+def _counts_within(part: BoolArray, guesses: BoolArray, observations: Observations) -> Counts:
     targets = observations.targets
-    judged = observations.judged[targets, :audited] & part
-    members, flagged = observations.members[targets, :audited], guesses[:, :audited]
-    return Counts(
-        *(
-            tuple(int(count) for count in mask.sum(axis=1))
-            for mask in (judged & members & flagged, judged & members, judged & ~members & flagged, judged & ~members)
-        )
-    )
+    judged, members = observations.judged[targets] & part, observations.members[targets]
+    masks = (judged & members & guesses, judged & members, judged & ~members & guesses, judged & ~members)
+    flagged_members, inside, flagged_nonmembers, outside = (tuple(mask.sum(axis=1).tolist()) for mask in masks)
+    return Counts(flagged_members, inside, flagged_nonmembers, outside, observations.independent_share(part))
 
 
 def _most_exposed(ranks: FloatArray, observations: Observations, audited: int) -> tuple[Exposure, ...]:

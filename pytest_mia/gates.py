@@ -161,8 +161,8 @@ def _at_confidence(result: AuditResult, confidence: float | None) -> AuditResult
 
 def _rate_interval(tail: Selected, alpha_low: float, levels: bounds.Levels) -> Interval:
     flagged, members = tail.counts.flagged_members, tail.counts.members
-    estimate, low, _ = rate_bounds(flagged, members, alpha=alpha_low)
-    high = rate_bounds(flagged, members, alpha=levels.high)[2]
+    estimate, low, _ = rate_bounds(flagged, members, alpha=alpha_low, share=tail.counts.share)
+    high = rate_bounds(flagged, members, alpha=levels.high, share=tail.counts.share)[2]
     return Interval(float(estimate), float(low), float(high), levels.confidence)
 
 

@@ -73,6 +73,28 @@ def draw_halves(strata: IntArray, *, models: int, seed: int, groups: IntArray | 
     return np.array(units, dtype=bool).reshape(models, -1)[:, unit_of]
 
 
+def independent_share(groups: IntArray | None) -> float:
+    """Share of the records that counts as independent where groups are drawn whole.
+
+    An attack may guess alike on all records of a group. For that worst case it is Kish's effective sample size (1965,
+    section 8.2) over the number of records: groups of one size count as one record each.
+
+    Parameters
+    ----------
+    groups
+        Group of each record (records,), numbered from 0; ``None`` where each record stands for itself.
+
+    Returns
+    -------
+    float
+        Above 0 and at most 1.
+    """
+    if groups is None or not len(groups):
+        return 1.0
+    sizes = np.bincount(groups).astype(np.float64)
+    return float(sizes.sum() / (sizes**2).sum())
+
+
 def _half(strata: IntArray, rng: np.random.Generator) -> BoolArray:
     shuffled = rng.permutation(len(strata))
     order = shuffled[np.argsort(strata[shuffled], kind="stable")]

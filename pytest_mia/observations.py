@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
+from pytest_mia.memberships import independent_share
 from pytest_mia.randomness import generator_for
 from pytest_mia.signals import Signals
 
@@ -31,6 +32,8 @@ class Observations:
         Pairs (models, records) on which attacks are judged. A model with any judged pair is a target.
     seed
         The audit's seed, for attacks that fit a model of their own.
+    groups
+        Group of each record (records,), whose records are drawn together; ``None`` where each stands for itself.
     """
 
     signals: Signals
@@ -40,11 +43,17 @@ class Observations:
     known: BoolArray
     judged: BoolArray
     seed: int = 0
+    groups: IntArray | None = None
 
     @property
     def targets(self) -> IntArray:
         """Rows of the target models."""
         return np.flatnonzero(self.judged.any(axis=1))
+
+    def independent_share(self, part: BoolArray | bool = True) -> float:
+        """Share of the judged records, or of a part (records,) of them, that counts as independent."""
+        judged = self.judged.any(axis=0) & part
+        return independent_share(None if self.groups is None else self.groups[judged])
 
     def lesson(self, targets: IntArray, most_pairs: int) -> Observations:
         """What an attacker of these targets can learn from: the other models alone, each a labelled target in turn.
@@ -75,10 +84,12 @@ class Observations:
         )
 
 
-def recipe(signals: Signals, members: BoolArray, labels: IntArray, *, seed: int = 0) -> Observations:
+def recipe(
+    signals: Signals, members: BoolArray, labels: IntArray, *, seed: int = 0, groups: IntArray | None = None
+) -> Observations:
     """Every model is a target in turn and a shadow of all the others."""
     every_model, every_pair = np.ones(len(members), dtype=bool), np.ones(members.shape, dtype=bool)
-    return Observations(signals, members, labels, every_model, every_pair, every_pair, seed)
+    return Observations(signals, members, labels, every_model, every_pair, every_pair, seed, groups)
 
 
 @dataclass(frozen=True)

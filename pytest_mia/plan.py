@@ -12,7 +12,7 @@ from pytest_mia import attacks
 from pytest_mia.arrays import BoolArray
 from pytest_mia.dataset import Dataset
 from pytest_mia.errors import MIAUsageError
-from pytest_mia.memberships import draw_halves
+from pytest_mia.memberships import draw_halves, independent_share
 from pytest_mia.randomness import seed_for
 from pytest_mia.settings import Settings
 from pytest_mia.shadows import Job, Method, call_factory
@@ -110,7 +110,8 @@ def _release(subject: Subject, records: Records, settings: Settings) -> Plan:
     """The released model against shadows; without shadows, half of its records teach and the other half judge."""
     audited = _trainable(records)
     if settings.shadows == 0:
-        learnt = draw_halves(records.members.astype(int), models=1, seed=seed_for(settings.seed, "split"))  # type: ignore[union-attr]
+        sides, split = records.members.astype(int), seed_for(settings.seed, "split")  # type: ignore[union-attr]
+        learnt = draw_halves(sides, models=1, seed=split, groups=records.groups)
         nothing = np.zeros_like(learnt[0])
         known, judged = np.stack([learnt[0], nothing]), np.stack([nothing, ~learnt[0]])
         return _plan("release", records, (), subject.target.model, np.zeros(2, dtype=bool), known, judged, settings)
@@ -175,10 +176,11 @@ def _held(subject: Subject, records: Records) -> BoolArray:
 
 
 def _sides(records: Records, settings: Settings) -> tuple[int, int]:
-    """Records that count (twice the smaller side), and target models."""
+    """Records that count (twice the smaller side, as many as are independent of each other), and target models."""
+    share = independent_share(None if records.groups is None else records.groups[: records.audited])
     if records.members is None:
-        return records.audited, settings.shadows + 1
-    smaller = 2 * int(min(records.members.sum(), (~records.members).sum()))
+        return int(records.audited * share), settings.shadows + 1
+    smaller = int(2 * min(records.members.sum(), (~records.members).sum()) * share)
     return (smaller if settings.shadows else smaller // 2), 1
 
 
@@ -187,7 +189,8 @@ def _size_problems(records: Records, settings: Settings, threshold: float | None
     least = least_records(threshold or ANY_LIMIT, targets=targets, alpha=1 - settings.confidence)
     if size >= least:
         return []
-    return [f"{size} records are too few for any verdict; at least {least} are needed, half of them non-members"]
+    counted = "records" if records.groups is None else "independent records (each group counts as about one)"
+    return [f"{size} {counted} are too few for any verdict; at least {least} are needed, half of them non-members"]
 
 
 def _power_note(records: Records, settings: Settings, threshold: float | None) -> list[str]:
@@ -197,7 +200,8 @@ def _power_note(records: Records, settings: Settings, threshold: float | None) -
     least = least_records_to_pass(threshold, targets=targets, alpha=1 - settings.confidence)
     if size >= least:
         return []
-    return [f"no model can pass at {threshold:g} with {size} records, however little it leaks; {least} are needed"]
+    counted = "records" if records.groups is None else "independent records (each group counts as about one)"
+    return [f"no model can pass at {threshold:g} with {size} {counted}, however little it leaks; {least} are needed"]
 
 
 def _model_problems(subject: Subject, records: Records, settings: Settings, method: Method) -> list[str]:

@@ -35,12 +35,18 @@ class Counts:
     """Guesses counted per target model: ``flagged`` means that the attack said "member".
 
     All four have one entry per target.
+
+    Attributes
+    ----------
+    share
+        Share of the guesses that counts as independent: below 1 where records come in groups, which are drawn whole.
     """
 
     flagged_members: tuple[int, ...]
     members: tuple[int, ...]
     flagged_nonmembers: tuple[int, ...]
     nonmembers: tuple[int, ...]
+    share: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,8 @@ def advantage_bounds(counts: Counts, *, alpha_low: float, alpha_high: float) -> 
 
     Each margin is the wider of two: Student's over the targets, which sees that targets differ, and that of
     `mover_bounds` on half of the pooled counts, which sees how few records there are (why half: `COUNTED_TWICE`). For
-    one target it is `mover_bounds`. A target without members or without non-members has no advantage and is left out.
+    one target it is `mover_bounds`. Where records come in groups, only the share of them that counts as independent is
+    pooled. A target without members or without non-members has no advantage and is left out.
 
     Parameters
     ----------
@@ -142,7 +143,7 @@ def advantage_bounds(counts: Counts, *, alpha_low: float, alpha_high: float) -> 
     if not members.size:
         return 0.0, -1.0, 1.0
     advantages = tp / members - fp / nonmembers
-    weight = _weight(members.size)
+    weight = _weight(members.size) * counts.share
     ours, theirs = (weight * tp.sum(), weight * members.sum()), (weight * fp.sum(), weight * nonmembers.sum())
     below = max(_student_margin(advantages, alpha_low), _mover_margin(ours, theirs, alpha_low))
     above = max(_student_margin(advantages, alpha_high), _mover_margin(theirs, ours, alpha_high))
@@ -150,7 +151,9 @@ def advantage_bounds(counts: Counts, *, alpha_low: float, alpha_high: float) -> 
     return estimate, max(-1.0, estimate - below), min(1.0, estimate + above)
 
 
-def rate_bounds(flagged: Sequence[int], total: Sequence[int], *, alpha: float) -> tuple[float, float, float]:
+def rate_bounds(
+    flagged: Sequence[int], total: Sequence[int], *, alpha: float, share: float = 1.0
+) -> tuple[float, float, float]:
     """The mean of a rate over all targets, with bounds.
 
     Each margin is the wider of Student's over the targets and that of `clopper_pearson` on the pooled counts, halved as
@@ -162,6 +165,8 @@ def rate_bounds(flagged: Sequence[int], total: Sequence[int], *, alpha: float) -
         Flagged records and all records, per target.
     alpha
         Error of each bound.
+    share
+        Share of the guesses that counts as independent, as in `Counts`.
 
     Returns
     -------
@@ -178,7 +183,7 @@ def rate_bounds(flagged: Sequence[int], total: Sequence[int], *, alpha: float) -
     if not n.size:
         return 0.0, 0.0, 1.0
     rates, pooled = x / n, x.sum() / n.sum()
-    weight = _weight(n.size)
+    weight = _weight(n.size) * share
     low, high = clopper_pearson(weight * x.sum(), weight * n.sum(), alpha)
     spread = _student_margin(rates, alpha)
     estimate = float(rates.mean())
@@ -223,8 +228,8 @@ def epsilon_lower_bound(counts: Counts, *, delta: float, alpha: float) -> float:
     ValueError
         As `clopper_pearson`.
     """
-    _, tpr, _ = rate_bounds(counts.flagged_members, counts.members, alpha=alpha / 2)
-    _, _, fpr = rate_bounds(counts.flagged_nonmembers, counts.nonmembers, alpha=alpha / 2)
+    _, tpr, _ = rate_bounds(counts.flagged_members, counts.members, alpha=alpha / 2, share=counts.share)
+    _, _, fpr = rate_bounds(counts.flagged_nonmembers, counts.nonmembers, alpha=alpha / 2, share=counts.share)
     ratios = (tpr - delta) / fpr, (1 - fpr - delta) / (1 - tpr)
     return max(0.0, *(math.log(ratio) if ratio > 0 else 0.0 for ratio in ratios))
 

@@ -63,6 +63,7 @@ def what_would_decide(result: AuditResult, threshold: float, interval: Interval)
         return [f"the advantage lies so near the limit {threshold:g} that no affordable number of records decides"]
     fpr = min(fpr, 0.98 - advantage) if advantage < 0.93 else 0.01
     needed = side(threshold, targets=targets, alpha=alpha, advantage=advantage, fpr=fpr, power=POWER)
+    needed = math.ceil(needed / result.selected.share)
     outcome = "pass" if side is records_to_pass else "leak"
     needed = max(needed, result.records + 1)
     there_are = f"there are {result.records:,}"

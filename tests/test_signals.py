@@ -1,0 +1,157 @@
+import math
+
+import numpy as np
+import pytest
+
+from pytest_mia import signals
+from pytest_mia.answers import Labels, Logits, Losses, Probabilities
+from pytest_mia.signals import SMALLEST_LOG, Signals, signals_of, stack
+
+Z = np.array([[2, 1, 0], [0, 3, 1], [1, 1, 1], [50, 0, 0]], dtype=float)
+Y = np.array([0, 0, 2, 0])
+FIELDS = ("correct", "confidence", "tempered", "modified_entropy", "shown")
+
+
+def softmax(z):
+    p = np.exp(z - z.max(axis=1, keepdims=True))
+    return p / p.sum(axis=1, keepdims=True)
+
+
+class TestLogits:
+    """The vectors of Z and Y were worked out with another program."""
+
+    found = signals_of(Logits(Z), Y)
+
+    def test_log_odds(self):
+        assert self.found.confidence == pytest.approx([0.68673831, -3.12692801, -math.log(2), 49.30685282], abs=1e-8)
+
+    def test_log_odds_at_temperature_two(self):
+        by_hand = [1 - math.log(math.exp(0.5) + 1), -math.log(math.exp(1.5) + math.exp(0.5)), -math.log(2)]
+        assert self.found.tempered == pytest.approx([*by_hand, 25 - math.log(2)], abs=1e-12)
+
+    def test_minus_modified_entropy(self):
+        assert self.found.modified_entropy == pytest.approx([-0.21363354, -4.61710382, -1.00271826, 0], abs=1e-8)
+
+    def test_correct(self):
+        assert self.found.correct.tolist() == [1, 0, 0, 1]
+
+    def test_the_largest_probabilities_in_falling_order(self):
+        assert self.found.shown == pytest.approx(-np.sort(-softmax(Z), axis=1), abs=1e-7)
+
+    def test_confidence_keeps_its_resolution_where_probabilities_are_one(self):
+        """log p - log(1 - p) gives infinity from a gap of 40 on; a float32 answer still tells 50 from 51."""
+        z = np.array([[50, 0], [51, 0], [30000, 0], [0, 30000]], dtype=np.float32)
+        assert signals_of(Logits(z), np.zeros(4, dtype=int)).confidence.tolist() == [50, 51, 30000, -30000]
+
+    def test_two_classes_are_the_logit_itself(self):
+        z = np.array([[0, 1.5], [0, -2.0]])
+        assert signals_of(Logits(z), np.array([1, 0])).confidence == pytest.approx([1.5, 2.0], abs=1e-12)
+
+    @pytest.mark.parametrize("size", [1e3, 1e30, 3e38])
+    def test_huge_logits_give_finite_signals(self, size):
+        z = size * np.array([[1, -1, 0], [-1, 1, 0], [0, 0, 0], [1, 1, -1]])
+        found = signals_of(Logits(z), np.array([0, 0, 1, 2]))
+        for name in FIELDS:
+            assert np.isfinite(getattr(found, name)).all(), name
+
+
+class TestProbabilities:
+    def test_the_same_signals_as_from_the_logits(self):
+        p = softmax(Z[:3])
+        found, expected = signals_of(Probabilities(p), Y[:3]), signals_of(Logits(Z[:3]), Y[:3])
+        for name in FIELDS:
+            assert getattr(found, name) == pytest.approx(getattr(expected, name), abs=1e-7), name
+
+    def test_the_other_classes_are_summed_rather_than_taken_from_one(self):
+        """1 - p would be 0 here; what is left over of the model's answer is 1e-9."""
+        found = signals_of(Probabilities(np.array([[1.0, 6e-10, 4e-10]])), np.array([0]))
+        assert found.confidence == pytest.approx([-math.log(1e-9)])
+
+    @pytest.mark.parametrize(("dtype", "smallest"), [(np.float64, 1e-12), (np.float32, 1e-7)])
+    def test_zero_and_one_count_as_the_smallest_that_the_type_tells_apart(self, dtype, smallest):
+        p = np.array([[1, 0], [0, 1], [0.5, 0.5]], dtype=dtype)
+        found = signals_of(Probabilities(p), np.zeros(3, dtype=int))
+        assert found.confidence == pytest.approx([-math.log(smallest), math.log(smallest), 0])
+        assert found.tempered == pytest.approx([-math.log(smallest) / 2, math.log(smallest) / 2, 0])
+
+    def test_modified_entropy_at_zero_and_one(self):
+        found = signals_of(Probabilities(np.array([[1.0, 0.0], [0.0, 1.0]])), np.zeros(2, dtype=int))
+        assert found.modified_entropy == pytest.approx([0, 2 * math.log(SMALLEST_LOG)])
+
+    def test_answers_of_the_top_class_alone_need_not_sum_to_one(self):
+        found = signals_of(Probabilities(np.array([[0.75, 0.0, 0.0], [0.0, 0.0, 0.0]])), np.zeros(2, dtype=int))
+        assert found.confidence == pytest.approx([math.log(0.75) - math.log(1e-12), 0])
+        assert found.correct[0] == 1
+
+    def test_two_classes_show_a_zero_for_the_third_place(self):
+        found = signals_of(Probabilities(np.array([[0.25, 0.75]])), np.array([0]))
+        assert found.shown.tolist() == [[0.75, 0.25, 0]]
+
+    def test_the_answer_is_left_as_it_was(self):
+        p = np.array([[0.25, 0.75], [1.0, 0.0]])
+        signals_of(Probabilities(p), np.array([0, 1]))
+        assert p.tolist() == [[0.25, 0.75], [1, 0]]
+
+
+class TestLabels:
+    def test_only_whether_they_are_right(self):
+        found = signals_of(Labels(np.array([0, 2, -1])), np.array([0, 1, 1]))
+        assert found.correct.tolist() == [1, 0, 0]
+        assert [getattr(found, name) for name in FIELDS[1:]] == [None] * 4
+
+
+class TestLosses:
+    def test_confidence_falls_with_the_loss(self):
+        found = signals_of(Losses(np.array([0.5, 2.0])), np.zeros(2, dtype=int))
+        assert found.confidence.tolist() == [-0.5, -2.0]
+        assert found.correct is None
+
+    def of(self, *losses):
+        parts = [signals_of(Losses(np.array(each)), np.zeros(len(each), dtype=int)) for each in losses]
+        return stack(parts, losses=True).confidence
+
+    def test_losses_above_zero_are_put_on_the_log_scale(self):
+        found = self.of([1.0, math.e], [1.0, 1.0])
+        assert found == pytest.approx(-np.log(np.array([[1.0, math.e], [1.0, 1.0]]) + 1e-3))
+
+    def test_a_loss_of_zero_stays_finite_and_highest(self):
+        found = self.of([0.0, 1.0, 2.0], [1.0, 1.0, 3.0])
+        assert np.isfinite(found).all()
+        assert found.argmax() == 0
+
+    def test_losses_that_can_be_negative_stay_as_they_are(self):
+        assert self.of([-1.0, 2.0], [0.5, 0.0]).tolist() == [[1.0, -2.0], [-0.5, 0.0]]
+
+    @pytest.mark.parametrize("constant", [0.0, 1.0, -3.0, 1e300])
+    def test_constant_losses_are_one_finite_number(self, constant):
+        found = self.of([constant] * 3, [constant] * 3)
+        assert np.isfinite(found).all()
+        assert len(np.unique(found)) == 1
+
+    def test_mostly_zero_losses(self):
+        found = self.of([0.0, 0.0, 0.0], [0.0, 0.0, 1e-200])
+        assert np.isfinite(found).all()
+        assert found.min() == found[1, 2]
+
+
+class TestStacks:
+    one = Signals(correct=np.array([1.0, 0.0]), confidence=np.array([2.0, -1.0]))
+    other = Signals(correct=np.array([0.0, 0.0]), confidence=np.array([4.0, -3.0]))
+
+    def test_models_are_rows(self):
+        stacked = stack([self.one, self.other])
+        assert stacked.confidence.tolist() == [[2, -1], [4, -3]]
+        assert stacked.modified_entropy is None
+
+    def test_repeated_queries_average_the_log_odds(self):
+        averaged = signals.mean([self.one, self.other])
+        assert averaged.confidence.tolist() == [3, -2]
+        assert averaged.correct.tolist() == [0.5, 0]
+        assert averaged.shown is None
+
+    def test_some_models_on_some_records(self):
+        stacked = stack([signals_of(Logits(Z + k), Y) for k in range(3)])
+        part = stacked.of(np.array([2, 0]), np.array([3, 1]))
+        assert (part.confidence == stacked.confidence[[2, 0]][:, [3, 1]]).all()
+        assert part.shown.shape == (2, 2, 3)
+        assert (part.shown == stacked.shown[[2, 0]][:, [3, 1]]).all()
