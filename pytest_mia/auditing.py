@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_mia import attacks, diagnostics, findings, outputs, plan, shadows
+from pytest_mia import attacks, diagnostics, findings, outputs, plan, shadows, stopping
 from pytest_mia.arrays import BoolArray
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.observations import Observations, recipe
@@ -15,7 +15,7 @@ from pytest_mia.plan import Plan
 from pytest_mia.randomness import single_threaded
 from pytest_mia.results import AuditResult, Seconds
 from pytest_mia.settings import Settings
-from pytest_mia.shadows import Method, Progress, Trained
+from pytest_mia.shadows import Job, Method, Progress, Trained
 from pytest_mia.signals import Signals, stack
 from pytest_mia.subject import Subject
 
@@ -70,33 +70,17 @@ def run(
     method = Method(subject.training, subject.predict, subject.loss, settings.device, settings.queries)
     made = plan.make(subject, settings, method, threshold=threshold)
     start = time.perf_counter()
-    trained = _train(made, method, settings, progress)
-    answered = _answers(made, method, trained, settings)
-    seconds = time.perf_counter() - start
-    signals = stack(answered, losses=subject.loss is not None)
-    observations = Observations(
-        signals,
-        made.members,
-        made.records.data.labels,
-        made.references,
-        made.known,
-        made.judged,
-        settings.seed,
-        made.records.groups,
-    )
-    context = findings.Context(
-        kind=made.kind,
-        audited=made.records.audited,
-        shadows=made.shadows,
-        models=len(made.jobs) + (made.target is not None),
-        slices=made.records.slices,
-        device=trained[0].device if trained else "cpu",
-        findings=(*made.records.findings, *_alike(observations)),
-        notes=(*made.records.notes, *_training_notes(trained)),
-        replay=replay,
-        training_seconds=seconds,
-    )
-    return _attack(observations, context, settings)
+    stops = _looks(made, settings, threshold)
+    released = _released(made, method, settings)
+    trained: list[Trained] = []
+    for look in stops:
+        trained += _train(made, made.jobs[len(trained) : look], method, settings, progress, start)
+        context = _context(made.first(look), trained, looks=len(stops), replay=replay, start=start)
+        result = _examine(made.first(look), trained, released, subject, context, settings)
+        if look < stops[-1] and threshold is not None and stopping.leaks(result, threshold):
+            note = f"stopped after {look} of {stops[-1]} models: the leak is certain"
+            return replace(result, notes=(*result.notes, note))
+    return result
 
 
 def train(subject: Subject, settings: Settings, *, progress: Progress | None = None) -> tuple[ShadowModel, ...]:
@@ -138,6 +122,8 @@ def audit(
     inconclusive: str = "fail",
     queries: int | None = None,
     jobs: int | None = None,
+    early_stop: bool = False,
+    threshold: float | None = None,
     progress: Progress | None = None,
 ) -> AuditResult:
     """Audit a model factory, or a trained model, without pytest.
@@ -158,8 +144,10 @@ def audit(
         `pytest_mia.Target`: audits this trained model instead of the recipe.
     shadow_factory, shadow_dataset
         The attacker's guess of the factory (or a list of guesses), and the records that he holds.
-    shadows, device, seed, attacks, confidence, inconclusive, queries, jobs
+    shadows, device, seed, attacks, confidence, inconclusive, queries, jobs, early_stop
         As the options of these names.
+    threshold
+        The limit that the result will be judged by, where it is known; stopping early takes it.
     progress
         Called with (models done, models in all, seconds since the start).
 
@@ -186,9 +174,16 @@ def audit(
         inconclusive=inconclusive,
         queries=queries,
         jobs=jobs,
+        early_stop=early_stop,
     )
     subject = Subject(model_factory, dataset, training, predict, loss, target, shadow_factory, shadow_dataset)
-    return run(subject, settings, progress=progress, replay=_call("audit(model_factory, dataset", settings))
+    return run(
+        subject,
+        settings,
+        progress=progress,
+        threshold=threshold,
+        replay=_call("audit(model_factory, dataset", settings),
+    )
 
 
 def audit_outputs(
@@ -236,19 +231,70 @@ def audit_outputs(
     return run(subject, settings, replay=_call("audit_outputs(outputs, members, labels", settings))
 
 
-def _train(made: Plan, method: Method, settings: Settings, progress: Progress | None) -> list[Trained]:
-    if not made.jobs:
+def _looks(made: Plan, settings: Settings, threshold: float | None) -> tuple[int, ...]:
+    """Numbers of trained models at which the audit is judged; one look at all of them unless it may stop early."""
+    if not settings.early_stop or threshold is None or not made.in_order:
+        return (len(made.jobs),)
+    return stopping.looks(len(made.jobs))
+
+
+def _train(
+    made: Plan, jobs: Sequence[Job], method: Method, settings: Settings, progress: Progress | None, start: float
+) -> list[Trained]:
+    """Train some of the jobs; progress counts all of them."""
+    if not jobs:
         return []
-    return shadows.train_all(made.jobs, made.records.data, method, workers=settings.workers, progress=progress)
+
+    def tell(done: int, _total: int, _seconds: float) -> None:
+        if progress is not None:
+            progress(jobs[0].number + done, len(made.jobs), time.perf_counter() - start)
+
+    return shadows.train_all(jobs, made.records.data, method, workers=settings.workers, progress=tell)
 
 
-def _answers(made: Plan, method: Method, trained: Sequence[Trained], settings: Settings) -> list[Signals]:
-    """Signals of every row: the trained models', then the released model's."""
+def _released(made: Plan, method: Method, settings: Settings) -> Signals | None:
+    return None if made.target is None else shadows.ask_released(made.target, made.records.data, method, settings.seed)
+
+
+def _examine(
+    made: Plan,
+    trained: Sequence[Trained],
+    released: Signals | None,
+    subject: Subject,
+    context: findings.Context,
+    settings: Settings,
+) -> AuditResult:
+    """Attack what has been trained so far; the released model's answers fill the rows after the trained models'."""
     answered = [one.signals for one in trained]
-    if made.target is None:
-        return answered
-    released = shadows.ask_released(made.target, made.records.data, method, settings.seed)
-    return answered + [released] * (len(made.members) - len(answered))
+    if released is not None:
+        answered += [released] * (len(made.members) - len(answered))
+    observations = Observations(
+        stack(answered, losses=subject.loss is not None),
+        made.members,
+        made.records.data.labels,
+        made.references,
+        made.known,
+        made.judged,
+        settings.seed,
+        made.records.groups,
+    )
+    return _attack(observations, context, settings)
+
+
+def _context(made: Plan, trained: Sequence[Trained], *, looks: int, replay: str, start: float) -> findings.Context:
+    return findings.Context(
+        kind=made.kind,
+        audited=made.records.audited,
+        shadows=made.shadows,
+        models=len(made.jobs) + (made.target is not None),
+        slices=made.records.slices,
+        device=trained[0].device if trained else "cpu",
+        findings=made.records.findings,
+        notes=(*made.records.notes, *_training_notes(trained)),
+        replay=replay,
+        training_seconds=time.perf_counter() - start,
+        looks=looks,
+    )
 
 
 def _run_outputs(subject: Subject, settings: Settings, replay: str) -> AuditResult:
@@ -268,10 +314,11 @@ def _run_outputs(subject: Subject, settings: Settings, replay: str) -> AuditResu
         models=len(parts),
         slices={},
         device="none",
-        findings=_alike(observations),
+        findings=(),
         notes=(),
         replay=replay,
         training_seconds=0.0,
+        looks=1,
     )
     return _attack(observations, context, settings)
 
@@ -281,6 +328,7 @@ def _attack(observations: Observations, context: findings.Context, settings: Set
     fitting = attacks.fitting(observations.signals, shadows=context.shadows, names=settings.attacks)
     if not fitting:
         raise MIAUsageError(_no_attack(observations, settings, context.shadows))
+    context = replace(context, findings=(*context.findings, *_alike(observations)))
     with single_threaded():
         result = findings.find(fitting, observations, context, settings)
     return findings.timed(result, Seconds(context.training_seconds, time.perf_counter() - start))

@@ -35,12 +35,12 @@ class Levels:
     other_low: float
 
 
-def levels(confidence: float, *, attacks: int) -> Levels:
-    """Share the error 1 - `confidence` among the lower bounds of so many attacks."""
-    alpha = 1 - confidence
+def levels(confidence: float, *, attacks: int, looks: int = 1) -> Levels:
+    """Share the error 1 - `confidence` among the lower bounds of so many attacks, at each of so many looks."""
+    high, low = 1 - confidence, (1 - confidence) / looks
     if attacks <= 1:
-        return Levels(confidence, alpha, alpha, alpha)
-    return Levels(confidence, alpha, SELECTED_SHARE * alpha, (1 - SELECTED_SHARE) * alpha / attacks)
+        return Levels(confidence, high, low, low)
+    return Levels(confidence, high, SELECTED_SHARE * low, (1 - SELECTED_SHARE) * low / attacks)
 
 
 def selected_interval(counts: Counts, levels: Levels) -> Interval:

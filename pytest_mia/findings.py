@@ -45,6 +45,7 @@ class Context:
     notes: tuple[str, ...]
     replay: str
     training_seconds: float
+    looks: int = 1
 
 
 def find(fitting: Sequence[Attack], observations: Observations, context: Context, settings: Settings) -> AuditResult:
@@ -66,7 +67,7 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
     chosen = rotation.choose([[each.advantage for each in run.learned] for run in runs])
     selected = rotation.pick([run.counts for run in runs], chosen)
     guesses, ranks = _guesses(fitting, runs, chosen, observations)
-    levels = bounds.levels(settings.confidence, attacks=len(runs))
+    levels = bounds.levels(settings.confidence, attacks=len(runs), looks=context.looks)
     results = [_attack_result(run, levels) for run in runs]
     return AuditResult(
         kind=context.kind,
@@ -87,6 +88,7 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
         findings=context.findings,
         notes=context.notes,
         replay=context.replay,
+        looks=context.looks,
         inconclusive=settings.inconclusive,
     )
 
@@ -153,7 +155,7 @@ def _slices(
     for name, column in context.slices.items():
         values = np.array([str(value) for value in column])
         distinct = np.unique(values)
-        levels = bounds.levels(settings.confidence, attacks=len(distinct) + 1)
+        levels = bounds.levels(settings.confidence, attacks=len(distinct) + 1, looks=context.looks)
         for value in distinct:
             part = np.pad(values == value, (0, len(observations.labels) - context.audited))
             counts = _counts_within(part, guesses, observations)

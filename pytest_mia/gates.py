@@ -50,7 +50,7 @@ def tpr(
     """Judge the TPR at a fixed FPR; see `AuditResult.assert_tpr_below`."""
     check(threshold=threshold, at_fpr=at_fpr, confidence=confidence)
     rate, confidence = f"{at_fpr:g}", confidence or result.advantage.confidence
-    tail, levels = result.tails[rate], bounds.levels(confidence, attacks=len(result.attacks))
+    tail, levels = result.tails[rate], bounds.levels(confidence, attacks=len(result.attacks), looks=result.looks)
     interval = _rate_interval(tail, levels.selected_low, levels)
     others = [
         (attack.name, _rate_interval(Selected(attack.name, attack.tail_counts[rate]), levels.other_low, levels))
@@ -138,7 +138,7 @@ def _check_slice(result: AuditResult, by: str | None) -> None:
 def _at_confidence(result: AuditResult, confidence: float | None) -> AuditResult:
     if confidence is None or confidence == result.advantage.confidence:
         return result
-    levels = bounds.levels(confidence, attacks=len(result.attacks))
+    levels = bounds.levels(confidence, attacks=len(result.attacks), looks=result.looks)
     return dataclasses.replace(
         result,
         advantage=bounds.selected_interval(result.selected, levels),
@@ -151,7 +151,9 @@ def _at_confidence(result: AuditResult, confidence: float | None) -> AuditResult
                 part,
                 advantage=bounds.other_interval(
                     part.counts,
-                    bounds.levels(confidence, attacks=1 + sum(each.by == part.by for each in result.slices)),
+                    bounds.levels(
+                        confidence, attacks=1 + sum(each.by == part.by for each in result.slices), looks=result.looks
+                    ),
                 ),
             )
             for part in result.slices

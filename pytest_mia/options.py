@@ -17,7 +17,13 @@ from pytest_mia.errors import MIAUsageError
 from pytest_mia.settings import Settings, parse
 
 ROWS = {row.name: row for row in dataclasses.fields(Settings)}
-INI_TYPES: dict[str, Any] = {"int": "int", "float": "float", "str": "string", "tuple[str, ...]": "args"}
+INI_TYPES: dict[str, Any] = {
+    "int": "int",
+    "float": "float",
+    "str": "string",
+    "tuple[str, ...]": "args",
+    "bool": "bool",
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,10 @@ def add(parser: pytest.Parser) -> None:
     group = parser.getgroup("mia", "membership-inference audits")
     for row in ROWS.values():
         text = row.metadata["help"] + ("" if row.default is None else f" (default: {row.default})")
-        group.addoption(_flag(row.name), dest=_key(row.name), metavar=row.metadata["metavar"], help=text)
+        takes: dict[str, Any] = {"metavar": row.metadata["metavar"]}
+        if row.type == "bool":
+            takes = {"action": "store_const", "const": "true"}
+        group.addoption(_flag(row.name), dest=_key(row.name), help=text, **takes)
         parser.addini(_key(row.name), text, type=INI_TYPES[str(row.type).removesuffix(" | None")], default=None)
     group.addoption("--mia-json", metavar="PATH", help="write all audits to this file")
     parser.addini("mia_json", "write all audits to this file, relative to the root folder", default=None)
@@ -120,7 +129,8 @@ def replay(config: pytest.Config, test: str, settings: Settings) -> str:
     path, *names = test.split("::")
     here = os.path.relpath(config.rootpath / path, config.invocation_params.dir)
     shown = {"shadows", "seed", *settings.changed()}
-    flags = [f"{_flag(name)}={_text(getattr(settings, name))}" for name in ROWS if name in shown]
+    values = {name: getattr(settings, name) for name in ROWS if name in shown}
+    flags = [_flag(name) if value is True else f"{_flag(name)}={_text(value)}" for name, value in values.items()]
     return shlex.join(["pytest", "::".join([here, *names]), *flags])
 
 

@@ -53,6 +53,26 @@ class Plan:
     judged: BoolArray
     shadows: int
 
+    @property
+    def in_order(self) -> bool:
+        """Whether the first models that are trained make an audit by themselves: no targets wait for their shadows."""
+        return bool(self.references[: len(self.jobs)].all())
+
+    def first(self, jobs: int) -> Plan:
+        """The plan of an audit that trains only the first so many models, each attacked by the other ones."""
+        if jobs == len(self.jobs):
+            return self
+        rows = np.r_[:jobs, len(self.jobs) : len(self.members)]
+        return replace(
+            self,
+            jobs=self.jobs[:jobs],
+            members=self.members[rows],
+            references=self.references[rows],
+            known=self.known[rows],
+            judged=self.judged[rows],
+            shadows=jobs - (self.target is None),
+        )
+
 
 def make(subject: Subject, settings: Settings, method: Method, *, threshold: float | None) -> Plan:
     """Check everything that can be checked without training, and decide who trains on what.

@@ -161,6 +161,8 @@ class AuditResult:
         What a reader should know: settings that were filled in, what could not be measured.
     replay
         The exact command, or call, that repeats the audit.
+    looks
+        How often the audit could have stopped early, for which its lower bounds are corrected.
     inconclusive
         What a gate does when the data can't decide: "fail", "warn" or "skip".
     test, metric, threshold, verdict, reasons
@@ -187,6 +189,7 @@ class AuditResult:
     findings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     replay: str = ""
+    looks: int = 1
     inconclusive: str = "fail"
     test: str = ""
     metric: str = "membership_advantage"

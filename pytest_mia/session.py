@@ -69,7 +69,8 @@ class Session:
                 return auditing.run(subject, settings, progress=progress, replay=replay, threshold=threshold)
 
         # Whether members and non-members of a release differ too much by themselves is weighed against the limit.
-        limit = None if subject.target is None else threshold or DEFAULT_LIMIT
+        # An audit that may stop early stops by its limit.
+        limit = threshold if settings.early_stop else None if subject.target is None else threshold or DEFAULT_LIMIT
         return self._once(("audit", limit), subject, settings, owner, make)
 
     def shadow_models(

@@ -16,6 +16,12 @@ def _whole(text: str) -> int:
     return int(text)
 
 
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
@@ -104,6 +110,15 @@ class Settings:
         _whole,
         "a whole number of at least 1",
         lambda value: value is None or (_is_int(value) and value >= 1),
+    )
+
+    early_stop: bool = _setting(
+        False,
+        "",
+        "stop as soon as a leak is certain, after 4, 8, 16... models; the rate of false leaks stays as stated",
+        _truth,
+        "true or false",
+        lambda value: isinstance(value, bool),
     )
 
     def __post_init__(self) -> None:

@@ -1,0 +1,95 @@
+"""Stopping early: when an audit looks, what it then says, and that looking often raises no more false alarms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.tree import DecisionTreeClassifier
+
+import pytest_mia
+from pytest_mia import attacks, findings, stopping
+from pytest_mia.answers import Logits
+from pytest_mia.memberships import draw_halves
+from pytest_mia.observations import recipe
+from pytest_mia.results import AuditResult
+from pytest_mia.settings import Settings
+from pytest_mia.signals import signals_of, stack
+
+
+@pytest.mark.parametrize(
+    ("models", "looks"),
+    [(4, (4,)), (7, (7,)), (8, (4, 8)), (16, (4, 8, 16)), (21, (4, 8, 21)), (64, (4, 8, 16, 32, 64))],
+)
+def test_looks_double_up_to_all_models(models, looks):
+    assert stopping.looks(models) == looks
+
+
+@pytest.fixture(scope="module")
+def noise():
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(200, 5)), rng.integers(2, size=200)
+
+
+def test_a_memorising_model_is_caught_by_the_first_four(noise):
+    made = []
+
+    def factory():
+        made.append(1)
+        return DecisionTreeClassifier()
+
+    result = pytest_mia.audit(factory, noise, shadows=15, early_stop=True, threshold=0.05, jobs=1)
+    assert (result.models, result.shadows, result.looks) == (4, 3, 3)
+    assert len(made) - 2 == 4, "two more were made to check that they are fresh"
+    assert "stopped after 4 of 16 models" in " ".join(result.notes)
+    with pytest.raises(pytest_mia.MembershipLeakError, match="above the limit"):
+        result.assert_membership_advantage_below(0.05)
+
+
+def test_a_model_without_a_leak_is_judged_at_the_last_look(noise):
+    whole = pytest_mia.audit(lambda: DummyClassifier(strategy="stratified"), noise, jobs=1)
+    patient = pytest_mia.audit(
+        lambda: DummyClassifier(strategy="stratified"), noise, early_stop=True, threshold=0.5, jobs=1
+    )
+    assert patient.models == whole.models == 8
+    assert patient.advantage.estimate == whole.advantage.estimate
+    assert patient.advantage.high == whole.advantage.high, "an upper bound is used once, so it needs no correction"
+    assert patient.advantage.low < whole.advantage.low, "a lower bound is used at each look"
+
+
+def test_without_a_limit_there_is_nothing_to_stop_for(noise):
+    assert pytest_mia.audit(DecisionTreeClassifier, noise, early_stop=True, jobs=1).models == 8
+
+
+def test_an_invalid_audit_never_stops_as_a_leak(noise):
+    result = pytest_mia.audit(DecisionTreeClassifier, noise, shadows=3, jobs=1)
+    assert stopping.leaks(result, 0.05)
+    from dataclasses import replace
+
+    assert not stopping.leaks(replace(result, findings=("something",)), 0.05)
+
+
+def look(seed: int, models: int, *, total: int) -> AuditResult:
+    """The look at the first so many of `total` models, none of which knows its members."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(120) % 3
+    members = draw_halves(labels, models=total, seed=seed)
+    base = rng.normal(0, 2, (120, 3))
+    answers = [signals_of(Logits(base + rng.normal(0, 1, base.shape)), labels) for _ in range(total)]
+    observations = recipe(stack(answers[:models]), members[:models], labels, seed=seed)
+    fitting = attacks.fitting(observations.signals, shadows=models - 1, names=("loss", "mast", "lira_online", "nig_t"))
+    context = findings.Context(
+        "recipe", 120, models - 1, models, {}, "none", (), (), "", 0.0, len(stopping.looks(total))
+    )
+    return findings.find(fitting, observations, context, Settings())
+
+
+@pytest.mark.slow
+def test_the_rate_of_false_leaks_holds_over_all_looks():
+    seeds = 200
+    false = sum(
+        any(stopping.leaks(look(seed, models, total=16), 1e-9) for models in stopping.looks(16))
+        for seed in range(seeds)
+    )
+    # 5% of 200 are 10; with a rate of 5%, 18 or more have a probability below 1%.
+    assert false < 18
