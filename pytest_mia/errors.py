@@ -24,7 +24,7 @@ class MIAUsageError(MIAError, ValueError):
 
     def __init__(self, problems: Sequence[str] | str) -> None:
         self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
-        super().__init__(*self.problems)
+        super().__init__(self.problems)
 
     def __str__(self) -> str:
         if len(self.problems) == 1:
