@@ -2,6 +2,8 @@
 
 import pytest
 
+from pytest_mia.settings import Settings
+
 MIXED = """
 def test_audit(mia_audit): pass
 
@@ -59,7 +61,7 @@ def test_bad_ones_are_refused_at_collection_all_at_once(fake, pytester, mode):
     result = fake(tests, *mode)
 
     assert result.ret in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.TESTS_FAILED)
-    known = "shadows, device, seed, attacks, confidence, inconclusive, queries, jobs"
+    known = ", ".join(row.name for row in dataclasses.fields(Settings))
     result.stdout.fnmatch_lines_random(
         [
             f"*test_privacy.py::test_one: @pytest.mark.mia: unknown keyword 'shadow'; the keywords are {known}",
