@@ -1,5 +1,7 @@
 """The marker ``mia``."""
 
+import dataclasses
+
 import pytest
 
 from pytest_mia.settings import Settings
