@@ -50,7 +50,7 @@ def add(parser: pytest.Parser) -> None:
     """Add every option and ini key of the plugin."""
     group = parser.getgroup("mia", "membership-inference audits")
     for row in ROWS.values():
-        text = row.metadata["help"] + ("" if row.default is None else f" (default: {row.default})")
+        text = row.metadata["help"] + ("" if row.default in (None, False) else f" (default: {row.default})")
         takes: dict[str, Any] = {"metavar": row.metadata["metavar"]}
         if row.type == "bool":
             takes = {"action": "store_const", "const": "true"}
