@@ -20,6 +20,8 @@ TEMPERATURE = 2.0
 SHOWN = 3
 SMALLEST_LOG = 1e-30
 LOSS_FLOOR = 1e-3
+LARGEST = 1e50
+"""Logits and losses beyond it, which only float64 can hold, count as this: their squares must be finite too."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,13 @@ def signals_of(answer: Answer, labels: IntArray) -> Signals:
     """
     match answer:
         case Logits(values):
-            return _of_logits(np.asarray(values, dtype=np.float64), labels)
+            return _of_logits(_limited(values), labels)
         case Probabilities(values):
             return _of_probabilities(values, labels)
         case Labels(codes):
             return Signals(correct=(codes == labels).astype(np.float64))
         case Losses(values):
-            return Signals(confidence=-np.asarray(values, dtype=np.float64))
+            return Signals(confidence=-_limited(values))
 
 
 def stack(parts: Sequence[Signals], *, losses: bool = False) -> Signals:
@@ -87,6 +89,10 @@ def mean(parts: Sequence[Signals]) -> Signals:
     """Signals averaged over repeated queries: the log-odds are averaged, not the probabilities."""
     fields = {field.name: [getattr(part, field.name) for part in parts] for field in dataclasses.fields(Signals)}
     return Signals(**{name: None if values[0] is None else np.mean(values, axis=0) for name, values in fields.items()})
+
+
+def _limited(values: FloatArray) -> FloatArray:
+    return np.clip(np.asarray(values, dtype=np.float64), -LARGEST, LARGEST)
 
 
 def _others(values: FloatArray, labels: IntArray) -> tuple[FloatArray, BoolArray]:

@@ -43,11 +43,16 @@ class TestLogits:
         z = np.array([[50, 0], [51, 0], [30000, 0], [0, 30000]], dtype=np.float32)
         assert signals_of(Logits(z), np.zeros(4, dtype=int)).confidence.tolist() == [50, 51, 30000, -30000]
 
+    def test_the_whole_range_of_float32_is_told_apart(self):
+        z = np.array([[3e38, 0], [2e38, 0], [1e-30, 0], [0, 1e-30]], dtype=np.float32)
+        phi = signals_of(Logits(z), np.zeros(4, dtype=int)).confidence
+        assert phi == pytest.approx(z[:, 0].astype(float) - z[:, 1], rel=1e-12)
+
     def test_two_classes_are_the_logit_itself(self):
         z = np.array([[0, 1.5], [0, -2.0]])
         assert signals_of(Logits(z), np.array([1, 0])).confidence == pytest.approx([1.5, 2.0], abs=1e-12)
 
-    @pytest.mark.parametrize("size", [1e3, 1e30, 3e38])
+    @pytest.mark.parametrize("size", [1e3, 1e30, 3e38, 1.7e308])
     def test_huge_logits_give_finite_signals(self, size):
         z = size * np.array([[1, -1, 0], [-1, 1, 0], [0, 0, 0], [1, 1, -1]])
         found = signals_of(Logits(z), np.array([0, 0, 1, 2]))

@@ -1,0 +1,172 @@
+"""What holds for every attack of the registry."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from worlds import trained
+
+from pytest_mia.answers import Labels, Logits, Losses, Probabilities
+from pytest_mia.attacks import ATTACKS, fitting, unknown
+from pytest_mia.observations import recipe
+from pytest_mia.rotation import lessons, run_attack
+from pytest_mia.signals import Signals, signals_of, stack
+from pytest_mia.statistics import auc
+
+NAMES = [attack.name for attack in ATTACKS]
+every_attack = pytest.mark.parametrize("attack", ATTACKS, ids=NAMES)
+RNG = np.random.default_rng(0)
+MODELS, RECORDS = 4, 60
+Y = np.arange(RECORDS) % 2
+MEMBERS = RNG.random((MODELS, RECORDS)) < 0.5
+NORMAL = RNG.normal(size=(MODELS, RECORDS, 2))
+
+
+def repeated(answer):
+    return [answer] * MODELS
+
+
+EXTREMES = {
+    "the same logits everywhere": repeated(Logits(np.zeros((RECORDS, 2)))),
+    "certain of one class": repeated(Probabilities(np.tile([1.0, 0.0], (RECORDS, 1)))),
+    "models that agree": repeated(Logits(NORMAL[0])),
+    "zeros and ones": [Probabilities((z > z.mean(axis=1, keepdims=True)).astype(float)) for z in NORMAL],
+    "zeros and ones in float32": [
+        Probabilities(np.eye(2, dtype=np.float32)[(z[:, 0] > 0).astype(int)]) for z in NORMAL
+    ],
+    "all zeros": repeated(Probabilities(np.zeros((RECORDS, 2)))),
+    "quarters": [Probabilities(np.round(4 / (1 + np.exp(-z))) / 4) for z in NORMAL],
+    "the largest float32": [Logits(np.sign(z) * 3e38) for z in NORMAL],
+    "the largest float64": [Logits(np.sign(z) * 1.7e308) for z in NORMAL],
+    "the smallest differences": [Logits(1 + 1e-16 * z) for z in NORMAL],
+    "one record far off": [Logits(np.where(np.arange(RECORDS)[:, None] == 7, 1e30, z)) for z in NORMAL],
+    "labels": [Labels((z[:, 0] > 0).astype(int)) for z in NORMAL],
+    "the same label everywhere": repeated(Labels(np.zeros(RECORDS, dtype=int))),
+    "losses": [Losses(z[:, 0] ** 2) for z in NORMAL],
+    "losses of zero": repeated(Losses(np.zeros(RECORDS))),
+    "losses near the end of float64": [Losses(np.sign(z[:, 0]) * 1e308) for z in NORMAL],
+}
+SIDES = {
+    "both sides": MEMBERS,
+    "nobody a member": np.zeros_like(MEMBERS),
+    "everybody a member": np.ones_like(MEMBERS),
+    "one record": np.arange(RECORDS) == np.zeros((MODELS, 1)),
+}
+
+
+class TestRegistry:
+    def test_names_are_unique(self):
+        assert len(set(NAMES)) == len(NAMES)
+
+    def test_what_the_contract_promises(self):
+        assert set(NAMES) == {
+            "gap",
+            "loss",
+            "modified_entropy",
+            "calibrated_gap",
+            "shokri",
+            *(f"{name}{end}" for name in ("lira_online", "lira_offline", "rmia_online", "rmia_offline", "mast", "nig_t")
+              for end in ("", "_centred")),
+            "loss_centred",
+        }  # fmt: skip
+
+    def test_unknown_names_are_named(self):
+        assert unknown(["lira", "loss", "gaps"]) == ["lira", "gaps"]
+
+    def of(self, answer, shadows, names=None):
+        return [attack.name for attack in fitting(stack([signals_of(answer, Y)]), shadows=shadows, names=names)]
+
+    def test_labels_leave_two(self):
+        assert self.of(Labels(Y), 7) == ["gap", "calibrated_gap"]
+        assert self.of(Labels(Y), 0) == ["gap"]
+
+    def test_losses_leave_those_on_log_odds(self):
+        found = set(self.of(Losses(np.ones(RECORDS)), 7))
+        assert found == {attack.name for attack in ATTACKS if attack.signals == ("confidence",)}
+
+    def test_without_shadows_only_thresholds(self):
+        assert self.of(Logits(NORMAL[0]), 0) == ["gap", "loss", "modified_entropy", "loss_centred"]
+
+    def test_one_shadow_gives_no_other_side(self):
+        assert not {"lira_online", "rmia_online", "mast", "nig_t", "shokri"} & set(self.of(Logits(NORMAL[0]), 1))
+
+    def test_three_shadows_run_them_all(self):
+        assert self.of(Logits(NORMAL[0]), 3) == NAMES
+
+    def test_asked_for_by_name_in_the_registry_s_order(self):
+        assert self.of(Logits(NORMAL[0]), 7, ["nig_t", "gap"]) == ["gap", "nig_t"]
+
+
+@pytest.mark.parametrize("sides", SIDES)
+@pytest.mark.parametrize("extreme", EXTREMES)
+def test_scores_are_finite_whatever_the_models_answer(extreme, sides):
+    """Warnings are errors in these tests, so nothing was divided by zero on the way either."""
+    answers = EXTREMES[extreme]
+    signals = stack([signals_of(answer, Y) for answer in answers], losses=isinstance(answers[0], Losses))
+    given = recipe(signals, SIDES[sides], Y)
+    for attack in fitting(signals, shadows=MODELS - 1):
+        if attack.name == "shokri" and sides != "both sides":
+            continue
+        for scores in attack.scores(given):
+            assert scores.shape == (MODELS, RECORDS)
+            assert np.isfinite(scores).all(), attack.name
+
+
+@every_attack
+def test_models_that_all_answer_alike_have_no_advantage(attack):
+    """Constant answers on even classes: exactly 0, by any attack and at any threshold."""
+    members = np.stack([np.random.default_rng(seed).permutation(np.repeat([False, True], 30)) for seed in range(4)])
+    phi = np.full((4, 60), 0.25)
+    signals = Signals(phi.round(), phi, phi, phi, np.full((4, 60, 3), 0.25, dtype=np.float32))
+    given = recipe(signals, members, np.zeros(60, dtype=int))
+    run = run_attack(attack, given, lessons(given))
+    assert run.auc.tolist() == [0.5] * 4
+    for counts in (run.counts, *run.tail_counts):
+        assert counts.flagged_members in ((0,) * 4, (30,) * 4)
+        assert counts.flagged_members == counts.flagged_nonmembers
+
+
+@every_attack
+def test_no_leak(attack):
+    """AUC 1/2 at every constant, over 12 worlds of 8 models; pairs of models that count twice double the variance."""
+    worlds = [trained(0.0, seed=seed) for seed in range(12)]
+    noise = np.sqrt(2 * (300 + 1) / (12 * 150 * 150) / (8 * 12))
+    for same_constant in zip(*(attack.scores(given) for given in worlds), strict=True):
+        areas = [
+            auc(row, mask)
+            for scores, given in zip(same_constant, worlds, strict=True)
+            for row, mask in zip(scores, given.members, strict=True)
+        ]
+        assert np.mean(areas) == pytest.approx(0.5, abs=4 * noise)
+
+
+@every_attack
+def test_planted_leak(attack):
+    """Members' log-odds are three standard deviations of the noise higher; records' levels vary more than that."""
+    given = trained(3.0)
+    run = run_attack(attack, given, lessons(given))
+    advantage = np.divide(run.counts.flagged_members, run.counts.members)
+    advantage -= np.divide(run.counts.flagged_nonmembers, run.counts.nonmembers)
+    knows_levels = attack.least_shadows > 0 and attack.name not in ("shokri", "calibrated_gap")
+    assert advantage.mean() > (0.55 if knows_levels else 0.2)
+    assert advantage.min() > (0.45 if knows_levels else 0.15)
+
+
+@every_attack
+def test_a_target_s_scores_do_not_depend_on_its_own_membership(attack):
+    given = trained(1.0, records=90, models=5)
+    flipped = given.members.copy()
+    flipped[2] = ~flipped[2]
+    for before, after in zip(
+        attack.scores(given), attack.scores(dataclasses.replace(given, members=flipped)), strict=True
+    ):
+        assert after[2] == pytest.approx(before[2], abs=1e-9)
+
+
+@every_attack
+def test_the_observations_stay_as_they_were(attack):
+    given, again = trained(1.0, records=90, models=5), trained(1.0, records=90, models=5)
+    list(attack.scores(given))
+    for field in dataclasses.fields(Signals):
+        assert (getattr(given.signals, field.name) == getattr(again.signals, field.name)).all()
+    assert (given.members == again.members).all()
