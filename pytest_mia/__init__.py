@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_mia.auditing import ShadowModel, audit, audit_outputs
     from pytest_mia.dataset import Dataset, Target
     from pytest_mia.errors import (
+        CacheWarning,
         InconclusiveAuditError,
         InconclusiveAuditWarning,
         InvalidAuditError,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         MIAUsageError,
         MIAWarning,
         ModelTrainingError,
+        OutOfTimeError,
     )
     from pytest_mia.models.module import TorchTraining
     from pytest_mia.outputs import ModelOutputs
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AuditResult": "results",
+    "CacheWarning": "errors",
     "Dataset": "dataset",
     "InconclusiveAuditError": "errors",
     "InconclusiveAuditWarning": "errors",
@@ -39,6 +42,7 @@ _HOMES = {
     "MembershipLeakError": "errors",
     "ModelOutputs": "outputs",
     "ModelTrainingError": "errors",
+    "OutOfTimeError": "errors",
     "ShadowModel": "auditing",
     "Target": "dataset",
     "TorchTraining": "models.module",
@@ -48,6 +52,7 @@ _HOMES = {
 
 __all__ = [
     "AuditResult",
+    "CacheWarning",
     "Dataset",
     "InconclusiveAuditError",
     "InconclusiveAuditWarning",
@@ -58,6 +63,7 @@ __all__ = [
     "MembershipLeakError",
     "ModelOutputs",
     "ModelTrainingError",
+    "OutOfTimeError",
     "ShadowModel",
     "Target",
     "TorchTraining",

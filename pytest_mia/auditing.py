@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from typing import Any
 
 from pytest_mia import attacks, diagnostics, findings, outputs, plan, shadows, stopping
 from pytest_mia.arrays import BoolArray
-from pytest_mia.errors import MIAUsageError
+from pytest_mia.errors import MIAUsageError, OutOfTimeError
 from pytest_mia.observations import Observations, recipe
 from pytest_mia.plan import Plan
 from pytest_mia.randomness import single_threaded
@@ -18,6 +19,8 @@ from pytest_mia.settings import Settings
 from pytest_mia.shadows import Job, Method, Progress, Trained
 from pytest_mia.signals import Signals, stack
 from pytest_mia.subject import Subject
+
+FEWEST_SHADOWS = 3
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,11 @@ def run(
     trained: list[Trained] = []
     for look in stops:
         trained += _train(made, made.jobs[len(trained) : look], method, settings, progress, start)
-        context = _context(made.first(look), trained, looks=len(stops), replay=replay, start=start)
-        result = _examine(made.first(look), trained, released, subject, context, settings)
+        so_far = made.only([one.number for one in trained])
+        context = _context(so_far, trained, looks=len(stops), replay=replay, start=start)
+        if len(trained) < look:
+            return _out_of_time(so_far, made, trained, released, subject, context, settings)
+        result = _examine(so_far, trained, released, subject, context, settings)
         if look < stops[-1] and threshold is not None and stopping.leaks(result, threshold):
             note = f"stopped after {look} of {stops[-1]} models: the leak is certain"
             return replace(result, notes=(*result.notes, note))
@@ -122,6 +128,7 @@ def audit(
     inconclusive: str = "fail",
     queries: int | None = None,
     jobs: int | None = None,
+    time_limit: float | None = None,
     early_stop: bool = False,
     threshold: float | None = None,
     progress: Progress | None = None,
@@ -144,7 +151,7 @@ def audit(
         `pytest_mia.Target`: audits this trained model instead of the recipe.
     shadow_factory, shadow_dataset
         The attacker's guess of the factory (or a list of guesses), and the records that he holds.
-    shadows, device, seed, attacks, confidence, inconclusive, queries, jobs, early_stop
+    shadows, device, seed, attacks, confidence, inconclusive, queries, jobs, time_limit, early_stop
         As the options of these names.
     threshold
         The limit that the result will be judged by, where it is known; stopping early takes it.
@@ -174,6 +181,7 @@ def audit(
         inconclusive=inconclusive,
         queries=queries,
         jobs=jobs,
+        time_limit=time_limit,
         early_stop=early_stop,
     )
     subject = Subject(model_factory, dataset, training, predict, loss, target, shadow_factory, shadow_dataset)
@@ -249,7 +257,31 @@ def _train(
         if progress is not None:
             progress(jobs[0].number + done, len(made.jobs), time.perf_counter() - start)
 
-    return shadows.train_all(jobs, made.records.data, method, workers=settings.workers, progress=tell)
+    return shadows.train_all(
+        jobs,
+        made.records.data,
+        method,
+        workers=settings.workers,
+        progress=tell,
+        deadline=start + (settings.time_limit or math.inf),
+    )
+
+
+def _out_of_time(
+    so_far: Plan,
+    made: Plan,
+    trained: Sequence[Trained],
+    released: Signals | None,
+    subject: Subject,
+    context: findings.Context,
+    settings: Settings,
+) -> AuditResult:
+    """The result with the models that there are, if an audit can be made of them."""
+    told = f"the time limit of {settings.time_limit:g} s was reached after {len(trained)} of {len(made.jobs)} models"
+    if so_far.shadows < FEWEST_SHADOWS or not so_far.judged.any():
+        raise OutOfTimeError(f"{told}, too few for an audit, which needs {FEWEST_SHADOWS} shadows; raise the limit")
+    result = _examine(so_far, trained, released, subject, context, settings)
+    return replace(result, notes=(*result.notes, told))
 
 
 def _released(made: Plan, method: Method, settings: Settings) -> Signals | None:

@@ -36,6 +36,10 @@ class ModelTrainingError(MIAError, RuntimeError):
     """The user's own code raised while a model was trained or asked; the message ends with its traceback."""
 
 
+class OutOfTimeError(MIAError, TimeoutError):
+    """The time limit was reached before as many models were trained as an audit needs."""
+
+
 class MembershipLeakError(MIAError, AssertionError):
     """The verdict *leak*: the lower bound is above the limit."""
 
@@ -54,3 +58,7 @@ class MIAWarning(UserWarning):
 
 class InconclusiveAuditWarning(MIAWarning):
     """An inconclusive verdict under ``--mia-inconclusive=warn``."""
+
+
+class CacheWarning(MIAWarning):
+    """An entry of the cache is damaged; what it stood for was done again."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,19 +58,22 @@ class Plan:
         """Whether the first models that are trained make an audit by themselves: no targets wait for their shadows."""
         return bool(self.references[: len(self.jobs)].all())
 
-    def first(self, jobs: int) -> Plan:
-        """The plan of an audit that trains only the first so many models, each attacked by the other ones."""
-        if jobs == len(self.jobs):
+    def only(self, numbers: Sequence[int]) -> Plan:
+        """The plan of an audit that trains only these jobs."""
+        if len(numbers) == len(self.jobs):
             return self
-        rows = np.r_[:jobs, len(self.jobs) : len(self.members)]
+        rows = np.array([*numbers, *range(len(self.jobs), len(self.members))], dtype=np.intp)
+        jobs, references = tuple(self.jobs[number] for number in numbers), self.references[rows]
+        judged = self.judged[rows]
+        shadows = int(references.sum() - (references & judged.any(axis=1)).any())
         return replace(
             self,
-            jobs=self.jobs[:jobs],
+            jobs=jobs,
             members=self.members[rows],
-            references=self.references[rows],
+            references=references,
             known=self.known[rows],
-            judged=self.judged[rows],
-            shadows=jobs - (self.target is None),
+            judged=judged,
+            shadows=shadows,
         )
 
 

@@ -112,6 +112,14 @@ class Settings:
         lambda value: value is None or (_is_int(value) and value >= 1),
     )
 
+    time_limit: float | None = _setting(
+        None,
+        "SECONDS",
+        "start no more training after so many seconds, and answer with the models that there are",
+        float,
+        "a number above 0",
+        lambda value: value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0),
+    )
     early_stop: bool = _setting(
         False,
         "",

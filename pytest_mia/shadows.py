@@ -8,10 +8,12 @@ itself is dropped unless it is asked for.
 from __future__ import annotations
 
 import importlib
+import math
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -132,6 +134,7 @@ def train_all(
     workers: int,
     progress: Progress | None = None,
     keep_models: bool = False,
+    deadline: float = math.inf,
 ) -> list[Trained]:
     """Train every model and ask it about every record.
 
@@ -150,6 +153,8 @@ def train_all(
         Told after each model.
     keep_models
         Keep the models; they are then all trained in this process.
+    deadline
+        Time, by ``time.perf_counter``, after which no more models are waited for; the first one always is.
 
     Returns
     -------
@@ -177,9 +182,10 @@ def train_all(
         else _in_processes(jobs[1:], data, method, min(workers, total - 1))
     )
     trained = [first]
-    for one in others:
+    while time.perf_counter() < deadline and (one := next(others, None)) is not None:
         trained.append(one)
         tell(len(trained), total, time.perf_counter() - start)
+    others.close()
     return sorted(trained, key=lambda one: one.number)
 
 
@@ -238,7 +244,7 @@ def call_factory(factory: Callable[[], Any], seed: int) -> Any:
             raise ModelTrainingError(_failure("a model: mia_model_factory raised", error)) from None
 
 
-def _in_processes(jobs: Sequence[Job], data: Data, method: Method, workers: int) -> Iterator[Trained]:
+def _in_processes(jobs: Sequence[Job], data: Data, method: Method, workers: int) -> Generator[Trained, None, None]:
     import joblib
 
     modules, torch = pickling.test_modules(), "torch" in sys.modules
@@ -248,8 +254,14 @@ def _in_processes(jobs: Sequence[Job], data: Data, method: Method, workers: int)
         joblib.delayed(_unpack_and_train)(parcel, sys.path, torch, data.X, data.y, data.classes, data.labels)
         for parcel in parcels
     )
-    pool = joblib.Parallel(n_jobs=workers, backend="loky", return_as="generator_unordered")
-    yield from pool(calls)
+    results = joblib.Parallel(n_jobs=workers, backend="loky", return_as="generator_unordered")(calls)
+    try:
+        for one in results:  # noqa: UP028  (delegated, an early end would warn before the block below)
+            yield one
+    finally:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "(?s).*have been cancelled", UserWarning)
+            results.close()
 
 
 def _unpack_and_train(

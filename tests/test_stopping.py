@@ -93,3 +93,33 @@ def test_the_rate_of_false_leaks_holds_over_all_looks():
     )
     # 5% of 200 are 10; with a rate of 5%, 18 or more have a probability below 1%.
     assert false < 18
+
+
+class TestTimeLimit:
+    """Training stops there, and the audit answers with what there is."""
+
+    def test_too_few_models_are_an_error_and_no_verdict(self, noise):
+        with pytest.raises(pytest_mia.OutOfTimeError, match=r"after 1 of 8 models, too few .* raise the limit"):
+            pytest_mia.audit(DecisionTreeClassifier, noise, time_limit=1e-9, jobs=1)
+
+    def test_enough_models_are_an_audit_of_those(self, noise, monkeypatch):
+        from pytest_mia import shadows
+
+        seen = iter(range(100))
+        # A clock that strikes at each look: the sixth model is the last one.
+        monkeypatch.setattr(shadows.time, "perf_counter", lambda: float(next(seen)))
+        result = pytest_mia.audit(DecisionTreeClassifier, noise, shadows=15, time_limit=11.5, jobs=1)
+        monkeypatch.undo()
+        assert 4 <= result.models < 16
+        assert result.shadows == result.models - 1
+        assert f"after {result.models} of 16 models" in " ".join(result.notes)
+
+    def test_worker_processes_are_left_without_a_warning(self, noise):
+        def slow():
+            import time
+
+            time.sleep(0.6)
+            return DecisionTreeClassifier()
+
+        result = pytest_mia.audit(slow, noise, shadows=31, time_limit=4, jobs=2)
+        assert 4 <= result.models < 32
