@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,19 @@ from scipy.sparse import csgraph
 
 from pytest_mia import rows
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
-from pytest_mia.randomness import generator_for
+from pytest_mia.randomness import generator_for, single_threaded
 from pytest_mia.signals import Signals
 
 SPLITS = 5
 BLIND_LEVEL = 0.01
 BOOSTED_FROM = 500
 BOOSTED_COLUMNS = 100
+MOST_ONE_HOT = 100
+MOST_DENSE = 5000
+PROJECTED = 512
+"""Columns that texts and wide sparse records are hashed, or projected, to for the blind test."""
+LARGEST = 1e100
+"""Where the blind test cuts features off, so that their squares stay finite."""
 COARSE = 20
 DIGITS = 8
 """Floats that agree to this many digits count as the same when duplicates are sought."""
@@ -38,7 +45,7 @@ def record_keys(X: Any, y: Any) -> IntArray | None:
     records = _rows(X)
     if records is None:
         return None
-    labels = [""] * len(records) if y is None else [repr(label) for label in np.asarray(y).tolist()]
+    labels = [""] * len(records) if y is None else rows.texts(y)
     numbers: dict[Any, int] = {}
     return np.array([numbers.setdefault(key, len(numbers)) for key in zip(records, labels, strict=True)], dtype=np.intp)
 
@@ -55,14 +62,13 @@ def merge_groups(first: IntArray, second: IntArray) -> IntArray:
 def all_alike(signals: Signals, members: BoolArray) -> str | None:
     """The finding that models trained on different halves answer exactly alike, so that nothing was trained.
 
-    Coarse answers, such as labels, may agree by themselves; they count as alike only when they are the same for every
-    record too.
+    Coarse answers may agree by themselves; they count as alike only when they are the same for every record too. Labels
+    never count: models that are always right agree in them.
     """
-    values = signals.confidence if signals.confidence is not None else signals.correct
+    values = signals.confidence
     if values is None or len(values) < 2 or not (members[0] != members[1:]).any():
         return None
-    distinct = len(np.unique(values))
-    if (values != values[0]).any() or 1 < distinct <= COARSE:
+    if (values != values[0]).any() or 1 < len(np.unique(values)) <= COARSE:
         return None
     return (
         f"{len(values)} models trained on different halves give exactly the same answers: nothing was trained. "
@@ -99,7 +105,10 @@ def blind_advantage(X: Any, y: Any, members: BoolArray, seed: int) -> tuple[floa
 
 def shifted(X: Any, y: Any, members: BoolArray, *, seed: int, limit: float) -> str | None:
     """The finding that members and non-members differ by themselves by more than half of the limit."""
-    p, advantage = blind_advantage(X, y, members, seed)
+    with single_threaded(), warnings.catch_warnings():
+        # What scikit-learn has to say about the features concerns a model that nobody will see.
+        warnings.simplefilter("ignore")
+        p, advantage = blind_advantage(X, y, members, seed)
     if p >= BLIND_LEVEL or advantage <= limit / 2:
         return None
     return (
@@ -142,25 +151,36 @@ def _numbers(X: Any, y: Any) -> FloatArray | None:
         return None
     if y is None:
         return values
-    labels = np.asarray(y)
-    classes, codes = np.unique(labels if labels.dtype.kind != "O" else labels.astype(str), return_inverse=True)
-    columns = np.eye(len(classes))[codes] if len(classes) <= len(codes) // 4 else codes[:, None].astype(float)
-    return np.hstack([values, columns])
+    return np.hstack([values, _label_columns(y)])
+
+
+def _label_columns(y: Any) -> FloatArray:
+    """Several numbers per record as they are, few classes one-hot, many labels by their place in order."""
+    several = _matrix(y) if getattr(y, "ndim", 1) > 1 else None
+    if several is not None:
+        return several
+    classes, codes = np.unique(rows.sortable(y), return_inverse=True)
+    few = len(classes) <= min(len(codes) // 4, MOST_ONE_HOT)
+    return np.eye(len(classes))[codes] if few else codes[:, None].astype(np.float64)
 
 
 def _matrix(X: Any) -> FloatArray | None:
     if isinstance(X, list) and X and isinstance(X[0], str):
         from sklearn.feature_extraction.text import HashingVectorizer
 
-        return np.asarray(HashingVectorizer(n_features=512).transform(X).toarray())
+        return np.asarray(HashingVectorizer(n_features=PROJECTED).transform(X).toarray())
     if hasattr(X, "select_dtypes"):
         codes = {name: X[name].astype("category").cat.codes for name in X.select_dtypes(exclude="number")}
         X = X.assign(**codes)
+    if hasattr(X, "shape") and X.shape[-1] > MOST_DENSE and sparse.issparse(X):
+        from sklearn.random_projection import SparseRandomProjection
+
+        X = SparseRandomProjection(PROJECTED, random_state=0).fit_transform(X)
     dense = rows.as_array(X)
     if dense.dtype.kind not in "biuf":
         return None
     flat = dense.reshape(len(dense), -1).astype(np.float64)
-    return np.nan_to_num(flat, posinf=0.0, neginf=0.0)
+    return np.nan_to_num(np.clip(flat, -LARGEST, LARGEST))
 
 
 def _rows(X: Any) -> list[Any] | None:

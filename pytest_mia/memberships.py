@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from pytest_mia.arrays import BoolArray, IntArray
 from pytest_mia.randomness import generator_for
+from pytest_mia.rows import sortable
 
 DECILES = 10
 MOST_STRATA_SHARE = 0.25
@@ -33,9 +34,7 @@ def strata_of(y: npt.ArrayLike | None, records: int) -> IntArray:
     """
     if y is None:
         return np.zeros(records, dtype=np.intp)
-    values = np.asarray(y)
-    if values.ndim != 1 or values.dtype.kind == "O":
-        values = np.array([repr(value) for value in y])  # type: ignore[union-attr]
+    values = sortable(y)
     classes, codes = np.unique(values, return_inverse=True)
     if len(classes) <= MOST_STRATA_SHARE * records:
         return codes

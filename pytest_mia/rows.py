@@ -86,6 +86,21 @@ def as_array(X: Any) -> npt.NDArray[Any]:
     return np.asarray(X.toarray() if _is_sparse(X) else X)
 
 
+def texts(values: Any) -> list[str]:
+    """One text per entry, by which entries that are no plain numbers can be compared."""
+    values = values.to_numpy() if hasattr(values, "to_numpy") else values
+    return [repr(value) for value in (values.tolist() if hasattr(values, "tolist") else values)]
+
+
+def sortable(values: Any) -> npt.NDArray[Any]:
+    """One entry per record that can be sorted: numbers and strings as they are, anything else as its text."""
+    try:
+        array = as_array(values)
+    except ValueError:  # entries of different lengths
+        return np.array(texts(values))
+    return array if array.ndim == 1 and array.dtype.kind != "O" else np.array(texts(values))
+
+
 def is_tensor(value: Any) -> bool:
     """Whether this is a torch tensor; torch isn't imported to find out."""
     torch = sys.modules.get("torch")

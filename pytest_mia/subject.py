@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,12 +10,14 @@ import numpy as np
 
 from pytest_mia import dataset, diagnostics
 from pytest_mia.arrays import BoolArray, IntArray
-from pytest_mia.dataset import Dataset
+from pytest_mia.dataset import Dataset, Target
 from pytest_mia.errors import MIAUsageError
+from pytest_mia.joining import joined, taken
 from pytest_mia.memberships import strata_of
 from pytest_mia.shadows import Data
 
 MOST_DUPLICATES = 0.05
+MEMBERS, NONMEMBERS = "mia_target members", "mia_target nonmembers"
 
 
 @dataclass(frozen=True)
@@ -96,13 +98,17 @@ def gather(subject: Subject, *, seed: int, limit: float) -> Records:
     MIAUsageError
         With every problem that was found.
     """
-    if subject.target is None:
-        audited, members = _checked(subject.dataset, "mia_dataset", subject), None
-        findings, notes = list[str](), list[str]()
-    else:
-        audited, members, findings, notes = _sides(subject, seed=seed, limit=limit)
-    extra = _extra(subject, audited)
-    everything = audited if extra is None else _joined(audited, extra)
+    given = _given(subject)
+    audited = given["mia_dataset"] if subject.target is None else joined(given[MEMBERS], given[NONMEMBERS])
+    _refuse(_problems("mia_target", audited, subject) if subject.target is not None else ())
+    members, findings, notes = None, list[str](), list[str]()
+    if subject.target is not None:
+        members = np.repeat([True, False], [dataset.count(given[side].X) for side in (MEMBERS, NONMEMBERS)])
+        audited, members, findings, notes = _without_twins(audited, members)
+        shift = diagnostics.shifted(audited.X, audited.y, members, seed=seed, limit=limit)
+        findings += [shift] if shift else []
+    extra = _extra(subject, given, audited)
+    everything = audited if extra is None else joined(audited, extra)
     groups, note = _groups(everything)
     if subject.loss is None:
         classes, labels = dataset.encode(everything.y)
@@ -113,75 +119,87 @@ def gather(subject: Subject, *, seed: int, limit: float) -> Records:
         dataset.count(audited.X),
         groups,
         members,
-        {} if audited.slices is None else dict(audited.slices),
+        {} if audited.slices is None else {name: audited.slices[name] for name in audited.slices},
         tuple(findings),
         (*notes, *note),
     )
 
 
-def _checked(value: Any, place: str, subject: Subject) -> Dataset:
-    records = dataset.as_dataset(value)
-    problems = dataset.problems(records, needs_labels=subject.loss is None)
+def _given(subject: Subject) -> dict[str, Dataset]:
+    """The records of every fixture that gave some, by its name, each checked by itself."""
+    given: dict[str, Dataset] = {}
+    problems: list[str] = []
+    for place, value in _values(subject).items():
+        try:
+            given[place] = dataset.as_dataset(value)
+            problems += _problems(place, given[place], subject)
+        except MIAUsageError as error:
+            problems += [f"{place}: {problem}" for problem in error.problems]
+    if subject.target is not None and not isinstance(subject.target, Target):
+        got = type(subject.target).__name__
+        problems.append(f"mia_target must be pytest_mia.Target(model, members=(X, y), nonmembers=(X, y)), got {got}")
+    _refuse(problems)
+    return given
+
+
+def _values(subject: Subject) -> dict[str, Any]:
+    values = {"mia_dataset": subject.dataset, "mia_shadow_dataset": subject.shadow_dataset}
+    if subject.target is not None and subject.dataset is None:
+        del values["mia_dataset"]
+    if subject.shadow_dataset is None:
+        del values["mia_shadow_dataset"]
+    if isinstance(subject.target, Target):
+        values |= {MEMBERS: subject.target.members, NONMEMBERS: subject.target.nonmembers}
+    return values
+
+
+def _problems(place: str, records: Dataset, subject: Subject) -> list[str]:
+    """What is wrong with the records of a place; one side of a release may hold one class only."""
+    needs_labels = subject.loss is None and place not in (MEMBERS, NONMEMBERS)
+    return [f"{place}: {problem}" for problem in dataset.problems(records, needs_labels=needs_labels)]
+
+
+def _refuse(problems: Iterable[str]) -> None:
     if problems:
-        raise MIAUsageError([f"{place}: {problem}" for problem in problems])
-    return records
+        raise MIAUsageError([*problems])
 
 
-def _sides(subject: Subject, *, seed: int, limit: float) -> tuple[Dataset, BoolArray, list[str], list[str]]:
-    """Members and non-members of a release as one, without non-members that are members too."""
-    inside, outside = dataset.as_dataset(subject.target.members), dataset.as_dataset(subject.target.nonmembers)
-    _checked(_joined(inside, outside), "mia_target", subject)
-    sizes = dataset.count(inside.X), dataset.count(outside.X)
-    joined, members = _joined(inside, outside), np.repeat([True, False], sizes)
-    keys = diagnostics.record_keys(joined.X, joined.y)
-    twice = np.zeros(len(members), dtype=bool) if keys is None else ~members & np.isin(keys, keys[members])
-    findings: list[str] = []
-    notes: list[str] = []
-    share = twice.sum() / max(sizes[1], 1)
-    if share > MOST_DUPLICATES:
-        findings.append(
-            f"{int(twice.sum())} of {sizes[1]} non-members ({share:.1%}) are members too, more than "
-            f"{MOST_DUPLICATES:.0%}: the same record stands on both sides"
+def _without_twins(records: Dataset, members: BoolArray) -> tuple[Dataset, BoolArray, list[str], list[str]]:
+    """Leave out non-members that are members too, or of a member's group; a finding where they are many."""
+    keys = diagnostics.record_keys(records.X, records.y)
+    twice = np.zeros(len(members), dtype=bool)
+    for ids in (keys, None if records.groups is None else dataset.as_labels(records.groups)):
+        twice |= False if ids is None else ~members & np.isin(ids, ids[members])
+    share = f"{int(twice.sum())} of {int((~members).sum())} non-members"
+    if twice.sum() > MOST_DUPLICATES * (~members).sum():
+        finding = (
+            f"{share} are members too, or of a member's group, more than {MOST_DUPLICATES:.0%}: the same record stands "
+            "on both sides"
         )
-    elif twice.any():
-        kept = np.flatnonzero(~twice)
-        joined = Dataset(dataset.take(joined.X, kept), None if joined.y is None else dataset.take(joined.y, kept))
-        members = members[kept]
-        notes.append(f"{int(twice.sum())} non-members that are members too were left out")
-    shift = diagnostics.shifted(joined.X, joined.y, members, seed=seed, limit=limit)
-    return joined, members, findings + ([shift] if shift else []), notes
+        return records, members, [finding], []
+    if not twice.any():
+        return records, members, [], []
+    return taken(records, ~twice), members[~twice], [], [f"{share} were left out: they are members too"]
 
 
-def _extra(subject: Subject, audited: Dataset) -> Dataset | None:
+def _extra(subject: Subject, given: Mapping[str, Dataset], audited: Dataset) -> Dataset | None:
     """Records that only the attacker holds: his own, or for a release those of the dataset that aren't audited."""
     if subject.shadow_dataset is not None:
-        return _checked(subject.shadow_dataset, "mia_shadow_dataset", subject)
+        return given["mia_shadow_dataset"]
     if subject.target is None or subject.dataset is None:
         return None
-    whole = _checked(subject.dataset, "mia_dataset", subject)
-    keys = diagnostics.record_keys(_joined(audited, whole).X, _joined(audited, whole).y)
-    if keys is None:
-        return None
-    known = dataset.count(audited.X)
-    fresh = np.flatnonzero(~np.isin(keys[known:], keys[:known]))
-    if not len(fresh):
-        return None
-    return Dataset(dataset.take(whole.X, fresh), None if whole.y is None else dataset.take(whole.y, fresh))
-
-
-def _joined(first: Dataset, second: Dataset) -> Dataset:
-    groups = None
-    if first.groups is not None and second.groups is not None:
-        groups = np.concatenate([np.asarray(first.groups), np.asarray(second.groups)])
-    y = None if first.y is None else dataset.concatenate(first.y, second.y)
-    return Dataset(dataset.concatenate(first.X, second.X), y, groups=groups)
+    whole = given["mia_dataset"]
+    both = joined(audited, whole)
+    keys, known = diagnostics.record_keys(both.X, both.y), dataset.count(audited.X)
+    fresh = None if keys is None else ~np.isin(keys[known:], keys[:known])
+    return None if fresh is None or not fresh.any() else taken(whole, fresh)
 
 
 def _groups(records: Dataset) -> tuple[IntArray | None, list[str]]:
     """The user's groups, with exact duplicates kept together."""
     keys = diagnostics.record_keys(records.X, records.y)
     duplicates = 0 if keys is None else len(keys) - len(np.unique(keys))
-    given = None if records.groups is None else np.unique(np.asarray(records.groups), return_inverse=True)[1]
+    given = None if records.groups is None else np.unique(dataset.as_labels(records.groups), return_inverse=True)[1]
     if not duplicates or keys is None:
         return given, []
     note = f"{duplicates} records are copies of others; copies are drawn together"

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from pytest_mia.rows import as_array, bad_features
+from pytest_mia.rows import as_array, bad_features, sortable, texts
 
 torch = pytest.importorskip("torch")
 
@@ -44,3 +44,33 @@ def test_nothing_to_find_where_there_are_no_fractions(given):
 def test_dense_arrays():
     for given in (VALUES, pd.DataFrame(VALUES), sparse.csr_array(VALUES), torch.tensor(VALUES, requires_grad=True)):
         np.testing.assert_array_equal(as_array(given), VALUES)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.array([1.5, 2.0]), ["1.5", "2.0"]),
+        ([1, "1"], ["1", "'1'"]),
+        (pd.Series([True, False], index=[4, 3]), ["True", "False"]),
+        (pd.DataFrame({"a": [1, 2], "b": [3, 4]}), ["[1, 3]", "[2, 4]"]),
+        (torch.tensor([3, 4]), ["3", "4"]),
+        ([[1], [1, 2]], ["[1]", "[1, 2]"]),
+    ],
+)
+def test_texts_tell_entries_apart(values, expected):
+    assert texts(values) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([2, 1], [2, 1]),
+        (["b", "a"], ["b", "a"]),
+        (torch.tensor([0.5, 0.25]), [0.5, 0.25]),
+        ([[1, 2], [3, 4]], ["[1, 2]", "[3, 4]"]),
+        ([[1], [1, 2]], ["[1]", "[1, 2]"]),
+        (np.array([None, "a"], dtype=object), ["None", "'a'"]),
+    ],
+)
+def test_entries_that_can_be_sorted(values, expected):
+    assert sortable(values).tolist() == expected

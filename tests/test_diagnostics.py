@@ -1,0 +1,166 @@
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import sparse
+
+from pytest_mia.diagnostics import all_alike, blind_advantage, merge_groups, record_keys, shifted
+from pytest_mia.signals import Signals
+
+rng = np.random.default_rng(0)
+X = np.array([[1.0, 0.0], [0.1 + 0.2, 2.0], [1.0, 0.0], [0.3, 2.0], [1.0, 1e-30], [np.nan, 1.0], [np.nan, 1.0]])
+FRAME = pd.DataFrame({"name": ["a", "b", "a"], "size": [1.5, 2.0, 1.5]})
+
+
+class TestRecordKeys:
+    @pytest.mark.parametrize("kind", [np.asarray, torch.tensor, lambda x: x.astype(np.float32)])
+    def test_floats_agree_to_eight_digits(self, kind):
+        assert record_keys(kind(X), None).tolist() == [0, 1, 0, 1, 2, 3, 3]
+
+    def test_eight_digits_whatever_their_size(self):
+        values = np.array([[1.0], [1.00000001], [1.0000001], [1e20], [1e20 + 1e5], [-0.0], [0.0], [np.inf], [-np.inf]])
+        assert record_keys(values, None).tolist() == [0, 0, 1, 2, 2, 3, 3, 4, 5]
+
+    @pytest.mark.parametrize(
+        "records",
+        [
+            ["a b", "c", "a b"],
+            FRAME,
+            sparse.csr_matrix([[0, 1], [1, 0], [0, 1]]),
+            sparse.coo_array(([1.0, 1.0, 0.5, 0.5], ([0, 1, 2, 2], [1, 0, 1, 1])), shape=(3, 2)),
+            np.array([[True], [False], [True]]),
+            np.arange(12).reshape(3, 2, 2) % 8,
+        ],
+    )
+    def test_records_of_every_kind(self, records):
+        assert record_keys(records, None).tolist() == [0, 1, 0]
+
+    @pytest.mark.parametrize(
+        "y", [["u", "u", "v"], pd.Series([0, 0, 1], index=[5, 4, 3]), np.eye(3)[[0, 0, 1]], [[1], [1], [1, 2]]]
+    )
+    def test_the_label_counts(self, y):
+        assert record_keys(["a", "a", "a"], y).tolist() == [0, 0, 1]
+
+    @pytest.mark.parametrize("records", [[{"a": 1}], [[1, 2], [3]], np.array([["a"], [None]], dtype=object)])
+    def test_records_that_cannot_be_compared(self, records):
+        assert record_keys(records, None) is None
+
+
+def test_merged_groups_keep_together_what_either_does():
+    merged = merge_groups(np.array([0, 0, 1, 1, 2, 3]), np.array([0, 1, 1, 2, 3, 3]))
+    assert merged.tolist() == [0, 0, 0, 0, 1, 1]
+
+
+class TestAllAlike:
+    members = np.array([[True, False, True], [False, True, True]])
+
+    def test_models_that_answer_alike_to_the_last_bit(self):
+        confidence = np.tile(rng.normal(size=30), (2, 1))
+        assert "2 models trained on different halves give exactly the same answers" in all_alike(
+            Signals(confidence=confidence), self.members
+        )
+
+    def test_one_answer_that_differs_is_enough(self):
+        confidence = np.tile(rng.normal(size=30), (2, 1))
+        confidence[1, 7] += 1e-12
+        assert all_alike(Signals(confidence=confidence), self.members) is None
+
+    def test_the_same_number_on_every_record_is_alike(self):
+        assert all_alike(Signals(confidence=np.zeros((2, 30))), self.members)
+
+    def test_coarse_answers_may_agree(self):
+        """Probabilities rounded to quarters, and models that always answer with the share of each class."""
+        confidence = np.tile(np.arange(30.0) % 5, (2, 1))
+        assert all_alike(Signals(confidence=confidence), self.members) is None
+
+    @pytest.mark.parametrize("right", [0.0, 1.0])
+    def test_labels_may_agree(self, right):
+        """Models that are always right are no sign of a training that was left out."""
+        assert all_alike(Signals(correct=np.full((2, 30), right)), self.members) is None
+
+    @pytest.mark.parametrize("members", [members[:1], members[[0, 0]]])
+    def test_models_on_one_half_must_answer_alike(self, members):
+        assert all_alike(Signals(confidence=np.zeros((len(members), 30))), members) is None
+
+
+def sides(records, shift=0.0, columns=5):
+    """Members and non-members of one source, non-members moved by so many standard deviations."""
+    members = np.arange(records) % 2 == 0
+    return np.random.default_rng(records).normal(size=(records, columns)) + shift * ~members[:, None], members
+
+
+class TestShift:
+    @pytest.mark.parametrize("records", [60, 300, 1200])
+    def test_one_source_is_no_finding(self, records):
+        members = np.arange(records) % 2 == 0
+        for seed in range(5):
+            X = np.random.default_rng(seed).normal(size=(records, 5))
+            assert shifted(X, X[:, 0] > 0, members, seed=seed, limit=0.05) is None
+
+    @pytest.mark.parametrize(("records", "shift"), [(60, 1.5), (300, 0.6), (1200, 0.3)])
+    def test_two_sources_are_a_finding(self, records, shift):
+        X, members = sides(records, shift)
+        for seed in range(5):
+            finding = shifted(X, np.zeros(records), members, seed=seed, limit=0.05)
+            assert finding.startswith("members and non-members can be told apart without any model (advantage 0.")
+
+    def test_labels_alone_can_give_the_sides_away(self):
+        members = np.arange(400) % 2 == 0
+        y = np.where(rng.random(400) < 0.3 + 0.4 * members, "ill", "well")
+        assert shifted(np.zeros((400, 1)), y, members, seed=0, limit=0.05)
+
+    def test_a_shift_that_only_trees_see(self):
+        X, members = sides(1200)
+        X[~members, 0] = np.sign(X[~members, 0]) * (0.5 + np.abs(X[~members, 0]))
+        assert shifted(X, np.zeros(1200), members, seed=0, limit=0.05)
+
+    def test_a_shift_far_below_the_limit_is_let_pass(self):
+        X, members = sides(400, 0.5)
+        _, advantage = blind_advantage(X, np.zeros(400), members, 0)
+        assert shifted(X, np.zeros(400), members, seed=0, limit=2.1 * advantage) is None
+        assert shifted(X, np.zeros(400), members, seed=0, limit=1.9 * advantage)
+
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            torch.tensor,
+            sparse.csr_matrix,
+            lambda X: pd.DataFrame({"a": X[:, 0], "b": pd.Categorical(np.where(X[:, 1] > 1, "u", "v"))}),
+            lambda X: np.where(X > 1, "high", "low").ravel().tolist()[:: X.shape[1]],
+            lambda X: X.reshape(len(X), 1, -1),
+            lambda X: sparse.hstack([sparse.csr_matrix(X), sparse.csr_matrix((len(X), 6000))]),
+        ],
+    )
+    def test_records_of_every_kind(self, kind):
+        X, members = sides(400, 2.0)
+        assert shifted(kind(X), np.zeros(400), members, seed=0, limit=0.05)
+
+    @pytest.mark.parametrize(
+        "y", [None, rng.normal(size=(400, 2)), rng.normal(size=400), [[0] * (1 + n % 3) for n in range(400)]]
+    )
+    def test_labels_of_every_kind(self, y):
+        X, members = sides(400, 2.0)
+        assert shifted(X, y, members, seed=0, limit=0.05)
+
+    @pytest.mark.parametrize("records", [[{"a": 1}] * 40, np.array([[None]] * 40, dtype=object)])
+    def test_records_that_are_no_numbers_are_let_pass(self, records):
+        assert shifted(records, None, np.arange(40) < 20, seed=0, limit=0.05) is None
+
+    @pytest.mark.parametrize("value", [1e200, 1e308, np.inf, np.nan])
+    def test_features_of_any_size_raise_no_warning(self, value):
+        X, members = sides(100)
+        X[3], X[8] = value, -value
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert shifted(X, np.zeros(100), members, seed=0, limit=0.05) is None
+
+    @pytest.mark.parametrize("members", [[True, False], [True, True, False], [True] * 5 + [False]])
+    def test_a_handful_of_records_is_let_pass(self, members):
+        assert shifted(rng.normal(size=(len(members), 2)), None, np.array(members), seed=0, limit=0.05) is None
+
+    def test_the_same_seed_finds_the_same(self):
+        X, members = sides(300, 0.3)
+        assert blind_advantage(X, None, members, 3) == blind_advantage(X, None, members, 3)
+        assert blind_advantage(X, None, members, 3) != blind_advantage(X, None, members, 4)
