@@ -1,0 +1,188 @@
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from worlds import confident, only, released, trained
+
+from pytest_mia.attacks import ATTACKS
+from pytest_mia.attacks.lira import Mast
+from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline
+from pytest_mia.attacks.threshold import Threshold
+from pytest_mia.curves import FALSE_POSITIVE_RATES
+from pytest_mia.observations import Observations
+from pytest_mia.results import Counts
+from pytest_mia.rotation import MOST_AREAS, MOST_LESSONS, choose, lessons, pick, run_attack, target_scores
+from pytest_mia.signals import Signals
+from pytest_mia.statistics import auc
+
+LOSS = Threshold("loss", "confidence")
+
+
+def advantages(counts):
+    return np.divide(counts.flagged_members, counts.members) - np.divide(counts.flagged_nonmembers, counts.nonmembers)
+
+
+@dataclass(frozen=True)
+class Chance:
+    """Knows nothing, but has many constants to tune: random signs per record, times the shadows' memberships.
+
+    Each two models that are shadows of each other agree by chance to the same extent, so a constant that was tuned on
+    models which the target is a shadow of suits the target too.
+    """
+
+    settings: int = 40
+    name: str = "chance"
+    signals: tuple[str, ...] = ()
+    least_shadows: int = 1
+
+    def scores(self, observations: Observations) -> Iterator[np.ndarray]:
+        """Yield one array per setting."""
+        signs = 2.0 * observations.members - 1
+        shadows = np.where(observations.references[:, None], signs, 0)
+        rng = np.random.default_rng(0)
+        for _ in range(self.settings):
+            yield rng.choice([-1.0, 1.0], signs.shape[1]) * (shadows.sum(axis=0) - shadows)
+
+
+class TestLessons:
+    @pytest.mark.parametrize("models", [4, MOST_LESSONS, MOST_LESSONS + 1, 21])
+    def test_every_target_is_left_out_of_its_own_lesson(self, models):
+        given = trained(1.0, models=models, records=30)
+        taught = lessons(given)
+        assert len(taught) == min(models, MOST_LESSONS)
+        assert np.concatenate([group for group, _ in taught]).tolist() == list(range(models))
+        for group, lesson in taught:
+            rest = np.setdiff1d(np.arange(models), group)
+            assert (lesson.members == given.members[rest]).all()
+            assert (lesson.signals.confidence == given.signals.confidence[rest]).all()
+
+    def test_targets_that_are_nobody_s_shadows_share_one_lesson(self):
+        given = trained(1.0, models=6, records=30)
+        is_target, pairs = np.arange(6) < 4, np.ones(given.members.shape, dtype=bool)
+        given = dataclasses.replace(
+            given, references=~is_target, known=~is_target[:, None] & pairs, judged=is_target[:, None] & pairs
+        )
+        ((group, lesson),) = lessons(given)
+        assert group.tolist() == [0, 1, 2, 3]
+        assert (lesson.members == given.members[4:]).all()
+
+    @pytest.mark.parametrize("attack", ATTACKS, ids=[attack.name for attack in ATTACKS])
+    def test_nothing_that_is_learnt_for_a_target_depends_on_it(self, attack):
+        given = trained(1.0, models=5, records=120)
+        changed = given.members.copy()
+        changed[3] = ~changed[3]
+        noise = np.random.default_rng(9).normal(size=120)
+        fields = {field.name: getattr(given.signals, field.name).copy() for field in dataclasses.fields(Signals)}
+        for values in fields.values():
+            values[3] = (values[3].T + noise).T
+        other = dataclasses.replace(given, members=changed, signals=Signals(**fields))
+        before, after = (run_attack(attack, each, lessons(each)).learned for each in (given, other))
+        assert before[3] == after[3]
+        assert before != after
+
+    def world(self, seed, models=5, records=60):
+        members = np.random.default_rng(seed).random((models, records)) < 0.5
+        return confident(np.zeros((models, records)), members)
+
+    def test_an_attack_that_tunes_on_chance_reaches_nothing(self):
+        found = [advantages(run_attack(Chance(), given, lessons(given)).counts).mean() for given in self.many_worlds()]
+        assert np.mean(found) == pytest.approx(0, abs=4 * np.std(found) / np.sqrt(len(found)))
+
+    def test_with_the_target_among_the_shadows_of_its_lesson_it_would_seem_to_leak(self):
+        """The world of the test above does show the mistake: the target is neither known nor judged, only a shadow."""
+        found = []
+        for given in self.many_worlds():
+            taught = []
+            for target in range(len(given.members)):
+                others = (np.arange(len(given.members)) != target)[:, None] & given.known
+                lesson = dataclasses.replace(given, known=others, judged=others)
+                taught.append((np.array([target]), lesson))
+            found.append(advantages(run_attack(Chance(), given, taught).counts).mean())
+        assert np.mean(found) > 10 * np.std(found) / np.sqrt(len(found))
+
+    def many_worlds(self):
+        return [self.world(seed) for seed in range(40)]
+
+
+class TestRunAttack:
+    def test_counts_are_the_guesses_at_each_target_s_threshold(self):
+        given = trained(2.0)
+        run = run_attack(Mast(), given, lessons(given))
+        scores = only(Mast(), given)
+        for model, learned in enumerate(run.learned):
+            members = given.members[model]
+            for counts, threshold in (
+                (run.counts, learned.threshold),
+                *zip(run.tail_counts, learned.tail_thresholds, strict=True),
+            ):
+                flagged = scores[model] >= threshold
+                assert counts.flagged_members[model] == (flagged & members).sum()
+                assert counts.flagged_nonmembers[model] == (flagged & ~members).sum()
+                assert (counts.members[model], counts.nonmembers[model]) == (members.sum(), (~members).sum())
+            assert run.auc[model] == auc(scores[model], members)
+        assert len(run.tail_counts) == len(FALSE_POSITIVE_RATES)
+
+    def test_only_judged_records_count(self):
+        rng = np.random.default_rng(0)
+        members = rng.random((5, 40)) < 0.5
+        given = released(Signals(confidence=rng.normal(size=(5, 40)) + members), members)
+        part = np.arange(40) < 30
+        given = dataclasses.replace(given, judged=given.judged & part)
+        run = run_attack(LOSS, given, lessons(given))
+        assert (run.counts.members[0], run.counts.nonmembers[0]) == (members[4, :30].sum(), (~members[4, :30]).sum())
+        assert run.auc == [auc(given.signals.confidence[4, :30], members[4, :30])]
+
+    def test_a_group_counts_as_one_record(self):
+        given = dataclasses.replace(trained(1.0, records=60), groups=np.arange(60) // 3)
+        run = run_attack(LOSS, given, lessons(given))
+        assert run.counts.share == run.tail_counts[0].share == pytest.approx(1 / 3)
+        assert pick([run.counts], np.zeros(8, dtype=int)).share == run.counts.share
+
+    def test_many_targets_have_their_areas_averaged_over_some(self):
+        given = trained(1.0, models=40, records=30)
+        run = run_attack(LOSS, given, lessons(given))
+        assert 2 <= len(run.auc) <= MOST_AREAS
+        assert len(run.counts.members) == 40
+
+    def test_the_constant_is_the_one_that_did_best_on_the_others(self):
+        given = trained(1.0)
+        taught = lessons(given)
+        run = run_attack(RmiaOffline(), given, taught)
+        for (group, lesson), learned in zip(taught, run.learned, strict=True):
+            reached = []
+            for scores in RmiaOffline().scores(lesson):
+                inside, outside = scores[lesson.members], scores[~lesson.members]
+                cuts = np.concatenate([inside, outside, [np.inf]])
+                reached.append(max((inside >= cut).mean() - (outside >= cut).mean() for cut in cuts[::7]))
+            assert reached[learned.setting] == pytest.approx(max(reached), abs=0.01)
+            assert len(group) == 1
+            assert len(reached) == len(OFFLINE_CONSTANTS)
+
+    def test_a_target_is_scored_with_its_own_constant(self):
+        given = trained(1.0)
+        learned = run_attack(RmiaOffline(), given, lessons(given)).learned
+        learned = [dataclasses.replace(each, setting=number % 3) for number, each in enumerate(learned)]
+        by_setting = list(RmiaOffline().scores(given))
+        found = target_scores(RmiaOffline(), given, learned, np.array([7, 2]))
+        assert (found[0] == by_setting[7 % 3][7]).all()
+        assert (found[1] == by_setting[2][2]).all()
+
+
+class TestChoice:
+    def test_the_best_on_the_shadows_for_each_target_and_the_first_of_several(self):
+        assert choose([[0.1, 0.5, 0.2], [0.3, 0.5, 0.1], [0.2, 0.4, 0.2]]).tolist() == [1, 0, 0]
+
+    def test_each_target_gets_the_guesses_of_its_attack(self):
+        one, two = Counts((1, 2), (3, 4), (5, 6), (7, 8)), Counts((10, 20), (30, 40), (50, 60), (70, 80))
+        assert pick([one, two], np.array([1, 0])) == Counts((10, 2), (30, 4), (50, 6), (70, 8))
+
+
+def test_the_truth_of_a_threshold_learnt_on_others():
+    """Members N(1, 1), others N(0, 1): the advantage is that of the learnt threshold, a little below the best one."""
+    rng = np.random.default_rng(3)
+    members = rng.random((8, 4000)) < 0.5
+    given = confident(rng.normal(size=(8, 4000)) + members, members)
+    found = advantages(run_attack(LOSS, given, lessons(given)).counts)
+    assert found.mean() == pytest.approx(0.3829, abs=4 * np.sqrt(0.5 / 16000))
