@@ -7,14 +7,15 @@ signal is higher where the model is surer of the true label.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
-from pytest_mia.answers import Answer, Labels, Logits, Losses, Probabilities
+from pytest_mia.answers import Answer, Labels, Logits, Losses, Probabilities, smallest_probability
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
+from pytest_mia.errors import MIAUsageError
 
 TEMPERATURE = 2.0
 SHOWN = 3
@@ -77,18 +78,40 @@ def signals_of(answer: Answer, labels: IntArray) -> Signals:
 
 
 def stack(parts: Sequence[Signals], *, losses: bool = False) -> Signals:
-    """Signals of several models as one, (models, records); losses get their log scale here, where all are known."""
-    fields = {field.name: [getattr(part, field.name) for part in parts] for field in dataclasses.fields(Signals)}
-    stacked = Signals(**{name: None if values[0] is None else np.stack(values) for name, values in fields.items()})
+    """Signals of several models as one, (models, records); losses get their log scale here, where all are known.
+
+    Raises
+    ------
+    MIAUsageError
+        When some models answer with scores and others with labels alone.
+    """
+    stacked = _joined(parts, np.stack)
     if losses and stacked.confidence is not None:
         return dataclasses.replace(stacked, confidence=_log_scale(stacked.confidence))
     return stacked
 
 
 def mean(parts: Sequence[Signals]) -> Signals:
-    """Signals averaged over repeated queries: the log-odds are averaged, not the probabilities."""
+    """Signals averaged over repeated queries: the log-odds are averaged, not the probabilities.
+
+    Raises
+    ------
+    MIAUsageError
+        When some answers are scores and others labels alone.
+    """
+    return _joined(parts, lambda values: np.mean(values, axis=0))
+
+
+def _joined(parts: Sequence[Signals], join: Callable[[list[FloatArray]], FloatArray]) -> Signals:
+    kinds = ["labels alone" if part.confidence is None else "scores" for part in parts]
+    other = next((place for place, kind in enumerate(kinds) if kind != kinds[0]), None)
+    if other is not None:
+        raise MIAUsageError(
+            f"models answer in different ways: the first with {kinds[0]}, number {other} with {kinds[other]}; "
+            "give mia_predict, and let it answer in one way for all models"
+        )
     fields = {field.name: [getattr(part, field.name) for part in parts] for field in dataclasses.fields(Signals)}
-    return Signals(**{name: None if values[0] is None else np.mean(values, axis=0) for name, values in fields.items()})
+    return Signals(**{name: None if values[0] is None else join(values) for name, values in fields.items()})
 
 
 def _limited(values: FloatArray) -> FloatArray:
@@ -121,7 +144,7 @@ def _of_logits(logits: FloatArray, labels: IntArray) -> Signals:
 
 
 def _of_probabilities(values: FloatArray, labels: IntArray) -> Signals:
-    smallest = 1e-7 if values.dtype == np.float32 else 1e-12
+    smallest = smallest_probability(values.dtype)
     probabilities = np.asarray(values, dtype=np.float64)
     true, others = _others(probabilities, labels)
 

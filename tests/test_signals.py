@@ -5,6 +5,7 @@ import pytest
 
 from pytest_mia import signals
 from pytest_mia.answers import Labels, Logits, Losses, Probabilities
+from pytest_mia.errors import MIAUsageError
 from pytest_mia.signals import SMALLEST_LOG, Signals, signals_of, stack
 
 Z = np.array([[2, 1, 0], [0, 3, 1], [1, 1, 1], [50, 0, 0]], dtype=float)
@@ -153,6 +154,14 @@ class TestStacks:
         assert averaged.confidence.tolist() == [3, -2]
         assert averaged.correct.tolist() == [0.5, 0]
         assert averaged.shown is None
+
+    @pytest.mark.parametrize("joined", [stack, signals.mean])
+    def test_models_that_answer_in_different_ways_are_refused(self, joined):
+        labels = Signals(correct=self.one.correct)
+        with pytest.raises(MIAUsageError, match="the first with scores, number 2 with labels alone; give mia_predict"):
+            joined([self.one, self.other, labels])
+        with pytest.raises(MIAUsageError, match="the first with labels alone, number 1 with scores"):
+            joined([labels, self.one])
 
     def test_some_models_on_some_records(self):
         stacked = stack([signals_of(Logits(Z + k), Y) for k in range(3)])
