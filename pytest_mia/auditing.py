@@ -36,6 +36,7 @@ def run(
     settings: Settings,
     *,
     progress: Progress | None = None,
+    announce: Callable[[str], None] | None = None,
     replay: str = "",
     threshold: float | None = None,
 ) -> AuditResult:
@@ -49,6 +50,8 @@ def run(
         How.
     progress
         Told after each trained model.
+    announce
+        Told in one line what is about to be done, before anything is trained.
     replay
         The command that repeats this audit, for messages.
     threshold
@@ -72,6 +75,8 @@ def run(
         return _run_outputs(subject, settings, replay)
     method = Method(subject.training, subject.predict, subject.loss, settings.device, settings.queries)
     made = plan.make(subject, settings, method, threshold=threshold)
+    if announce is not None:
+        announce(made.line)
     start = time.perf_counter()
     stops = _looks(made, settings, threshold)
     released = _released(made, method, settings)
@@ -89,7 +94,13 @@ def run(
     return result
 
 
-def train(subject: Subject, settings: Settings, *, progress: Progress | None = None) -> tuple[ShadowModel, ...]:
+def train(
+    subject: Subject,
+    settings: Settings,
+    *,
+    progress: Progress | None = None,
+    announce: Callable[[str], None] | None = None,
+) -> tuple[ShadowModel, ...]:
     """Train the shadows of an audit and keep them.
 
     Returns
@@ -104,6 +115,8 @@ def train(subject: Subject, settings: Settings, *, progress: Progress | None = N
     """
     method = Method(subject.training, subject.predict, subject.loss, settings.device, settings.queries)
     made = plan.make(subject, settings, method, threshold=None)
+    if announce is not None:
+        announce(made.line)
     kept = shadows.train_all(
         made.jobs, made.records.data, method, workers=settings.workers, progress=progress, keep_models=True
     )

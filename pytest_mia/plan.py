@@ -16,7 +16,7 @@ from pytest_mia.memberships import draw_halves, independent_share
 from pytest_mia.randomness import seed_for
 from pytest_mia.settings import Settings
 from pytest_mia.shadows import Job, Method, call_factory
-from pytest_mia.statistics import least_records, least_records_to_pass
+from pytest_mia.statistics import least_records, least_records_to_pass, records_to_pass
 from pytest_mia.subject import Records, Subject, gather
 
 DEFAULT_LIMIT = 0.05
@@ -52,6 +52,12 @@ class Plan:
     known: BoolArray
     judged: BoolArray
     shadows: int
+
+    @property
+    def line(self) -> str:
+        """What is about to be done, and what it can't decide, in one line."""
+        rows = f"{self.records.audited:,} records"
+        return "; ".join([f"{len(self.jobs)} models to train, {self.kind} of {rows}", *self.records.notes])
 
     @property
     def in_order(self) -> bool:
@@ -217,14 +223,24 @@ def _size_problems(records: Records, settings: Settings, threshold: float | None
 
 
 def _power_note(records: Records, settings: Settings, threshold: float | None) -> list[str]:
+    """What to expect of a model without any leak, where it isn't a pass."""
     if threshold is None:
         return []
     size, targets = _sides(records, settings)
-    least = least_records_to_pass(threshold, targets=targets, alpha=1 - settings.confidence)
-    if size >= least:
-        return []
+    alpha = 1 - settings.confidence
     counted = "records" if records.groups is None else "independent records (each group counts as about one)"
-    return [f"no model can pass at {threshold:g} with {size} {counted}, however little it leaks; {least} are needed"]
+    least = least_records_to_pass(threshold, targets=targets, alpha=alpha)
+    if size < least:
+        return [
+            f"no model can pass at {threshold:g} with {size} {counted}, however little it leaks; {least} are needed"
+        ]
+    likely = records_to_pass(threshold, targets=targets, alpha=alpha)
+    if size < likely:
+        return [
+            f"even a model without any leak may fail to pass at {threshold:g} with {size} {counted}; "
+            f"with {likely} it passes four times in five, if the attack flags half of them"
+        ]
+    return []
 
 
 def _model_problems(subject: Subject, records: Records, settings: Settings, method: Method) -> list[str]:

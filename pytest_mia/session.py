@@ -66,7 +66,9 @@ class Session:
 
         def make() -> AuditResult:
             with progress:
-                return auditing.run(subject, settings, progress=progress, replay=replay, threshold=threshold)
+                return auditing.run(
+                    subject, settings, progress=progress, announce=progress.announce, replay=replay, threshold=threshold
+                )
 
         # Whether members and non-members of a release differ too much by themselves is weighed against the limit.
         # An audit that may stop early stops by its limit.
@@ -81,7 +83,7 @@ class Session:
 
         def make() -> tuple[ShadowModel, ...]:
             with progress:
-                return auditing.train(subject, settings, progress=progress)
+                return auditing.train(subject, settings, progress=progress, announce=progress.announce)
 
         return self._once(("shadow models",), subject, settings, owner, make)
 

@@ -30,6 +30,17 @@ class ProgressLine:
             with self._uncaptured():
                 self._close()
 
+    def announce(self, plan: str) -> None:
+        """Show what is about to be done, in a line of its own."""
+        if self._terminal is None:
+            return
+        with self._uncaptured():
+            self._start_line()
+            self._terminal.write(f"mia: {plan}", flush=True)
+            self._open = True
+            if self._terminal.isatty:
+                self._terminal.line("")
+
     def __call__(self, done: int, models: int, seconds: float) -> None:
         """Show that so many models are trained after so many seconds."""
         if self._terminal is None:
@@ -38,8 +49,6 @@ class ProgressLine:
             if not self._open:
                 self._start_line()
                 self._open = True
-                if not self._terminal.isatty:
-                    self._terminal.write(f"mia: training {models} models", flush=True)
             if self._terminal.isatty:
                 self._terminal.rewrite(words(done, models, seconds), erase=True)
                 self._terminal.flush()

@@ -25,19 +25,20 @@ def pytest_unconfigure(config):
     config.fake_engine.undo()
 
 
-def run(subject, settings, *, progress=None, replay="", threshold=None):
-    _trained("audit", settings.shadows + 1, progress)
+def run(subject, settings, *, progress=None, announce=None, replay="", threshold=None):
+    _trained("audit", settings.shadows + 1, progress, announce)
     if isinstance(subject.dataset, BaseException):
         raise subject.dataset
     return _result(subject, settings, replay)
 
 
-def train(subject, settings, *, progress=None):
-    _trained("models", settings.shadows + 1, progress)
+def train(subject, settings, *, progress=None, announce=None):
+    _trained("models", settings.shadows + 1, progress, announce)
     return tuple(subject.model_factory() for _ in range(settings.shadows))
 
 
-def _trained(what, models, progress):
+def _trained(what, models, progress, announce):
+    announce(f"{models} models to train")
     with open(WRITTEN, "a") as file:
         file.write(f"{what} in {os.getpid()}\n")
     for done in range(models + 1):

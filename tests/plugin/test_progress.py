@@ -30,33 +30,33 @@ def test_words(done, seconds, line):
 @pytest.mark.parametrize(
     ("args", "shown"),
     [
-        ((), ["test_privacy.py ", "mia: training 8 models", "test_privacy.py ..*"]),
+        ((), ["test_privacy.py ", "mia: 8 models to train", "test_privacy.py ..*"]),
         (
             ("-v",),
-            ["test_privacy.py::test_release ", "mia: training 8 models", "test_privacy.py::test_release PASSED*"],
+            ["test_privacy.py::test_release ", "mia: 8 models to train", "test_privacy.py::test_release PASSED*"],
         ),
-        (("-q",), ["mia: training 8 models", "..*"]),
+        (("-q",), ["mia: 8 models to train", "..*"]),
     ],
 )
 def test_a_log_gets_one_plain_line_although_pytest_captures(fake, args, shown):
     result = fake(GATE + OTHER, *args)
 
     result.stdout.fnmatch_lines(shown, consecutive=True)
-    assert [line for line in result.stdout.lines if "models" in line] == ["mia: training 8 models"]
+    assert [line for line in result.stdout.lines if "models" in line] == ["mia: 8 models to train"]
 
 
 def test_a_log_gets_its_line_after_the_dots_of_other_tests(fake):
-    fake(OTHER + GATE, "-q").stdout.fnmatch_lines([".", "mia: training 8 models", ".*"], consecutive=True)
+    fake(OTHER + GATE, "-q").stdout.fnmatch_lines([".", "mia: 8 models to train", ".*"], consecutive=True)
 
 
 def test_it_shows_without_capture_too(fake):
     for args in (("-s",), ("-p", "no:capture")):
-        fake(GATE, *args).stdout.fnmatch_lines(["mia: training 8 models"])
+        fake(GATE, *args).stdout.fnmatch_lines(["mia: 8 models to train"])
 
 
 def test_nothing_in_a_worker_or_without_a_terminal(fake):
-    fake(GATE, "-n2", "-Wdefault").stdout.no_fnmatch_line("*training 8 models*")
-    fake(GATE, "-p", "no:terminal").stdout.no_fnmatch_line("*training 8 models*")
+    fake(GATE, "-n2", "-Wdefault").stdout.no_fnmatch_line("*8 models to train*")
+    fake(GATE, "-p", "no:terminal").stdout.no_fnmatch_line("*8 models to train*")
 
 
 def test_it_keeps_out_of_what_a_test_captures(fake):
@@ -69,7 +69,7 @@ def test_it_keeps_out_of_what_a_test_captures(fake):
     result = fake(tests)
 
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["mia: training 8 models"])
+    result.stdout.fnmatch_lines(["mia: 8 models to train"])
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a terminal")
@@ -78,7 +78,10 @@ def test_a_terminal_gets_a_live_line_that_leaves_pytests_own_alone(fake, pyteste
     raw, shown = in_terminal([sys.executable, "-mpytest", "-pno:cacheprovider", "--color=no", "-Wdefault"])
 
     assert "\rmia: 3/8 models, 12 s, about 20 s left" in raw
-    assert [line for line in shown if line.startswith("mia: ") and "models" in line] == ["mia: 8/8 models, 32 s"]
+    assert [line for line in shown if line.startswith("mia: ") and "models" in line] == [
+        "mia: 8 models to train",
+        "mia: 8/8 models, 32 s",
+    ]
     assert any(re.fullmatch(r"test_privacy\.py \.\. +\[100%\]", line) for line in shown)
 
 
@@ -116,4 +119,4 @@ def test_an_error_ends_the_line(fake):
     result = fake(GATE, "-Wdefault", advantage="ValueError('no model')")
 
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["test_privacy.py *", "mia: training 8 models", "test_privacy.py F *"])
+    result.stdout.fnmatch_lines(["test_privacy.py *", "mia: 8 models to train", "test_privacy.py F *"])
