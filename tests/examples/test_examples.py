@@ -1,0 +1,86 @@
+"""Each example, run as the repository of its own that it stands for: its leak is caught, and its repair passes."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+VERDICTS = {
+    "images_torch": {
+        "test_digits.py::test_release": "pass",
+        "test_digits.py::test_first_attempt[network]": "leak",
+    },
+    "release_artifact": {
+        "test_release.py::test_digit_alone": "pass",
+        "test_release.py::test_with_probabilities[probabilities]": "leak",
+    },
+    "tabular_sklearn": {
+        "test_tumours.py::test_release": "pass",
+        "test_tumours.py::test_first_attempt[forest]": "leak",
+    },
+}
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Example:
+    """An example after its run."""
+
+    folder: Path
+    run: subprocess.CompletedProcess[str]
+
+    @property
+    def audits(self) -> list[dict[str, Any]]:
+        return json.loads((self.folder / "report.json").read_text())["audits"]
+
+
+def copied(name, to):
+    """A copy of an example, without what earlier runs left there."""
+    return shutil.copytree(EXAMPLES / name, to / name, ignore=shutil.ignore_patterns("__pycache__", "*.joblib"))
+
+
+def run_in(folder, *command):
+    return subprocess.run([sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module", params=sorted(VERDICTS))
+def example(request, tmp_path_factory):
+    folder = copied(request.param, tmp_path_factory.mktemp("example"))
+    command = ("-m", "pytest", "-W", "error", "--xfail-tb", "--mia-json=report.json")
+    return Example(folder, run_in(folder, *command))
+
+
+def test_every_example_is_tested_here():
+    assert {each.name for each in EXAMPLES.iterdir() if each.is_dir()} == set(VERDICTS)
+
+
+def test_the_leak_is_caught_and_the_repair_passes(example):
+    assert example.run.returncode == 0, example.run.stdout + example.run.stderr
+    assert {audit["test"]: audit["verdict"] for audit in example.audits} == VERDICTS[example.folder.name]
+    assert "is above the limit 0.05: the model leaks who was in its training data" in example.run.stdout
+
+
+def test_its_readme_shows_what_it_finds(example):
+    lines = (example.folder / "README.md").read_text().splitlines()
+    for audit in example.audits:
+        (row,) = (line for line in lines if f"| {audit['verdict']} |" in line)
+        shown = [float(number) for number in re.findall(r"-?\d\.\d{3}", row)]
+        measured = [audit["accuracy"]["test"], *(audit["advantage"][name] for name in ("estimate", "low", "high"))]
+        assert shown == pytest.approx(measured, abs=0.03)
+
+
+def test_the_release_is_saved_by_its_script(tmp_path):
+    folder = copied("release_artifact", tmp_path)
+
+    run = run_in(folder, "train.py")
+
+    assert run.returncode == 0, run.stderr
+    assert (folder / "release.joblib").is_file()
