@@ -50,7 +50,7 @@ def train(
     loss_of = settings.loss if callable(settings.loss) else classification_loss
     order = torch.Generator().manual_seed(seed)
     module.train()
-    with torch.enable_grad(), _reproducible(device):
+    with torch.enable_grad(), reproducible(device):
         for _ in range(settings.epochs):
             for rows in epoch_batches(len(inputs), settings.batch_size, order):
                 optimizer.zero_grad()
@@ -61,13 +61,18 @@ def train(
 
 
 def epoch_batches(records: int, batch_size: int, order: torch.Generator) -> list[torch.Tensor]:
-    """Row numbers of each batch of an epoch, in a new random order; a last batch of one joins the one before it."""
+    """Row numbers of each batch of an epoch, in a new random order."""
     import torch
 
-    batches = list(torch.split(torch.randperm(records, generator=order), batch_size))
-    if len(batches) > 1 and len(batches[-1]) == 1 and batch_size > 1:
-        batches[-2:] = [torch.cat(batches[-2:])]
-    return batches
+    return list(torch.randperm(records, generator=order).split(batch_sizes(records, batch_size)))
+
+
+def batch_sizes(records: int, batch_size: int) -> list[int]:
+    """Records in each batch of an epoch; a last batch of one joins the one before it."""
+    full, rest = divmod(records, batch_size)
+    if full and rest == 1:
+        return [batch_size] * (full - 1) + [batch_size + 1]
+    return [batch_size] * full + ([rest] if rest else [])
 
 
 def make_optimizer(settings: TorchTraining, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
@@ -104,6 +109,15 @@ def targets_of(y: Any, classes: npt.NDArray[Any], module: torch.nn.Module) -> to
     return targets.to(float_type(module)) if targets.is_floating_point() else targets
 
 
+def reproducible(device: torch.device) -> AbstractContextManager[Any]:
+    """Keep cuDNN from choosing its algorithms by how fast they happen to be."""
+    from torch.backends import cudnn
+
+    if device.type != "cuda":
+        return nullcontext()
+    return cudnn.flags(enabled=cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=cudnn.allow_tf32)
+
+
 def _materialise(module: torch.nn.Module, inputs: torch.Tensor, device: torch.device) -> None:
     """Give lazy layers their shapes, so that the optimizer finds their parameters."""
     import torch
@@ -111,12 +125,3 @@ def _materialise(module: torch.nn.Module, inputs: torch.Tensor, device: torch.de
     if any(torch.nn.parameter.is_lazy(parameter) for parameter in module.parameters()):
         with evaluating(module, device):
             module(inputs[:2].clone().to(device))
-
-
-def _reproducible(device: torch.device) -> AbstractContextManager[Any]:
-    """Keep cuDNN from choosing its algorithms by how fast they happen to be."""
-    from torch.backends import cudnn
-
-    if device.type != "cuda":
-        return nullcontext()
-    return cudnn.flags(enabled=cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=cudnn.allow_tf32)
