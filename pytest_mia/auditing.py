@@ -373,7 +373,11 @@ def _attack(observations: Observations, context: findings.Context, settings: Set
     fitting = attacks.fitting(observations.signals, shadows=context.shadows, names=settings.attacks)
     if not fitting:
         raise MIAUsageError(_no_attack(observations, settings, context.shadows))
-    context = replace(context, findings=(*context.findings, *_alike(observations)))
+    context = replace(
+        context,
+        findings=(*context.findings, *_alike(observations)),
+        notes=(*context.notes, *_labels_alone(observations)),
+    )
     with single_threaded():
         result = findings.find(fitting, observations, context, settings)
     return findings.timed(result, Seconds(context.training_seconds, time.perf_counter() - start))
@@ -395,6 +399,15 @@ def _alike(observations: Observations) -> tuple[str, ...]:
     )
     finding = diagnostics.all_alike(signals, observations.members[rows])
     return (finding,) if finding else ()
+
+
+def _labels_alone(observations: Observations) -> tuple[str, ...]:
+    if observations.signals.confidence is not None:
+        return ()
+    return (
+        "the model answers with labels alone, and each record was asked about once: an attacker who asks about many "
+        "slightly changed copies of a record can do better",
+    )
 
 
 def _training_notes(trained: Sequence[Trained]) -> tuple[str, ...]:
