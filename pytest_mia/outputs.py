@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pytest_mia import dataset
-from pytest_mia.answers import checked, interpret
+from pytest_mia.answers import Answer, Labels, checked, interpret
 from pytest_mia.arrays import BoolArray, IntArray
-from pytest_mia.errors import MIAUsageError
+from pytest_mia.errors import InvalidAuditError, MIAUsageError
+from pytest_mia.rows import as_array
 from pytest_mia.signals import Signals, signals_of
 
 FIELDS = ("outputs", "members", "labels")
+FEWEST_MODELS = 4
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,7 @@ def read(given: Any) -> ModelOutputs:
         With everything that is missing or doesn't fit.
     """
     if isinstance(given, (str, os.PathLike)):
-        path = Path(given)
-        if not path.is_file():
-            raise MIAUsageError(f"mia_outputs: there is no file {path}; give an npz file with {', '.join(FIELDS)}")
-        with np.load(path, allow_pickle=False) as archive:
-            given = dict(archive)
+        given = _loaded(Path(given))
     if isinstance(given, Mapping):
         missing = [name for name in FIELDS if name not in given]
         if missing:
@@ -60,7 +60,7 @@ def read(given: Any) -> ModelOutputs:
     outputs, members, labels = (
         (given.outputs, given.members, given.labels) if isinstance(given, ModelOutputs) else _triple(given)
     )
-    values = ModelOutputs(np.asarray(outputs), np.asarray(members), np.asarray(labels))
+    values = ModelOutputs(_array("outputs", outputs), _array("members", members), _array("labels", labels))
     problems = _problems(values)
     if problems:
         raise MIAUsageError([f"mia_outputs: {problem}" for problem in problems])
@@ -68,13 +68,53 @@ def read(given: Any) -> ModelOutputs:
 
 
 def signals(given: ModelOutputs) -> tuple[list[Signals], BoolArray, IntArray]:
-    """Signals of each model, memberships (models, records), and class codes (records,)."""
+    """Signals of each model, memberships (models, records), and class codes (records,).
+
+    Raises
+    ------
+    InvalidAuditError
+        For answers that can't be judged, such as NaN; the message holds their count, the first record and the model.
+    """
     classes, labels = dataset.encode(given.labels)
     if given.outputs.ndim == 3 and given.outputs.shape[2] > len(classes):
         # Classes that no record has still have their column.
         classes, labels = np.arange(given.outputs.shape[2]), np.asarray(given.labels)
-    answers = [checked(interpret(values, classes), len(labels)) for values in given.outputs]
-    return [signals_of(answer, labels) for answer in answers], given.members.astype(bool), labels
+    return (
+        [signals_of(answer, labels) for answer in _answers(given.outputs, classes)],
+        given.members.astype(bool),
+        labels,
+    )
+
+
+def _answers(outputs: npt.NDArray[Any], classes: npt.NDArray[Any]) -> Iterator[Answer]:
+    """Each model's answer; all are read as one, since logits of one model alone may look like probabilities."""
+    models, records = outputs.shape[:2]
+    answer = interpret(outputs.reshape(models * records, *outputs.shape[2:]), classes)
+    kind: Callable[[Any], Answer] = type(answer)
+    for model, part in enumerate(np.split(answer.codes if isinstance(answer, Labels) else answer.values, models)):
+        try:
+            yield checked(kind(part), records)
+        except InvalidAuditError as error:
+            error.add_note(f"in the outputs of model {model}")
+            raise
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    remedy = f"give an npz file with {', '.join(FIELDS)}"
+    if not path.is_file():
+        raise MIAUsageError(f"mia_outputs: there is no file {path}; {remedy}")
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return dict(archive)
+    except (ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        raise MIAUsageError(f"mia_outputs: {path} can't be read ({error}); {remedy}, and no Python objects") from None
+
+
+def _array(name: str, value: Any) -> npt.NDArray[Any]:
+    try:
+        return as_array(value)
+    except ValueError:
+        raise MIAUsageError(f"mia_outputs: {name} hold entries of different lengths; they must be an array") from None
 
 
 def _triple(given: Any) -> tuple[Any, Any, Any]:
@@ -86,33 +126,34 @@ def _triple(given: Any) -> tuple[Any, Any, Any]:
 
 
 def _problems(given: ModelOutputs) -> list[str]:
-    problems = []
     if given.outputs.ndim not in (2, 3):
-        problems.append(
-            f"outputs must be (models, records, classes) or (models, records), got shape {given.outputs.shape}"
-        )
-    if given.members.shape != given.outputs.shape[:2]:
-        problems.append(
-            f"members must be (models, records) = {given.outputs.shape[:2]}, got shape {given.members.shape}"
-        )
-    elif not np.isin(given.members, (0, 1)).all():
-        problems.append("members must hold only 0 and 1, or False and True")
-    elif (given.members.astype(bool).all(axis=1) | ~given.members.astype(bool).any(axis=1)).any():
-        problems.append("every model needs both members and non-members")
-    if given.labels.shape != given.outputs.shape[1:2]:
-        problems.append(f"labels must be (records,) = {given.outputs.shape[1:2]}, got shape {given.labels.shape}")
-    elif len(np.unique(given.labels)) < 2:
-        problems.append("labels hold one class only; at least 2 are needed")
-    elif (
-        given.outputs.ndim == 3
-        and given.outputs.shape[2] > len(np.unique(given.labels))
-        and (
-            given.labels.dtype.kind not in "iu"
-            or given.labels.min() < 0
-            or given.labels.max() >= given.outputs.shape[2]
-        )
-    ):
-        problems.append(f"with {given.outputs.shape[2]} columns of outputs, labels must be column numbers from 0")
-    if len(given.outputs) < 4:
-        problems.append(f"at least 4 models are needed, each attacked with the others; got {len(given.outputs)}")
-    return problems
+        shape = given.outputs.shape
+        return [f"outputs must be (models, records, classes) or (models, records), got shape {shape}"]
+    found = [*_membership_problems(given), *_label_problems(given)]
+    if len(given.outputs) < FEWEST_MODELS:
+        models = len(given.outputs)
+        found.append(f"at least {FEWEST_MODELS} models are needed, each attacked with the others; got {models}")
+    return found
+
+
+def _membership_problems(given: ModelOutputs) -> list[str]:
+    members, shape = given.members, given.outputs.shape[:2]
+    if members.shape != shape:
+        return [f"members must be (models, records) = {shape}, got shape {members.shape}"]
+    if not np.isin(members, (0, 1)).all():
+        return ["members must hold only 0 and 1, or False and True"]
+    one_sided = np.flatnonzero((members == members[:, :1]).all(axis=1))
+    return (
+        [f"every model needs members and non-members; model {one_sided[0]} has one side only"] if len(one_sided) else []
+    )
+
+
+def _label_problems(given: ModelOutputs) -> list[str]:
+    labels, records = given.labels, given.outputs.shape[1]
+    if labels.shape != (records,):
+        return [f"labels must be (records,) = {(records,)}, got shape {labels.shape}"]
+    found = [f"labels: {problem}" for problem in dataset.problems(dataset.Dataset(labels, labels), needs_labels=True)]
+    columns = given.outputs.shape[2] if given.outputs.ndim == 3 else 0
+    if not found and columns > len(np.unique(labels)) and not np.isin(labels, np.arange(columns)).all():
+        found.append(f"with {columns} columns of outputs, labels must be column numbers from 0 to {columns - 1}")
+    return found
