@@ -205,8 +205,10 @@ def _complete(subject: Subject, *, shadows: int) -> Subject:
 def plain(value: Any) -> Any:
     """The same value in built-in types, which survive pytest-xdist and JSON; what isn't finite becomes ``None``."""
     match value:
-        case None | bool() | str():
+        case None | bool():
             return value
+        case str():
+            return str(value)
         case Mapping():
             return {str(key): plain(each) for key, each in value.items()}
         case list() | tuple():

@@ -141,10 +141,11 @@ def test_an_exception_in_the_users_code_is_shown_as_his_own(real, pytester, mode
     assert audits(pytester) == {}
 
 
-def test_bad_input_is_refused_all_at_once(real):
+@pytest.mark.parametrize("fixture", ["mia_audit", "shadow_models"])
+def test_bad_input_is_refused_all_at_once(real, fixture):
     conftest = CONFTEST.replace("return generator.normal(size=(400, 3))", "return generator.normal(size=(399, 3))")
     result = real(
-        "--mia-attacks=lira,loss", "--mia-shadows=0", conftest=conftest, tests="def test_look(mia_audit):\n    pass\n"
+        "--mia-attacks=lira,loss", "--mia-shadows=0", conftest=conftest, tests=f"def test_look({fixture}):\n    pass\n"
     )
 
     result.assert_outcomes(errors=1)
