@@ -1,80 +1,207 @@
-"""A name for a value and for the code that it runs, by content: equal names mean equal work."""
+"""A name for a value and for the code that it runs, by content: equal names mean equal work, in any process."""
 
 from __future__ import annotations
 
-import hashlib
+import functools
+import os
 import sys
-import sysconfig
-from collections.abc import Callable
-from pathlib import Path
-from pickle import PickleBuffer
-from types import ModuleType
+import types
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-import cloudpickle
+from pytest_mia import sources
+from pytest_mia.walk import Walk, Way
 
-from pytest_mia.pickling import pickled_by_value
+MADE_BY_PYTHON = {"__dict__", "__weakref__", "__doc__", "_abc_impl", "__static_attributes__", "__firstlineno__"}
 
-INSTALLED = {"site-packages", "dist-packages"}
+_loaded: dict[types.ModuleType, str] = {}
+
+
+class Opaque(Exception):
+    """A value that can't be told by its content; the message says where it is and why."""
 
 
 def of(value: Any) -> str | None:
-    """The fingerprint of a value, functions included with the globals that they read.
+    """The fingerprint of a value, or ``None`` for what can't be told by its content; see `digest`."""
+    try:
+        return digest(value)
+    except Opaque:
+        return None
+
+
+def digest(value: Any) -> str:
+    """The fingerprint of a value: functions with all that they close over and read, objects with their classes.
+
+    What stands in installed packages counts by its name. The user's own modules that code belongs to, or imports, count
+    by their files as well, and so do those that they import; of test files only what is used counts.
 
     Parameters
     ----------
     value
-        Anything: arrays, tensors, models, functions.
+        Anything: arrays, frames, tensors, models, functions.
 
-    Returns
-    -------
-    str or None
-        The same text for the same content within one process; ``None`` for what can't be pickled.
+    Raises
+    ------
+    Opaque
+        For what can't be told by its content, such as a generator or an open connection.
     """
-    stream, buffers = hashlib.sha256(), hashlib.sha256()
+    walk = CodeWalk()
     try:
-        with pickled_by_value(_own_modules()):
-            _Pickler(_Written(stream.update), buffers.update).dump(value)
-    except Exception:
-        # Pickling runs code of any kind, which may raise anything.
-        return None
-    return stream.hexdigest() + buffers.hexdigest()
+        walk.visit(value)
+    except Exception as error:
+        # Objects are taken apart by code of any kind, which may raise anything.
+        raise Opaque(f"{walk.place} can't be told by its content ({type(error).__name__}: {error})".strip()) from None
+    return walk.hash.hexdigest()
 
 
-class _Written:
-    """A file that hands on what is written, so that large arrays are never copied."""
+def settle(names: Iterable[str]) -> None:
+    """Note what training has just loaded: as long as these modules stay so, they count as if they weren't loaded yet.
 
-    def __init__(self, take: Callable[[Any], None]) -> None:
-        self.write = take
-
-
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    """Pickles tensors by content: torch's own way writes memory addresses, which differ from copy to copy."""
-
-    def __init__(self, file: _Written, take: Callable[[Any], None]) -> None:
-        def buffered(buffer: PickleBuffer) -> None:
-            raw = buffer.raw()
-            take(raw.nbytes.to_bytes(8, "little"))
-            take(raw)
-
-        super().__init__(file, protocol=5, buffer_callback=buffered)
-
-    def reducer_override(self, obj: Any) -> Any:
-        torch = sys.modules.get("torch")
-        if torch is None or not isinstance(obj, torch.Tensor):
-            return super().reducer_override(obj)
-        values = obj.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
-        return tuple, ((type(obj).__name__, str(obj.dtype), tuple(obj.shape), obj.requires_grad, values),)
+    Otherwise the same work would have another name once it has been done in this process.
+    """
+    for module in sources.own_modules([*names]):
+        content = of(module)
+        if content is not None:
+            _loaded[module] = content
 
 
-def _own_modules() -> list[ModuleType]:
-    """Loaded modules that are neither Python's, nor installed, nor ours: the user's, which tests patch and reload."""
-    standard = Path(sysconfig.get_path("stdlib"))
-    return [
-        module
-        for name, module in list(sys.modules.items())
-        if (file := getattr(module, "__file__", None)) is not None
-        and name.partition(".")[0] not in {"__main__", "pytest_mia"}
-        and not INSTALLED & set(Path(file).parts)
-        and standard not in Path(file).parents
-    ]
+class CodeWalk(Walk):
+    """A walk through values and the code that they run: functions, classes, the user's modules."""
+
+    def ways(self) -> Iterator[tuple[Any, Way]]:
+        """How types that others inherit from are taken apart."""
+        yield types.FunctionType, self._function
+        yield type, self._class
+        yield types.ModuleType, self._whole_module
+        yield types.BuiltinFunctionType, self._builtin
+        yield types.CodeType, self._code
+        yield types.CellType, self._cell
+        yield (staticmethod, classmethod, functools._lru_cache_wrapper), self._wrapper
+        yield property, self._property
+        yield type(os.environ), self._whole_environment
+        yield from super().ways()
+
+    def _function(self, function: types.FunctionType) -> None:
+        if _is_shared(function):
+            self.write("function", f"{function.__module__}.{function.__qualname__}")
+            return
+        code = function.__code__
+        self.write("function", function.__qualname__)
+        self.visit(code)
+        self.items("defaults", (function.__defaults__, function.__kwdefaults__))
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+            self.visit(cell, name)
+        self.visit(vars(function))
+        self._used(sources.uses(code), function.__globals__)
+        self._source(sys.modules.get(function.__globals__.get("__name__", "")))
+
+    def _code(self, code: types.CodeType) -> None:
+        names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
+        counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
+        self.items("code", (code.co_code, code.co_exceptiontable, code.co_qualname, names, counts, code.co_consts))
+
+    def _cell(self, cell: types.CellType) -> None:
+        try:
+            content = cell.cell_contents
+        except ValueError:
+            self.write("empty")
+        else:
+            self.visit(content)
+
+    def _used(self, uses: sources.Uses, namespace: dict[str, Any]) -> None:
+        """Add what code refers to: globals, modules that it imports when it runs, the environment."""
+        for name in sorted(uses.names & namespace.keys()):
+            value = namespace[name]
+            if isinstance(value, types.ModuleType) and name not in uses.whole:
+                self._module(value, uses.attributes)
+            else:
+                self.visit(value, name)
+        for each in uses.imports:
+            for module in sources.own_modules(sources.named(each, namespace)):
+                self._module(module, frozenset(each[2]) or None)
+        if uses.variables is None:
+            self._whole_environment()
+        elif uses.variables:
+            self.items("environment", [(name, os.environ.get(name)) for name in sorted(uses.variables)])
+
+    def _whole_environment(self, _environment: Any = None) -> None:
+        # Pytest notes there which test is running.
+        self.items("environment", sorted(each for each in os.environ.items() if not each[0].startswith("PYTEST_")))
+
+    def _class(self, cls: type) -> None:
+        self.write("class", f"{cls.__module__}.{cls.__qualname__}")
+        if _is_shared(cls):
+            return
+        self.items("bases", (type(cls), *cls.__bases__))
+        for name, value in sorted(vars(cls).items()):
+            if name not in MADE_BY_PYTHON:
+                self.write("attribute", name)
+                self.visit(value, name)
+        self._source(sys.modules.get(cls.__module__))
+
+    def _builtin(self, function: Any) -> None:
+        self.named(function)
+        if isinstance(function.__self__, types.ModuleType):
+            self.write("of", function.__self__.__name__)
+        else:
+            self.visit(function.__self__)
+
+    def _wrapper(self, wrapper: Any) -> None:
+        self.write("wrapper", type(wrapper).__name__)
+        self.items("wrapped", (getattr(wrapper, "cache_parameters", dict)(), wrapper.__wrapped__))
+
+    def _property(self, value: property) -> None:
+        self.items("property", (value.fget, value.fset, value.fdel))
+
+    def _whole_module(self, module: types.ModuleType) -> None:
+        self._module(module, None)
+
+    def _module(self, module: types.ModuleType, names: frozenset[str] | None) -> None:
+        """Add a module of the user's with its values, or with those of some names; any other by its name."""
+        if not sources.is_own(module):
+            self.write("module", module.__name__)
+            return
+        if _is_settled(module) or not self.is_new((module.__name__, names), module):
+            return
+        self.write("module", module.__name__)
+        self._source(module)
+        for name, value in sorted(vars(module).items()):
+            if name.startswith("__") or (names is not None and name not in names):
+                continue
+            if isinstance(value, types.ModuleType):
+                self._module(value, names)
+            else:
+                self.write("attribute", name)
+                self.visit(value, f"{module.__name__}.{name}")
+
+    def _source(self, module: types.ModuleType | None) -> None:
+        """Add the file of a module of the user's, and those of all that it imports."""
+        if module is None or not sources.counts_whole(module) or module in _loaded:
+            return
+        if self.is_new(("file", module.__name__), module):
+            self.write("file", f"{module.__name__} {sources.digest(module)}")
+            for each in sources.imported(module):
+                self._source(each)
+
+
+def _is_shared(value: Any) -> bool:
+    """Whether this stands under its own name in a module that isn't the user's, which tells all about it."""
+    module = sys.modules.get(value.__module__)
+    code = getattr(value, "__code__", None)
+    if module is None or sources.is_own(module) or (code is not None and sources.is_own_file(code.co_filename)):
+        return False
+    found: Any = module
+    for part in value.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is value
+
+
+def _is_settled(module: types.ModuleType) -> bool:
+    """Whether training loaded this module, which has stayed as it was."""
+    content = _loaded.pop(module, None)
+    if content is None:
+        return False
+    try:
+        return of(module) == content
+    finally:
+        _loaded[module] = content

@@ -33,13 +33,13 @@ def loads(data: bytes) -> Any:
 
 def test_modules() -> list[ModuleType]:
     """Loaded modules that another process can't import by name: conftests (many share one name) and test files."""
-    return [
-        module
-        for module in list(sys.modules.values())
-        if (name := Path(getattr(module, "__file__", None) or "").stem) == "conftest"
-        or name.startswith("test_")
-        or name.endswith("_test")
-    ]
+    return [module for module in list(sys.modules.values()) if is_test(module)]
+
+
+def is_test(module: ModuleType) -> bool:
+    """Whether a module is a conftest or a test file."""
+    name = Path(getattr(module, "__file__", None) or "").stem
+    return name == "conftest" or name.startswith("test_") or name.endswith("_test")
 
 
 @contextlib.contextmanager

@@ -1,0 +1,157 @@
+"""The user's own code: which modules are his, what stands in their files, and what code refers to."""
+
+from __future__ import annotations
+
+import dis
+import hashlib
+import importlib.util
+import sys
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+from pytest_mia.pickling import is_test
+
+INSTALLED = {"site-packages", "dist-packages"}
+STANDARD = Path(sysconfig.get_path("stdlib"))
+OURS = Path(__file__).parent
+
+ATTRIBUTE = {"LOAD_ATTR", "LOAD_METHOD"}
+FILLERS = {"CACHE", "EXTENDED_ARG", "PUSH_NULL", "PRECALL"}
+ENVIRONMENT = {"environ", "environb", "getenv", "getenvb"}
+LOOKUPS = {"get", "pop", "setdefault", "__getitem__"}
+
+
+@dataclass(frozen=True)
+class Uses:
+    """What code refers to, the functions inside it included.
+
+    Attributes
+    ----------
+    names
+        Global names that it reads.
+    attributes
+        Every name that it mentions, those of attributes included.
+    whole
+        Global names that it uses by themselves, not only for one of their attributes.
+    imports
+        Modules that it imports when it runs, as (name, level, names taken from it).
+    variables
+        Environment variables that it reads; ``None`` where that can't be told.
+    """
+
+    names: frozenset[str]
+    attributes: frozenset[str]
+    whole: frozenset[str]
+    imports: tuple[tuple[str, int, tuple[str, ...]], ...]
+    variables: frozenset[str] | None
+
+
+def uses(code: CodeType) -> Uses:
+    """Read from compiled code what it refers to."""
+    names, attributes, whole = set[str](), set[str](), set[str]()
+    imports: list[tuple[str, int, tuple[str, ...]]] = []
+    variables: set[str | None] = set()
+    for part in _nested(code):
+        attributes |= {*part.co_names}
+        steps = [step for step in dis.get_instructions(part) if step.opname not in FILLERS]
+        for place, step in enumerate(steps):
+            if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+                names.add(step.argval)
+                if steps[place + 1].opname not in ATTRIBUTE:
+                    whole.add(step.argval)
+            if step.opname == "IMPORT_NAME":
+                imports.append((step.argval, steps[place - 2].argval, tuple(steps[place - 1].argval or ())))
+            if step.argval in ENVIRONMENT and step.opname.startswith("LOAD_") and step.opname != "LOAD_CONST":
+                variables.add(_variable(steps, place))
+    known = frozenset(name for name in variables if name is not None)
+    return Uses(
+        frozenset(names), frozenset(attributes), frozenset(whole), tuple(imports), None if None in variables else known
+    )
+
+
+def is_own(module: ModuleType) -> bool:
+    """Whether a module is neither Python's, nor installed, nor ours: the user's, which he edits and tests patch."""
+    spec = getattr(module, "__spec__", None)
+    if getattr(spec, "origin", None) in ("built-in", "frozen"):
+        return False
+    place = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
+    return module.__name__ not in sys.builtin_module_names if place is None else is_own_file(place)
+
+
+def is_own_file(place: str) -> bool:
+    """Whether a file is neither Python's, nor installed, nor ours."""
+    path = Path(place)
+    return not INSTALLED & set(path.parts) and STANDARD not in path.parents and OURS not in path.parents
+
+
+def counts_whole(module: ModuleType) -> bool:
+    """Whether code of this module stands and falls with its file; of test files only what is used counts."""
+    return is_own(module) and module.__name__ != "__main__" and not is_test(module)
+
+
+def digest(module: ModuleType) -> str:
+    """The SHA-256 of a module's file; empty where it has none that can be read."""
+    try:
+        return hashlib.sha256(Path(module.__file__ or "").read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def imported(module: ModuleType) -> list[ModuleType]:
+    """Loaded modules of the user's that a module imports, at once or later, and the packages that it stands in."""
+    code = _code(module)
+    parents = [module.__name__.rsplit(".", depth)[0] for depth in range(1, module.__name__.count(".") + 1)]
+    found = [] if code is None else [name for each in uses(code).imports for name in named(each, vars(module))]
+    return own_modules([*parents, *found])
+
+
+def named(imports: tuple[str, int, tuple[str, ...]], namespace: dict[str, object]) -> list[str]:
+    """Names of all modules that an import may load: the packages on the way, the module, and what is taken from it."""
+    name, level, taken = imports
+    if level:
+        package = str(namespace.get("__package__") or "")
+        name = f"{package.rsplit('.', level - 1)[0]}.{name}".rstrip(".") if package else name
+    parts = name.split(".")
+    return [".".join(parts[: end + 1]) for end in range(len(parts))] + [f"{name}.{each}" for each in taken]
+
+
+def own_modules(names: list[str]) -> list[ModuleType]:
+    """Those modules of these names that are loaded and the user's, each once."""
+    modules = [sys.modules.get(name) for name in dict.fromkeys(names)]
+    return [module for module in modules if isinstance(module, ModuleType) and is_own(module)]
+
+
+def _nested(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _nested(constant)
+
+
+def _variable(steps: list[dis.Instruction], place: int) -> str | None:
+    """The variable that is looked up in the environment at this place; ``None`` where it isn't a constant."""
+    first, second = steps[place + 1 : place + 3]
+    if first.opname == "CONTAINS_OP":
+        first = next(step for step in reversed(steps[:place]) if step.argval != "os")
+    elif first.argval in LOOKUPS:
+        first = second
+    elif steps[place].argval.startswith("environ") and not second.opname.startswith("BINARY_"):
+        return None
+    return first.argval if first.opname == "LOAD_CONST" and isinstance(first.argval, str) else None
+
+
+def _code(module: ModuleType) -> CodeType | None:
+    """A module's own code, from its cached bytecode where that is up to date."""
+    loader: Any = getattr(getattr(module, "__spec__", None), "loader", None)
+    file = module.__file__ or ""
+    try:
+        code: CodeType | None = loader.get_code(module.__name__) if hasattr(loader, "get_code") else None
+        if code is None and file.endswith(".py"):
+            code = compile(importlib.util.decode_source(Path(file).read_bytes()), file, "exec", dont_inherit=True)
+    except (ImportError, OSError, SyntaxError, ValueError):
+        return None
+    return code
