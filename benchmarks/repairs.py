@@ -1,0 +1,95 @@
+"""What a repair is worth: advantage and accuracy of models on scikit-learn's breast cancer data, as a table.
+
+    python benchmarks/repairs.py
+
+Eight seeds each, 7 shadows, limit 0.05; about a minute on one core. The table stands in the README.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import pytest_mia
+from pytest_mia import AuditResult, gates
+
+SEEDS = range(8)
+LIMIT = 0.05
+
+
+def quarters(model: Any, X: Any) -> Any:
+    """Probabilities as 0, 0.25, 0.5, 0.75 or 1."""
+    return np.round(4 * model.predict_proba(X)) / 4
+
+
+def labels(model: Any, X: Any) -> Any:
+    """No probabilities at all."""
+    return model.predict(X)
+
+
+def logistic(C: float) -> Callable[[], Any]:
+    """A factory of logistic regressions."""
+    return lambda: make_pipeline(StandardScaler(), LogisticRegression(C=C))
+
+
+def forest(**keywords: Any) -> Callable[[], Any]:
+    """A factory of random forests."""
+    return lambda: RandomForestClassifier(**keywords)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model with its way to answer."""
+
+    name: str
+    answers: str
+    factory: Callable[[], Any]
+    predict: Callable[[Any, Any], Any] | None = None
+
+    def audits(self) -> Iterator[AuditResult]:
+        """One judged audit per seed."""
+        for seed in SEEDS:
+            audit = pytest_mia.audit(self.factory, load_breast_cancer(return_X_y=True), predict=self.predict, seed=seed)
+            yield gates.membership_advantage(audit, LIMIT)
+
+    def row(self) -> str:
+        """Means over the seeds, the highest upper bound, and how often each verdict came."""
+        audits = list(self.audits())
+        accuracy = np.mean([audit.accuracy.test for audit in audits])
+        advantage = np.mean([audit.advantage.estimate for audit in audits])
+        highest = max(audit.advantage.high for audit in audits)
+        verdicts = ", ".join(
+            f"{count} {word}" for word, count in Counter(each.verdict for each in audits).most_common()
+        )
+        return f"| {self.name} | {self.answers} | {accuracy:.3f} | {advantage:.3f} | {highest:.3f} | {verdicts} |"
+
+
+CASES = (
+    Case("forest", "probabilities", forest()),
+    Case("forest", "labels", forest(), labels),
+    Case("forest, leaves of 10", "probabilities", forest(min_samples_leaf=10)),
+    Case("forest, leaves of 10", "quarters", forest(min_samples_leaf=10), quarters),
+    Case("forest, leaves of 10", "labels", forest(min_samples_leaf=10), labels),
+    Case("logistic regression, C=0.1", "probabilities", logistic(0.1)),
+    Case("logistic regression, C=0.1", "labels", logistic(0.1), labels),
+    Case("logistic regression, C=0.01", "probabilities", logistic(0.01)),
+    Case("logistic regression, C=0.01", "quarters", logistic(0.01), quarters),
+    Case("logistic regression, C=0.01", "labels", logistic(0.01), labels),
+    Case("logistic regression, C=0.001", "quarters", logistic(0.001), quarters),
+)
+
+
+if __name__ == "__main__":
+    print("| model | answers | accuracy | advantage | highest upper bound | verdicts at 0.05 |")
+    print("|---|---|---|---|---|---|")
+    for case in CASES:
+        print(case.row(), flush=True)
