@@ -132,7 +132,7 @@ def next_steps(judged: AuditResult) -> list[str]:
     regularise = "regularise (weight decay, fewer epochs, larger leaves, a smaller C)"
     return [
         f"train accuracy is {gap:.3f} above test accuracy: {regularise}" if gap > OVERFITTED else regularise,
-        "answer more coarsely: probabilities rounded to quarters, or labels alone, if that is what you ship",
+        "answer more coarsely, and ship it so: labels alone, or probabilities rounded to quarters",
         f"train on more records, or leave out those that are exposed most (records {exposed})",
     ]
 
@@ -142,5 +142,11 @@ def _fpr(counts: Counts) -> float:
 
 
 def _entry(name: str, text: str) -> str:
-    indent = " " * 12
-    return textwrap.fill(text, WIDTH, initial_indent=f"  {name:<10}", subsequent_indent=indent, break_long_words=False)
+    first = f"  {name:<10}"
+    if name == "replay":
+        # A command is for copying, so it stays on one line.
+        return first + text
+    indent = " " * len(first)
+    return textwrap.fill(
+        text, WIDTH, initial_indent=first, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
