@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_mia import sources
@@ -45,13 +46,7 @@ def digest(value: Any) -> str:
     Opaque
         For what can't be told by its content, such as a generator or an open connection.
     """
-    walk = CodeWalk()
-    try:
-        walk.visit(value)
-    except Exception as error:
-        # Objects are taken apart by code of any kind, which may raise anything.
-        raise Opaque(f"{walk.place} can't be told by its content ({type(error).__name__}: {error})".strip()) from None
-    return walk.hash.hexdigest()
+    return _walked(value, CodeWalk(_loaded))
 
 
 def settle(names: Iterable[str]) -> None:
@@ -60,13 +55,35 @@ def settle(names: Iterable[str]) -> None:
     Otherwise the same work would have another name once it has been done in this process.
     """
     for module in sources.own_modules([*names]):
-        content = of(module)
-        if content is not None:
-            _loaded[module] = content
+        with contextlib.suppress(Opaque):
+            _loaded[module] = _walked(module, CodeWalk({}))
+
+
+def _walked(value: Any, walk: CodeWalk) -> str:
+    try:
+        walk.visit(value)
+    except Exception as error:
+        # Objects are taken apart by code of any kind, which may raise anything.
+        raise Opaque(f"{walk.place} can't be told by its content ({type(error).__name__}: {error})".strip()) from None
+    return walk.hash.hexdigest()
 
 
 class CodeWalk(Walk):
-    """A walk through values and the code that they run: functions, classes, the user's modules."""
+    """A walk through values and the code that they run: functions, classes, the user's modules.
+
+    Parameters
+    ----------
+    settled
+        Modules that don't count as long as their fingerprint is this one.
+    """
+
+    def __init__(self, settled: Mapping[types.ModuleType, str]) -> None:
+        super().__init__()
+        self._settled = settled
+
+    def another(self) -> CodeWalk:
+        """A walk of the same kind that has met nothing yet."""
+        return CodeWalk(self._settled)
 
     def ways(self) -> Iterator[tuple[Any, Way]]:
         """How types that others inherit from are taken apart."""
@@ -161,7 +178,7 @@ class CodeWalk(Walk):
         if not sources.is_own(module):
             self.write("module", module.__name__)
             return
-        if _is_settled(module) or not self.is_new((module.__name__, names), module):
+        if self._is_settled(module) or not self.is_new((module.__name__, names), module):
             return
         self.write("module", module.__name__)
         self._source(module)
@@ -176,12 +193,16 @@ class CodeWalk(Walk):
 
     def _source(self, module: types.ModuleType | None) -> None:
         """Add the file of a module of the user's, and those of all that it imports."""
-        if module is None or not sources.counts_whole(module) or module in _loaded:
+        if module is None or not sources.counts_whole(module) or module in self._settled:
             return
         if self.is_new(("file", module.__name__), module):
             self.write("file", f"{module.__name__} {sources.digest(module)}")
             for each in sources.imported(module):
                 self._source(each)
+
+    def _is_settled(self, module: types.ModuleType) -> bool:
+        """Whether training loaded this module, which has stayed as it was."""
+        return module in self._settled and _walked(module, CodeWalk({})) == self._settled[module]
 
 
 def _is_shared(value: Any) -> bool:
@@ -194,14 +215,3 @@ def _is_shared(value: Any) -> bool:
     for part in value.__qualname__.split("."):
         found = getattr(found, part, None)
     return found is value
-
-
-def _is_settled(module: types.ModuleType) -> bool:
-    """Whether training loaded this module, which has stayed as it was."""
-    content = _loaded.pop(module, None)
-    if content is None:
-        return False
-    try:
-        return of(module) == content
-    finally:
-        _loaded[module] = content

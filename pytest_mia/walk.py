@@ -62,6 +62,10 @@ class Walk:
         """Where the walk is."""
         return "/".join([*self._path[:SHOWN_PLACES], *(["..."] if len(self._path) > SHOWN_PLACES else [])])
 
+    def another(self) -> Walk:
+        """A walk of the same kind that has met nothing yet."""
+        return Walk()
+
     def visit(self, value: Any, place: str = "") -> None:
         """Add a value, which is found at a place."""
         kind = type(value)
@@ -133,7 +137,7 @@ class Walk:
         # Sets have no order that would be the same in another process.
         found = []
         for value in values:
-            walk = type(self)()
+            walk = self.another()
             walk.visit(value)
             found.append(walk.hash.hexdigest())
         self.write(type(values).__name__, "".join(sorted(found)))
