@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia import attacks
+from pytest_mia import attacks, factories
 from pytest_mia.arrays import BoolArray
-from pytest_mia.dataset import Dataset
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.memberships import draw_halves, independent_share
 from pytest_mia.randomness import seed_for
 from pytest_mia.settings import Settings
-from pytest_mia.shadows import Job, Method, call_factory
+from pytest_mia.shadows import Job, Method
 from pytest_mia.statistics import least_records, least_records_to_pass, records_to_pass
 from pytest_mia.subject import Records, Subject, gather
 
@@ -93,22 +92,24 @@ def make(subject: Subject, settings: Settings, method: Method, *, threshold: flo
     ModelTrainingError
         When the factory raises.
     """
-    problems = attack_problems(settings)
+    problems, records = attack_problems(settings), None
     if subject.target is None and settings.shadows == 0:
         problems.append("shadows must be at least 3 to audit a recipe, got 0; give mia_target to audit a trained model")
-    if subject.model_factory is None and settings.shadows > 0:
-        problems.append("mia_model_factory is missing: a callable without arguments that returns an untrained model")
+    if subject.target is not None and settings.shadows == 0:
+        # Nobody would train on further records.
+        subject = replace(subject, dataset=None, shadow_dataset=None)
     try:
         records = gather(subject, seed=settings.seed, limit=threshold or DEFAULT_LIMIT)
-    except MIAUsageError as error:
-        raise MIAUsageError([*problems, *error.problems]) from None
-    if not problems:
         problems += _size_problems(records, settings, threshold)
-        problems += _model_problems(subject, records, settings, method)
-    if problems:
+    except MIAUsageError as error:
+        problems += error.problems
+    problems += factories.problems(subject, settings, method, None if records is None else records.data)
+    if problems or records is None:
         raise MIAUsageError(problems)
     records = replace(records, notes=(*records.notes, *_power_note(records, settings, threshold)))
-    return _release(subject, records, settings) if subject.target is not None else _recipe(subject, records, settings)
+    made = _release(subject, records, settings) if subject.target is not None else _recipe(subject, records, settings)
+    _refuse_empty_halves(made)
+    return made
 
 
 def attack_problems(settings: Settings) -> list[str]:
@@ -213,13 +214,19 @@ def _sides(records: Records, settings: Settings) -> tuple[int, int]:
     return (smaller if settings.shadows else smaller // 2), 1
 
 
+def _counted(size: int, records: Records) -> str:
+    grouped = "independent records (a group, or copies of a record, count as about one)"
+    return f"{size} {'records' if records.groups is None else grouped}"
+
+
 def _size_problems(records: Records, settings: Settings, threshold: float | None) -> list[str]:
     size, targets = _sides(records, settings)
     least = least_records(threshold or ANY_LIMIT, targets=targets, alpha=1 - settings.confidence)
     if size >= least:
         return []
-    counted = "records" if records.groups is None else "independent records (each group counts as about one)"
-    return [f"{size} {counted} are too few for any verdict; at least {least} are needed, half of them non-members"]
+    return [
+        f"{_counted(size, records)} are too few for any verdict; at least {least} are needed, half of them non-members"
+    ]
 
 
 def _power_note(records: Records, settings: Settings, threshold: float | None) -> list[str]:
@@ -228,44 +235,22 @@ def _power_note(records: Records, settings: Settings, threshold: float | None) -
         return []
     size, targets = _sides(records, settings)
     alpha = 1 - settings.confidence
-    counted = "records" if records.groups is None else "independent records (each group counts as about one)"
     least = least_records_to_pass(threshold, targets=targets, alpha=alpha)
     if size < least:
-        return [
-            f"no model can pass at {threshold:g} with {size} {counted}, however little it leaks; {least} are needed"
-        ]
+        needed = f"however little it leaks; {least} are needed"
+        return [f"no model can pass at {threshold:g} with {_counted(size, records)}, {needed}"]
     likely = records_to_pass(threshold, targets=targets, alpha=alpha)
     if size < likely:
         return [
-            f"even a model without any leak may fail to pass at {threshold:g} with {size} {counted}; "
+            f"even a model without any leak may fail to pass at {threshold:g} with {_counted(size, records)}; "
             f"with {likely} it passes four times in five, if the attack flags half of them"
         ]
     return []
 
 
-def _model_problems(subject: Subject, records: Records, settings: Settings, method: Method) -> list[str]:
-    """What is wrong with fresh models of every factory, each problem once."""
-    factories = () if settings.shadows == 0 else subject.shadow_factories
-    if subject.target is None and subject.model_factory is not None:
-        factories = (subject.model_factory, *factories)
-    problems: list[str] = []
-    for factory in dict.fromkeys(factories):
-        if not callable(factory):
-            problems.append(f"mia_model_factory must be callable without arguments, got {type(factory).__name__}")
-            continue
-        problems += _fresh_problems(factory, records, settings, method)
-    return list(dict.fromkeys(problems))
-
-
-def _fresh_problems(factory: Callable[[], Any], records: Records, settings: Settings, method: Method) -> list[str]:
-    first, second = (call_factory(factory, seed_for(settings.seed, "check", call)) for call in range(2))
-    if first is second:
-        return [
-            "mia_model_factory returned the same object twice; it must return a fresh model at each call, "
-            "such as lambda: RandomForestClassifier()"
-        ]
-    try:
-        adapter = method.adapter(first, records.data)
-        return adapter.problems(first, Dataset(records.data.X, records.data.y))
-    except MIAUsageError as error:
-        return list(error.problems)
+def _refuse_empty_halves(made: Plan) -> None:
+    empty = [job.number for job in made.jobs if not job.members.any()]
+    if empty:
+        groups = made.records.groups
+        units = f"{made.records.audited} records" if groups is None else f"{len(np.unique(groups))} groups of records"
+        raise MIAUsageError(f"model {empty[0]} would train on nothing: its half of the {units} is empty; give more")

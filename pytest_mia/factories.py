@@ -1,0 +1,71 @@
+"""The factories of an audit, tried before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pytest_mia.dataset import Dataset
+from pytest_mia.errors import MIAUsageError
+from pytest_mia.randomness import seed_for
+from pytest_mia.settings import Settings
+from pytest_mia.shadows import Data, Method, call_factory
+from pytest_mia.subject import Subject
+
+
+def problems(subject: Subject, settings: Settings, method: Method, data: Data | None) -> list[str]:
+    """What is wrong with the factories and with fresh models of them, each problem once.
+
+    Parameters
+    ----------
+    subject, settings
+        The audit; only factories that it will call are tried.
+    method
+        How models are trained and asked.
+    data
+        Records to train on, or ``None`` where these have problems of their own.
+
+    Raises
+    ------
+    ModelTrainingError
+        When a factory raises.
+    """
+    found: list[str] = []
+    for name, factory in _called(subject, settings):
+        if factory is None:
+            found.append(f"{name} is missing: a callable without arguments that returns an untrained model")
+        elif not callable(factory):
+            found.append(f"{name} must be callable without arguments, got {type(factory).__name__}")
+        else:
+            found += _model_problems(name, factory, settings.seed, method, data)
+    if settings.shadows and not subject.shadow_factories:
+        found.append("mia_shadow_factory is an empty list; give at least one guess of the factory, or none of the list")
+    return list(dict.fromkeys(found))
+
+
+def _called(subject: Subject, settings: Settings) -> list[tuple[str, Any]]:
+    """Every factory that will be called, once, with its fixture."""
+    own = [("mia_model_factory", subject.model_factory)] if subject.target is None else []
+    place = "mia_model_factory" if subject.shadow_factory is None else "mia_shadow_factory"
+    guesses = [(place, guess) for guess in subject.shadow_factories] if settings.shadows else []
+    return list({id(factory): (name, factory) for name, factory in [*own, *guesses]}.values())
+
+
+def _model_problems(name: str, factory: Callable[[], Any], seed: int, method: Method, data: Data | None) -> list[str]:
+    first, second = (call_factory(factory, seed_for(seed, "check", call)) for call in range(2))
+    if first is None:
+        return [f"{name} returned None; it must return a model: is a return missing?"]
+    if isinstance(first, type):
+        return [f"{name} returned the class {first.__name__}; it must return a model, such as {first.__name__}()"]
+    found = []
+    if first is second:
+        found.append(
+            f"{name} returned the same object twice; it must return a fresh model at each call, "
+            "such as lambda: RandomForestClassifier()"
+        )
+    if data is None:
+        return found
+    try:
+        return found + method.adapter(first, data).problems(first, Dataset(data.X, data.y))
+    except MIAUsageError as error:
+        return [*found, *error.problems]
