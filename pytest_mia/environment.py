@@ -1,0 +1,77 @@
+"""What decides an output besides code and data: Python, the machine, installed packages, settings of libraries."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+from pathlib import Path
+
+from pytest_mia.sources import INSTALLED
+
+LISTED = (".dist-info", ".egg-info")
+
+TORCH_DEFAULTS = {
+    "get_default_dtype": "torch.float32",
+    "get_float32_matmul_precision": "highest",
+    "are_deterministic_algorithms_enabled": "False",
+}
+SKLEARN_DEFAULTS = {
+    "assume_finite": False,
+    "array_api_dispatch": False,
+    "enable_metadata_routing": False,
+    "skip_parameter_validation": False,
+    "transform_output": "default",
+}
+
+
+def content() -> tuple[str, ...]:
+    """All of it in words that are the same in every process that would compute the same."""
+    seed = os.environ.get("PYTHONHASHSEED", "random")
+    return (sys.version, sys.platform, platform.machine(), seed, installed(), ours(), *_settings())
+
+
+def kind(device: str) -> str:
+    """What a device is: "cpu", or the name of the GPU that "cuda:0" stands for."""
+    return str(sys.modules["torch"].cuda.get_device_name(device)) if device.startswith("cuda") else device
+
+
+def installed() -> str:
+    """A fingerprint of all installed packages: their names and versions, and the files that each of them recorded."""
+    found = hashlib.sha256()
+    for folder in sorted({folder for folder in sys.path if INSTALLED & set(Path(folder).parts)}):
+        try:
+            names = sorted(name for name in os.listdir(folder) if name.endswith(LISTED))
+        except OSError:
+            continue
+        for name in names:
+            found.update(f"{name} ".encode())
+            found.update(_recorded(Path(folder, name)))
+    return found.hexdigest()
+
+
+def ours() -> str:
+    """A fingerprint of this package's own code."""
+    found = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def _recorded(folder: Path) -> bytes:
+    """The digests of a package's files, for what is installed anew under its old version; none where it has no list."""
+    try:
+        return (folder / "RECORD").read_bytes()
+    except OSError:
+        return b""
+
+
+def _settings() -> list[str]:
+    """Settings of libraries that the user has changed; one that isn't loaded yet has its defaults."""
+    torch, sklearn = sys.modules.get("torch"), sys.modules.get("sklearn")
+    now = {} if torch is None else {name: str(getattr(torch, name)()) for name in TORCH_DEFAULTS}
+    config = {} if sklearn is None else sklearn.get_config()
+    return [f"{name} {value}" for name, value in now.items() if value != TORCH_DEFAULTS[name]] + [
+        f"{name} {config[name]}" for name, value in SKLEARN_DEFAULTS.items() if config.get(name, value) != value
+    ]

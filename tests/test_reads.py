@@ -1,0 +1,146 @@
+"""The files that code reads, told by their content."""
+
+import importlib
+import os
+import sqlite3
+import sys
+
+import pytest
+
+from pytest_mia import reads
+
+
+@pytest.fixture(autouse=True)
+def _nothing_heard(monkeypatch):
+    monkeypatch.setattr(reads, "_heard", {})
+    monkeypatch.setattr(reads, "_written", set())
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "settings.yaml"
+    path.write_text("depth: 3")
+    return path
+
+
+def aged(path):
+    """The same file, written a while ago."""
+    os.utime(path, (1e9, 1e9))
+    return path
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda path: path.read_text(),
+        lambda path: path.read_bytes(),
+        lambda path: open(path).close(),
+        lambda path: open(os.fsencode(path)).close(),
+        lambda path: os.close(os.open(path, os.O_RDONLY)),
+        lambda path: sqlite3.connect(path).close(),
+    ],
+)
+def test_what_is_read_is_told_by_its_content(file, read):
+    with reads.recorded():
+        read(file)
+    first = reads.manifest()
+    file.write_text("depth: 4")
+
+    assert first.keys() == {str(file)}
+    assert reads.digest(str(file)) != first[str(file)]
+
+
+def test_names_count_from_the_folder_they_were_read_in(file, monkeypatch):
+    monkeypatch.chdir(file.parent)
+    with reads.recorded():
+        open("settings.yaml").close()
+    monkeypatch.chdir("/")
+
+    assert reads.manifest().keys() == {str(file)}
+
+
+def test_what_is_read_outside_does_not_count(file):
+    file.read_text()
+    with reads.recorded():
+        pass
+    file.read_text()
+
+    assert reads.manifest() == {}
+
+
+def test_a_file_that_was_looked_for_and_is_absent(tmp_path):
+    with reads.recorded(), pytest.raises(FileNotFoundError):
+        (tmp_path / "override.yaml").read_text()
+
+    assert reads.manifest() == {str(tmp_path / "override.yaml"): reads.ABSENT}
+
+
+def test_what_is_written_does_not_count(tmp_path):
+    with reads.recorded():
+        (tmp_path / "checkpoint").write_text("1")
+        (tmp_path / "checkpoint").read_text()
+
+    assert reads.manifest() == {}
+
+
+def test_what_changes_after_it_was_read_is_an_error(file):
+    with reads.recorded():
+        file.read_text()
+    os.utime(file, (2e9, 2e9))
+
+    with pytest.raises(reads.ChangedError, match="settings"):
+        reads.manifest()
+
+
+def test_files_are_not_forgotten(file, tmp_path):
+    """What an earlier model's training read and kept may serve a later one."""
+    with reads.recorded():
+        file.read_text()
+    with reads.recorded():
+        pass
+
+    assert reads.manifest().keys() == {str(file)}
+
+
+def test_bytecode_counts_as_its_source(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    source = tmp_path / "mia_read_module.py"
+    source.write_text("DEPTH = 3\n")
+    for _ in range(2):
+        with reads.recorded():
+            importlib.import_module("mia_read_module")
+        del sys.modules["mia_read_module"]
+
+    assert list(tmp_path.glob("__pycache__/*.pyc"))
+    assert reads.manifest() == {str(source): reads.digest(str(source))}
+
+
+def test_installed_packages_and_the_system_do_not_count():
+    with reads.recorded():
+        open(pytest.__file__).close()
+        open(os.__file__).close()
+        open(reads.__file__).close()
+        open(os.devnull).close()
+
+    assert reads.manifest() == {}
+
+
+def test_file_descriptors_and_folders_do_no_harm(tmp_path):
+    with reads.recorded():
+        handle = os.open(tmp_path, os.O_RDONLY)
+        os.close(handle)
+        reader, writer = os.pipe()
+        open(reader).close()
+        os.close(writer)
+
+    assert set(reads.manifest().values()) <= {reads.ABSENT}
+
+
+def test_recording_inside_recording(file, tmp_path):
+    with reads.recorded():
+        with reads.recorded():
+            pass
+        file.read_text()
+
+    assert reads.manifest().keys() == {str(file)}
