@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_mia.dataset import Dataset
@@ -13,31 +14,64 @@ from pytest_mia.shadows import Data, Method, call_factory
 from pytest_mia.subject import Subject
 
 
-def problems(subject: Subject, settings: Settings, method: Method, data: Data | None) -> list[str]:
-    """What is wrong with the factories and with fresh models of them, each problem once.
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """A factory with the models that it gave at its first two calls.
 
-    Parameters
+    Attributes
     ----------
-    subject, settings
-        The audit; only factories that it will call are tried.
-    method
-        How models are trained and asked.
-    data
-        Records to train on, or ``None`` where these have problems of their own.
+    name
+        Its fixture.
+    factory
+        The factory; whatever the user gave, where it can't be called.
+    models
+        A fresh model of each call; empty where it can't be called.
+    """
+
+    name: str
+    factory: Any
+    models: tuple[Any, ...]
+
+
+def tried(subject: Subject, settings: Settings) -> tuple[Tried, ...]:
+    """Every factory that the audit will call, called twice.
 
     Raises
     ------
     ModelTrainingError
         When a factory raises.
     """
+    seeds = [seed_for(settings.seed, "check", call) for call in range(2)]
+    return tuple(
+        Tried(name, factory, tuple(call_factory(factory, seed) for seed in seeds) if callable(factory) else ())
+        for name, factory in _called(subject, settings)
+    )
+
+
+def problems(
+    subject: Subject, settings: Settings, method: Method, data: Data | None, factories: Sequence[Tried]
+) -> list[str]:
+    """What is wrong with the factories and with fresh models of them, each problem once.
+
+    Parameters
+    ----------
+    subject, settings
+        The audit.
+    method
+        How models are trained and asked.
+    data
+        Records to train on, or ``None`` where these have problems of their own.
+    factories
+        What was `tried`.
+    """
     found: list[str] = []
-    for name, factory in _called(subject, settings):
-        if factory is None:
-            found.append(f"{name} is missing: a callable without arguments that returns an untrained model")
-        elif not callable(factory):
-            found.append(f"{name} must be callable without arguments, got {type(factory).__name__}")
+    for each in factories:
+        if each.factory is None:
+            found.append(f"{each.name} is missing: a callable without arguments that returns an untrained model")
+        elif not each.models:
+            found.append(f"{each.name} must be callable without arguments, got {type(each.factory).__name__}")
         else:
-            found += _model_problems(name, factory, settings.seed, method, data)
+            found += _model_problems(each, method, data)
     if settings.shadows and not subject.shadow_factories:
         found.append("mia_shadow_factory is an empty list; give at least one guess of the factory, or none of the list")
     return list(dict.fromkeys(found))
@@ -51,8 +85,8 @@ def _called(subject: Subject, settings: Settings) -> list[tuple[str, Any]]:
     return list({id(factory): (name, factory) for name, factory in [*own, *guesses]}.values())
 
 
-def _model_problems(name: str, factory: Callable[[], Any], seed: int, method: Method, data: Data | None) -> list[str]:
-    first, second = (call_factory(factory, seed_for(seed, "check", call)) for call in range(2))
+def _model_problems(tried: Tried, method: Method, data: Data | None) -> list[str]:
+    name, (first, second) = tried.name, tried.models
     if first is None:
         return [f"{name} returned None; it must return a model: is a return missing?"]
     if isinstance(first, type):

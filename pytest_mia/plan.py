@@ -11,6 +11,7 @@ import numpy as np
 from pytest_mia import attacks, factories
 from pytest_mia.arrays import BoolArray
 from pytest_mia.errors import MIAUsageError
+from pytest_mia.factories import Tried
 from pytest_mia.memberships import draw_halves, independent_share
 from pytest_mia.randomness import seed_for
 from pytest_mia.settings import Settings
@@ -40,6 +41,8 @@ class Plan:
         As in `pytest_mia.observations.Observations`.
     shadows
         Shadows that attack each target.
+    tried
+        The factories, each with fresh models of it.
     """
 
     kind: str
@@ -51,6 +54,7 @@ class Plan:
     known: BoolArray
     judged: BoolArray
     shadows: int
+    tried: tuple[Tried, ...] = ()
 
     @property
     def line(self) -> str:
@@ -103,13 +107,14 @@ def make(subject: Subject, settings: Settings, method: Method, *, threshold: flo
         problems += _size_problems(records, settings, threshold)
     except MIAUsageError as error:
         problems += error.problems
-    problems += factories.problems(subject, settings, method, None if records is None else records.data)
+    tried = factories.tried(subject, settings)
+    problems += factories.problems(subject, settings, method, None if records is None else records.data, tried)
     if problems or records is None:
         raise MIAUsageError(problems)
     records = replace(records, notes=(*records.notes, *_power_note(records, settings, threshold)))
     made = _release(subject, records, settings) if subject.target is not None else _recipe(subject, records, settings)
     _refuse_empty_halves(made)
-    return made
+    return replace(made, tried=tried)
 
 
 def attack_problems(settings: Settings) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from pytest_mia import ModelTrainingError, Target
-from pytest_mia.factories import problems
+from pytest_mia.factories import problems, tried
 from pytest_mia.settings import Settings
 from pytest_mia.shadows import Data, Method
 from pytest_mia.subject import Subject
@@ -18,7 +18,8 @@ FITTED = LogisticRegression().fit(X, Y)
 
 
 def found(factory, data=DATA, shadows=7, **others):
-    return problems(Subject(factory, (X, Y), **others), Settings(shadows=shadows), METHOD, data)
+    subject, settings = Subject(factory, (X, Y), **others), Settings(shadows=shadows)
+    return problems(subject, settings, METHOD, data, tried(subject, settings))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,8 @@ def test_a_factory_is_tried_even_if_the_records_are_unfit():
 def test_a_device_that_is_not_there_is_a_problem_like_others():
     torch = pytest.importorskip("torch")
     method = Method(None, None, None, "cuda:99", None)
-    (problem,) = problems(Subject(lambda: torch.nn.Linear(2, 2), None), Settings(), method, DATA)
+    subject = Subject(lambda: torch.nn.Linear(2, 2), None)
+    (problem,) = problems(subject, Settings(), method, DATA, tried(subject, Settings()))
     assert problem.startswith("device cuda:99 is not available")
 
 
