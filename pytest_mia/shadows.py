@@ -176,10 +176,11 @@ def train_all(
     tell(1, total, seconds)
     method = replace(method, queries=first.queries)
     alone = workers == 1 or keep_models or first.device != "cpu" or seconds * (total - 1) < WORTH_A_PROCESS
+    parcels = [] if alone else _parcels(jobs[1:], method)
     others = (
-        (train_one(job, data, method, keep_model=keep_models) for job in jobs[1:])
-        if alone
-        else _in_processes(jobs[1:], data, method, min(workers, total - 1))
+        _in_processes(parcels, data, min(workers, total - 1))
+        if parcels
+        else (train_one(job, data, method, keep_model=keep_models) for job in jobs[1:])
     )
     trained = [first]
     while time.perf_counter() < deadline and (one := next(others, None)) is not None:
@@ -204,7 +205,9 @@ def train_one(job: Job, data: Data, method: Method, *, keep_model: bool = False)
             error.add_note(f"while training model {job.number} (seed {job.seed})")
             raise
         except Exception as error:
-            raise ModelTrainingError(_failure(f"model {job.number} (seed {job.seed})", error)) from None
+            raise ModelTrainingError(
+                _failure(f"model {job.number} (seed {job.seed}) could not be trained", error)
+            ) from None
     return Trained(job.number, signals, queries, adapter.device, adapter.description, model if keep_model else None)
 
 
@@ -216,10 +219,13 @@ def ask(adapter: Adapter, model: Any, data: Data, method: Method, seed: int) -> 
     Signals, int
         The signals and the number of queries that were averaged.
     """
+    everything = np.arange(len(data.labels))
 
     def query(number: int) -> Signals:
+        # Copies, since the user's code may write to them: a model would spoil what the next one is asked.
+        X, y = (None if part is None else take(part, everything) for part in (data.X, data.y))
         with seeded(seed_for(seed, "query", number)):
-            answer = adapter.answer(model, data.X, data.y)
+            answer = adapter.answer(model, X, y)
         return signals_of(checked(answer, len(data.labels)), data.labels)
 
     first = query(0)
@@ -241,14 +247,23 @@ def call_factory(factory: Callable[[], Any], seed: int) -> Any:
         try:
             return factory()
         except Exception as error:
-            raise ModelTrainingError(_failure("a model: mia_model_factory raised", error)) from None
+            raise ModelTrainingError(_failure("the model factory failed", error)) from None
 
 
-def _in_processes(jobs: Sequence[Job], data: Data, method: Method, workers: int) -> Generator[Trained, None, None]:
+def _parcels(jobs: Sequence[Job], method: Method) -> list[bytes]:
+    """The jobs as they are sent to worker processes; none where the user's functions can't leave this one."""
+    modules = pickling.test_modules()
+    try:
+        return [pickling.dumps((job, method), modules) for job in jobs]
+    except Exception:
+        # Pickling runs code of any kind, which may raise anything.
+        return []
+
+
+def _in_processes(parcels: Sequence[bytes], data: Data, workers: int) -> Generator[Trained, None, None]:
     import joblib
 
-    modules, torch = pickling.test_modules(), "torch" in sys.modules
-    parcels = [pickling.dumps((job, method), modules) for job in jobs]
+    torch = "torch" in sys.modules
     # X travels on its own, so that joblib can share large arrays among the workers instead of copying them.
     calls = (
         joblib.delayed(_unpack_and_train)(parcel, sys.path, torch, data.X, data.y, data.classes, data.labels)
@@ -288,10 +303,10 @@ def _differ(first: Signals, second: Signals) -> bool:
 
 def _failure(what: str, error: Exception) -> str:
     """One line that says what failed, then the traceback of the user's code without our own frames."""
-    ours = str(Path(__file__).parent)
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(ours)]
-    shown = "".join(traceback.format_list(frames) + traceback.format_exception_only(error))
-    return f"{what} could not be trained: {type(error).__name__}: {error}\n\nTraceback (of your code):\n{shown}"
+    ours, told = str(Path(__file__).parent), traceback.TracebackException.from_exception(error)
+    frames = [frame for frame in told.stack if not frame.filename.startswith(ours)]
+    told.stack = traceback.StackSummary.from_list(frames or told.stack)
+    return f"{what}: {type(error).__name__}: {error}\n\n{''.join(told.format())}"
 
 
 def ask_released(model: Any, data: Data, method: Method, seed: int) -> Signals:
@@ -309,4 +324,4 @@ def ask_released(model: Any, data: Data, method: Method, seed: int) -> Signals:
         except (MIAUsageError, InvalidAuditError):
             raise
         except Exception as error:
-            raise ModelTrainingError(_failure("the released model", error)) from None
+            raise ModelTrainingError(_failure("the released model could not be asked", error)) from None
