@@ -351,7 +351,7 @@ def _run_outputs(subject: Subject, settings: Settings, replay: str) -> AuditResu
     if problems:
         raise MIAUsageError(problems)
     parts, members, labels = outputs.signals(outputs.read(subject.outputs))
-    observations = recipe(stack(parts), members, labels, seed=settings.seed)
+    observations, balanced = recipe(stack(parts), members, labels, seed=settings.seed), diagnostics.balanced(members)
     context = findings.Context(
         kind="recipe",
         audited=len(labels),
@@ -359,7 +359,7 @@ def _run_outputs(subject: Subject, settings: Settings, replay: str) -> AuditResu
         models=len(parts),
         slices={},
         device="none",
-        findings=(),
+        findings=(balanced,) if balanced else (),
         notes=(),
         replay=replay,
         training_seconds=0.0,

@@ -25,6 +25,7 @@ PROJECTED = 512
 LARGEST = 1e100
 """Where the blind test cuts features off, so that their squares stay finite."""
 COARSE = 20
+FEWEST_TO_BALANCE = 20
 DIGITS = 8
 """Floats that agree to this many digits count as the same when duplicates are sought."""
 
@@ -73,6 +74,21 @@ def all_alike(signals: Signals, members: BoolArray) -> str | None:
     return (
         f"{len(values)} models trained on different halves give exactly the same answers: nothing was trained. "
         "Check that the factory returns a fresh model, and that training changes it"
+    )
+
+
+def balanced(members: BoolArray) -> str | None:
+    """The finding that every record is a member of equally many models.
+
+    Then a target's membership can be read off the others': attacks with few shadows see that, and show less than
+    there is (an AUC of 0.41 with 4 models and no leak at all, by simulation).
+    """
+    counts = members.sum(axis=0)
+    if len(counts) < FEWEST_TO_BALANCE or (counts != counts[0]).any():
+        return None
+    return (
+        f"every record is a member of exactly {counts[0]} of the {len(members)} models, so that a target's memberships "
+        "can be read off the others'. Draw each model's half by itself, without regard to the others"
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from pytest_mia.diagnostics import all_alike, blind_advantage, merge_groups, record_keys, shifted
+from pytest_mia.diagnostics import all_alike, balanced, blind_advantage, merge_groups, record_keys, shifted
 from pytest_mia.signals import Signals
 
 rng = np.random.default_rng(0)
@@ -83,6 +83,23 @@ class TestAllAlike:
     @pytest.mark.parametrize("members", [members[:1], members[[0, 0]]])
     def test_models_on_one_half_must_answer_alike(self, members):
         assert all_alike(Signals(confidence=np.zeros((len(members), 30))), members) is None
+
+
+class TestBalanced:
+    def test_every_record_in_half_of_the_models(self):
+        members = np.argsort(rng.random((6, 50)), axis=0) < 3
+        assert balanced(members).startswith("every record is a member of exactly 3 of the 6 models")
+
+    def test_pairs_of_models_that_share_all_records(self):
+        members = rng.random((4, 50)) < 0.5
+        assert balanced(np.concatenate([members, ~members]))
+
+    @pytest.mark.parametrize("models", [4, 64])
+    def test_independent_halves(self, models):
+        assert balanced(rng.random((models, 50)) < 0.5) is None
+
+    def test_a_handful_of_records_may_be_balanced_by_chance(self):
+        assert balanced(np.eye(4, dtype=bool)) is None
 
 
 def sides(records, shift=0.0, columns=5):
