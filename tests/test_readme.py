@@ -1,0 +1,233 @@
+"""The README: every block of code is run, what it shows is what comes out, and its tables are those of the code."""
+
+import ast
+import configparser
+import dataclasses
+import inspect
+import os
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import pytest_mia
+from pytest_mia import AuditResult, TorchTraining, attacks, plugin
+from pytest_mia.settings import Settings
+from pytest_mia.statistics import records_to_pass
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FILE = re.compile(r"# (\S+\.(?:py|ini))\n")
+DECIMAL = re.compile(r"-?\d+\.\d+")
+
+
+@dataclass(frozen=True)
+class Block:
+    language: str
+    text: str
+
+    @property
+    def file(self):
+        """The file that the block holds, by its first line."""
+        match = FILE.match(self.text)
+        return None if match is None else match[1]
+
+    @property
+    def commands(self):
+        return [line[2:] for line in self.text.splitlines() if line.startswith("$ ")]
+
+    @property
+    def shown(self):
+        return [line for line in self.text.splitlines() if not line.startswith("$ ") and line != "..."]
+
+
+SECTIONS = {part.partition("\n")[0]: part.partition("\n")[2] for part in README.split("\n## ")[1:]}
+BLOCKS = {
+    title: [Block(*found) for found in re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)]
+    for title, text in SECTIONS.items()
+}
+CLONE = "From a clone, two commands"
+RUN = [title for title, blocks in BLOCKS.items() if blocks and title != CLONE]
+
+
+def rows(title):
+    """The cells of all table rows of a section, headings left out."""
+    lines = [line for line in SECTIONS[title].splitlines() if line.startswith("|")]
+    kept = [
+        line
+        for place, line in enumerate(lines)
+        if not line.startswith("|---") and not "".join(lines[place + 1 : place + 2]).startswith("|---")
+    ]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in kept]
+
+
+def run(folder, *command):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    return subprocess.run(
+        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def is_shown(line, output):
+    """Whether a line stands in the output, measured figures (those of three decimals) within 0.05."""
+    words, numbers = _parts(line)
+    for words_there, numbers_there in map(_parts, output.splitlines()):
+        pairs = zip(numbers, numbers_there, strict=False)
+        if words in words_there and all(abs(float(a) - float(b)) < 0.05 for a, b in pairs if len(a) > len("0.00")):
+            return True
+    return False
+
+
+def _parts(line):
+    """A line with # for its decimal numbers, and those."""
+    return DECIMAL.sub("#", " ".join(line.split())), DECIMAL.findall(line)
+
+
+def check_output(expected, output):
+    missing = [line for line in expected if not is_shown(line, output)]
+    assert not missing, f"the README shows {missing}, the run gave\n{output}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("title", RUN)
+def test_blocks_do_what_they_show(title, tmp_path):
+    output = ""
+    for block in BLOCKS[title]:
+        if block.file is not None:
+            (tmp_path / block.file).write_text(block.text, encoding="utf-8")
+        elif block.language == "python":
+            (tmp_path / "script.py").write_text(block.text, encoding="utf-8")
+            done = run(tmp_path, "-W", "error", "script.py")
+            assert done.returncode == 0, done.stderr
+            output = done.stdout
+        elif block.language == "text":
+            check_output(block.shown, output)
+        else:
+            (command,) = block.commands
+            done = run(tmp_path, "-m", *shlex.split(command))
+            assert done.returncode == ("failed" in block.shown[-1]), done.stdout + done.stderr
+            check_output(block.shown, done.stdout)
+
+
+def test_all_blocks_are_of_kinds_that_are_run():
+    assert {block.language for blocks in BLOCKS.values() for block in blocks} == {"python", "ini", "console", "text"}
+    assert README.count("```") == 2 * sum(map(len, BLOCKS.values()))
+
+
+def test_the_first_command_installs_the_package_and_runs_the_examples():
+    install, job = _commands()[0]
+    extra = re.search(r"-e '\.\[(\w+)\]'", install)[1]
+
+    assert "torch == 2.13.0" in _ini("setup.cfg")["options.extras_require"][extra]
+    pytest_there, *arguments = shlex.split(job)
+    assert pytest_there == ".venv/bin/pytest"
+    assert "6 tests collected" in run(ROOT, "-m", "pytest", *arguments, "--collect-only", "-q").stdout
+
+
+def test_the_second_command_runs_what_ci_runs():
+    assert _commands()[1] == [".venv/bin/pip install tox", ".venv/bin/tox"]
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert re.search(r'env/bin/pip" install .*\btox\n.*env/bin/tox"', ci)
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    assert _ini("tox.ini")["tox"]["env_list"] == "lint, types, coverage"
+
+
+def _commands():
+    """What the two commands do in a virtual environment that they make."""
+    chains = [command.split(" && ") for block in BLOCKS[CLONE] for command in block.commands]
+    assert [chain[0] for chain in chains] == ["python3 -m venv .venv"] * 2
+    return [chain[1:] for chain in chains]
+
+
+def _ini(name):
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / name, encoding="utf-8")
+    return parser
+
+
+def test_the_table_of_options_is_that_of_the_code():
+    shown = {option.strip("`"): default for option, _, default in rows("Options")}
+    help_text = subprocess.run(
+        [sys.executable, "-m", "pytest", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+
+    assert list(shown) == [
+        option.replace("=", " ") for option in re.findall(r"^  (--mia-\S+)", help_text, re.MULTILINE)
+    ]
+    words = {"None": ("none", "all that fit", "one per core", "1, and 16 when answers vary"), "False": ("off",)}
+    for row, default in zip(dataclasses.fields(Settings), shown.values(), strict=False):
+        assert default in words.get(str(row.default), (str(row.default),)), row.name
+
+
+def test_all_but_three_options_are_settings():
+    assert len(rows("Options")) == len(dataclasses.fields(Settings)) + 3
+
+
+def test_the_tables_of_fixtures_are_those_of_the_plugin():
+    names = [re.match(r"`(\w+)", row[0])[1] for row in rows("Fixtures")]
+
+    assert names[: len(plugin.OVERRIDDEN)] == list(plugin.OVERRIDDEN)
+    assert sorted(names[len(plugin.OVERRIDDEN) :]) == sorted(plugin.PROVIDED)
+
+
+@pytest.mark.parametrize("call", re.findall(r"^\| `(assert_\w+\(.*?\))`", SECTIONS["Fixtures"], re.MULTILINE))
+def test_gates_take_what_their_row_says(call):
+    name, _, arguments = call.rstrip(")").partition("(")
+    keywords = dict(each.split("=") for each in arguments.split(", ") if "=" in each)
+    parameters = inspect.signature(getattr(AuditResult, name)).parameters.values()
+
+    assert {name: ast.literal_eval(default) for name, default in keywords.items()} == {
+        each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY
+    }
+
+
+def test_the_defaults_of_torch_training_are_its_own():
+    epochs, size, optimizer, lr = re.search(
+        r"TorchTraining\(epochs=(\d+), batch_size=(\d+), optimizer=\"(\w+)\", lr=([\d.]+)", README
+    ).groups()
+
+    assert TorchTraining() == TorchTraining(epochs=int(epochs), batch_size=int(size), optimizer=optimizer, lr=float(lr))
+
+
+def test_the_table_of_attacks_is_the_registry():
+    shown = {attack for row in rows("Attacks") for attack in re.findall(r"`(\w+)`", row[0])}
+    shown |= {f"{attack}_centred" for row in rows("Attacks") for attack in re.findall(r"`(\w+)` \*", row[0])}
+
+    assert shown == {attack.name for attack in attacks.ATTACKS}
+
+
+def test_the_table_of_repairs_is_that_of_its_benchmark():
+    cases = runpy.run_path(str(ROOT / "benchmarks" / "repairs.py"))["CASES"]
+
+    assert [row[:2] for row in rows("What repairs a leak")] == [[case.name, case.answers] for case in cases]
+
+
+@pytest.mark.parametrize(("shown", "targets"), [(650, 8), (320, 16), (160, 32), (2500, 1)])
+def test_sample_sizes(shown, targets):
+    assert f"{shown:,}" in SECTIONS["Statistics"]
+    assert records_to_pass(0.05, targets=targets, alpha=0.05) == pytest.approx(shown, rel=0.02)
+
+
+def test_the_table_of_modules_names_every_file():
+    shown = set()
+    for cell, what in rows("Architecture"):
+        names = re.findall(r"`([\w/]+)`", cell)
+        folder = names[0] if names and names[0].endswith("/") else ""
+        shown |= {folder + name for name in re.findall(r"`(\w+)`", what)} if folder else set(names)
+    package = Path(pytest_mia.__file__).parent
+
+    assert shown == {
+        str(path.relative_to(package).with_suffix("").as_posix())
+        for path in package.rglob("*.py")
+        if path.stem != "__init__"
+    }
+
+
+def test_links_to_files_lead_somewhere():
+    for name in re.findall(r"`((?:examples|benchmarks|tests)/[\w./]*|\w+\.md|\.ci/run)`", README):
+        assert (ROOT / name).exists(), name
