@@ -7,6 +7,8 @@ itself is dropped unless it is asked for.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib
 import math
 import sys
@@ -20,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia import pickling
+from pytest_mia import pickling, reads
 from pytest_mia.answers import checked
 from pytest_mia.arrays import BoolArray, IntArray
 from pytest_mia.dataset import take
@@ -28,6 +30,7 @@ from pytest_mia.errors import InvalidAuditError, MIAUsageError, ModelTrainingErr
 from pytest_mia.models import Adapter, adapter_for
 from pytest_mia.randomness import seed_for, seeded, single_threaded
 from pytest_mia.signals import Signals, mean, signals_of
+from pytest_mia.slots import UNCACHED, Cache, Slot
 
 Progress = Callable[[int, int, float], None]
 """Told of (models done, models in all, seconds since the start)."""
@@ -116,6 +119,10 @@ class Trained:
         Where and how it was trained.
     model
         The model itself, where it was asked for.
+    seconds
+        What training and asking it took.
+    cached
+        Whether it was trained by an earlier run, or by another process.
     """
 
     number: int
@@ -124,6 +131,8 @@ class Trained:
     device: str
     description: str
     model: Any = None
+    seconds: float = 0.0
+    cached: bool = False
 
 
 def train_all(
@@ -135,8 +144,9 @@ def train_all(
     progress: Progress | None = None,
     keep_models: bool = False,
     deadline: float = math.inf,
+    cache: Cache = UNCACHED,
 ) -> list[Trained]:
-    """Train every model and ask it about every record.
+    """Train every model that is in no cache, and ask it about every record.
 
     The first model is trained in this process: it shows early what is wrong, tells the time that the others will
     take, and whether answers vary. The others follow here when they are quick, or in parallel processes.
@@ -150,11 +160,13 @@ def train_all(
     workers
         Processes to use at the most.
     progress
-        Told after each model.
+        Told before and after each model; models from the cache don't count.
     keep_models
         Keep the models; they are then all trained in this process.
     deadline
         Time, by ``time.perf_counter``, after which no more models are waited for; the first one always is.
+    cache
+        Where models that were trained before are found, and others are kept.
 
     Returns
     -------
@@ -168,30 +180,60 @@ def train_all(
     InvalidAuditError
         When a model answers with NaN.
     """
-    start, total = time.perf_counter(), len(jobs)
-    tell = progress or _silent
-    tell(0, total, 0.0)
-    first = train_one(jobs[0], data, method, keep_model=keep_models)
-    seconds = time.perf_counter() - start
-    tell(1, total, seconds)
+    start, tell = time.perf_counter(), progress or _silent
+    slot, train = cache.slots(jobs[:1], method)[0], functools.partial(train_one, data=data, keep_model=keep_models)
+    first = slot.load()
+    if first is None:
+        tell(0, len(jobs), 0.0)
+        first = slot.obtain(functools.partial(train, jobs[0], method=method), wait=math.inf)
+    assert first is not None, "a slot that is waited for without an end gives a model"
     method = replace(method, queries=first.queries)
-    alone = workers == 1 or keep_models or first.device != "cpu" or seconds * (total - 1) < WORTH_A_PROCESS
-    parcels = [] if alone else _parcels(jobs[1:], method)
-    others = (
-        _in_processes(parcels, data, min(workers, total - 1))
-        if parcels
-        else (train_one(job, data, method, keep_model=keep_models) for job in jobs[1:])
-    )
-    trained = [first]
+    slots = cache.slots(jobs[1:], method)
+    found = [slot.load() for slot in slots]
+    missing = [(job, slot) for job, slot, one in zip(jobs[1:], slots, found, strict=True) if one is None]
+    trained = [first, *(one for one in found if one is not None)]
+    new = int(not first.cached)
+    total = new + len(missing)
+    tell(new, total, time.perf_counter() - start)
+    alone = workers == 1 or keep_models or first.device != "cpu" or first.seconds * len(missing) < WORTH_A_PROCESS
+    parcels = [] if alone else _parcels(missing, method)
+    others = _obtained(missing, parcels, functools.partial(train, method=method), data, workers, deadline)
     while time.perf_counter() < deadline and (one := next(others, None)) is not None:
         trained.append(one)
-        tell(len(trained), total, time.perf_counter() - start)
+        new += 1
+        tell(new, total, time.perf_counter() - start)
     others.close()
     return sorted(trained, key=lambda one: one.number)
 
 
+def _obtained(
+    missing: Sequence[tuple[Job, Slot]],
+    parcels: Sequence[bytes],
+    train: Callable[[Job], Trained],
+    data: Data,
+    workers: int,
+    deadline: float,
+) -> Generator[Trained, None, None]:
+    """Models that are trained here or in parallel; at last those that other processes were training meanwhile."""
+    here = (slot.obtain(functools.partial(train, job), wait=0.0) for job, slot in missing)
+    models = _in_processes(parcels, data, min(workers, len(missing))) if parcels else here
+    obtained = set()
+    with contextlib.closing(models):
+        for one in models:
+            if one is not None:
+                obtained.add(one.number)
+                yield one
+    for job, slot in missing:
+        if job.number not in obtained:
+            one = slot.obtain(functools.partial(train, job), wait=max(0.0, deadline - time.perf_counter()))
+            if one is None:
+                return
+            yield one
+
+
 def train_one(job: Job, data: Data, method: Method, *, keep_model: bool = False) -> Trained:
     """Train one model and ask it about every record; the user's global generators stay as they were."""
+    start = time.perf_counter()
     with seeded(job.seed), single_threaded():
         try:
             model = job.factory()
@@ -208,7 +250,9 @@ def train_one(job: Job, data: Data, method: Method, *, keep_model: bool = False)
             raise ModelTrainingError(
                 _failure(f"model {job.number} (seed {job.seed}) could not be trained", error)
             ) from None
-    return Trained(job.number, signals, queries, adapter.device, adapter.description, model if keep_model else None)
+    kept = model if keep_model else None
+    seconds = time.perf_counter() - start
+    return Trained(job.number, signals, queries, adapter.device, adapter.description, kept, seconds)
 
 
 def ask(adapter: Adapter, model: Any, data: Data, method: Method, seed: int) -> tuple[Signals, int]:
@@ -250,17 +294,17 @@ def call_factory(factory: Callable[[], Any], seed: int) -> Any:
             raise ModelTrainingError(_failure("the model factory failed", error)) from None
 
 
-def _parcels(jobs: Sequence[Job], method: Method) -> list[bytes]:
+def _parcels(missing: Sequence[tuple[Job, Slot]], method: Method) -> list[bytes]:
     """The jobs as they are sent to worker processes; none where the user's functions can't leave this one."""
     modules = pickling.test_modules()
     try:
-        return [pickling.dumps((job, method), modules) for job in jobs]
+        return [pickling.dumps((job, slot, method), modules) for job, slot in missing]
     except Exception:
         # Pickling runs code of any kind, which may raise anything.
         return []
 
 
-def _in_processes(parcels: Sequence[bytes], data: Data, workers: int) -> Generator[Trained, None, None]:
+def _in_processes(parcels: Sequence[bytes], data: Data, workers: int) -> Generator[Trained | None, None, None]:
     import joblib
 
     torch = "torch" in sys.modules
@@ -281,13 +325,17 @@ def _in_processes(parcels: Sequence[bytes], data: Data, workers: int) -> Generat
 
 def _unpack_and_train(
     parcel: bytes, path: list[str], torch: bool, X: Any, y: Any, classes: Any, labels: IntArray
-) -> Trained:
+) -> Trained | None:
     sys.path[:] = path
     if torch:
         # A factory may import it inside, where it would be too late for its generators to be seeded.
         importlib.import_module("torch")
-    job, method = pickling.loads(parcel)
-    return train_one(job, Data(X, y, classes, labels), method)
+    with reads.recorded():
+        job, slot, method = pickling.loads(parcel)
+    trained: Trained | None = slot.obtain(
+        functools.partial(train_one, job, Data(X, y, classes, labels), method), wait=0.0
+    )
+    return trained
 
 
 def _silent(_done: int, _total: int, _seconds: float) -> None:

@@ -106,9 +106,9 @@ class TestTimeLimit:
         from pytest_mia import shadows
 
         seen = iter(range(100))
-        # A clock that strikes at each look: the sixth model is the last one.
+        # A clock that strikes at each look, several times a model.
         monkeypatch.setattr(shadows.time, "perf_counter", lambda: float(next(seen)))
-        result = pytest_mia.audit(DecisionTreeClassifier, noise, shadows=15, time_limit=11.5, jobs=1)
+        result = pytest_mia.audit(DecisionTreeClassifier, noise, shadows=15, time_limit=24.5, jobs=1)
         monkeypatch.undo()
         assert 4 <= result.models < 16
         assert result.shadows == result.models - 1
