@@ -339,6 +339,7 @@ def _context(made: Plan, trained: Sequence[Trained], *, looks: int, replay: str,
         replay=replay,
         training_seconds=time.perf_counter() - start,
         looks=looks,
+        shift=made.records.shift,
     )
 
 

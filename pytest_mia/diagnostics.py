@@ -67,9 +67,9 @@ def all_alike(signals: Signals, members: BoolArray) -> str | None:
     never count: models that are always right agree in them.
     """
     values = signals.confidence
-    if values is None or len(values) < 2 or not (members[0] != members[1:]).any():
+    if values is None or len(values) < 2 or not (members[0] != members[1:]).any() or (values != values[0]).any():
         return None
-    if (values != values[0]).any() or 1 < len(np.unique(values)) <= COARSE:
+    if not _constant(signals) and len(np.unique(values)) <= COARSE:
         return None
     return (
         f"{len(values)} models trained on different halves give exactly the same answers: nothing was trained. "
@@ -90,6 +90,12 @@ def balanced(members: BoolArray) -> str | None:
         f"every record is a member of exactly {counts[0]} of the {len(members)} models, so that a target's memberships "
         "can be read off the others'. Draw each model's half by itself, without regard to the others"
     )
+
+
+def _constant(signals: Signals) -> bool:
+    """Whether the first model shows the same probabilities, whatever the record; losses show none."""
+    shown = signals.shown if signals.shown is not None else signals.confidence
+    return shown is not None and bool((shown[0] == shown[0][:1]).all())
 
 
 def blind_advantage(X: Any, y: Any, members: BoolArray, seed: int) -> tuple[float, float]:
@@ -119,18 +125,22 @@ def blind_advantage(X: Any, y: Any, members: BoolArray, seed: int) -> tuple[floa
     return min(1.0, 2 * float(np.median([p for p, _ in tests]))), float(np.mean([advantage for _, advantage in tests]))
 
 
-def shifted(X: Any, y: Any, members: BoolArray, *, seed: int, limit: float) -> str | None:
-    """The finding that members and non-members differ by themselves by more than half of the limit."""
+def shift(X: Any, y: Any, members: BoolArray, *, seed: int) -> float:
+    """How far members and non-members differ by themselves: their `blind_advantage`, or 0 where it may be chance."""
     with single_threaded(), warnings.catch_warnings():
         # What scikit-learn has to say about the features concerns a model that nobody will see.
         warnings.simplefilter("ignore")
         p, advantage = blind_advantage(X, y, members, seed)
-    if p >= BLIND_LEVEL or advantage <= limit / 2:
+    return max(advantage, 0.0) if p < BLIND_LEVEL else 0.0
+
+
+def shift_finding(advantage: float, limit: float) -> str | None:
+    """The finding that members and non-members differ by themselves by more than half of the limit."""
+    if advantage <= limit / 2:
         return None
     return (
-        f"members and non-members can be told apart without any model (advantage {advantage:.3f}, p = {p:.2g}): they "
-        "come from different sources, so the audit would measure that difference. Draw both sides at random from the "
-        "same records"
+        f"members and non-members can be told apart without any model (advantage {advantage:.3f}): they come from "
+        "different sources, so the audit would measure that difference. Draw both sides at random from the same records"
     )
 
 

@@ -46,6 +46,7 @@ class Context:
     replay: str
     training_seconds: float
     looks: int = 1
+    shift: float = 0.0
 
 
 def find(fitting: Sequence[Attack], observations: Observations, context: Context, settings: Settings) -> AuditResult:
@@ -89,6 +90,7 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
         notes=context.notes,
         replay=context.replay,
         looks=context.looks,
+        shift=context.shift,
         inconclusive=settings.inconclusive,
     )
 

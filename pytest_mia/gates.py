@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pytest_mia import bounds, verdict
+from pytest_mia import bounds, diagnostics, verdict
 from pytest_mia.curves import FALSE_POSITIVE_RATES
 from pytest_mia.errors import (
     InconclusiveAuditError,
@@ -21,6 +21,9 @@ from pytest_mia.errors import (
 )
 from pytest_mia.results import AuditResult, Interval, Selected
 from pytest_mia.statistics import epsilon_lower_bound, measurable, rate_bounds
+
+DEFAULT_LIMIT = 0.05
+"""Advantage by which a shift between members and non-members is weighed where the limit is no advantage."""
 
 RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "threshold": ("a number above 0 and at most 1", lambda value: 0 < value <= 1),
@@ -38,7 +41,9 @@ def membership_advantage(
     """Judge TPR - FPR, overall and in every part of one slice; see `AuditResult.assert_membership_advantage_below`."""
     check(threshold=threshold, confidence=confidence)
     _check_slice(result, by)
-    result = _at_confidence(result, confidence)
+    if by is not None or confidence is not None:
+        result = _shared(result, confidence or result.advantage.confidence, by)
+    result = _weighed(result, threshold)
     others = [(attack.name, attack.advantage) for attack in result.attacks]
     parts = [(f"{part.by}={part.value}", part.advantage) for part in result.slices if part.by == by]
     return _judge(result, "membership_advantage", threshold, result.advantage, others, parts)
@@ -56,9 +61,9 @@ def tpr(
         (attack.name, _rate_interval(Selected(attack.name, attack.tail_counts[rate]), levels.other_low, levels))
         for attack in result.attacks
     ]
-    result = dataclasses.replace(result, attack=tail.attack)
+    result = _weighed(dataclasses.replace(result, attack=tail.attack), DEFAULT_LIMIT)
     nonmembers = sum(tail.counts.nonmembers)
-    if not measurable(at_fpr, nonmembers):
+    if not result.findings and not measurable(at_fpr, nonmembers):
         reason = f"an FPR of {rate} needs {math.ceil(10 / at_fpr):,} non-members, there are {nonmembers:,}"
         return _closed(result, f"tpr_at_fpr_{rate}", threshold, interval, "inconclusive", [reason])
     return _judge(result, f"tpr_at_fpr_{rate}", threshold, interval, others, [])
@@ -69,10 +74,10 @@ def epsilon(
 ) -> AuditResult:
     """Compare a claimed epsilon with the measured lower bound; see `AuditResult.assert_epsilon_below`."""
     check(epsilon=claimed, delta=delta, confidence=confidence)
-    confidence = confidence or result.advantage.confidence
-    looks = [result.selected, *(tail.counts for tail in result.tails.values())]
-    alpha = (1 - confidence) / len(looks)
-    low = max(epsilon_lower_bound(counts, delta=delta, alpha=alpha) for counts in looks)
+    confidence, result = confidence or result.advantage.confidence, _weighed(result, DEFAULT_LIMIT)
+    guesses = [result.selected, *(tail.counts for tail in result.tails.values())]
+    alpha = (1 - confidence) / (len(guesses) * result.looks)
+    low = max(epsilon_lower_bound(counts, delta=delta, alpha=alpha) for counts in guesses)
     interval = Interval(low, low, math.inf, confidence)
     outcome = "invalid" if result.findings else "leak" if low > claimed else "pass"
     reasons = {"leak": [f"a training with epsilon {claimed:g} (delta {delta:g}) can't leak that much"], "pass": []}
@@ -128,6 +133,12 @@ def check(**arguments: Any) -> None:
         raise MIAUsageError(problems)
 
 
+def _weighed(result: AuditResult, limit: float) -> AuditResult:
+    """The result with the finding that its sides differ too much by themselves for this limit, if they do."""
+    finding = diagnostics.shift_finding(result.shift, limit)
+    return dataclasses.replace(result, findings=(*result.findings, finding)) if finding else result
+
+
 def _check_slice(result: AuditResult, by: str | None) -> None:
     __tracebackhide__ = True
     known = sorted({part.by for part in result.slices})
@@ -135,10 +146,10 @@ def _check_slice(result: AuditResult, by: str | None) -> None:
         raise MIAUsageError(f"by must name a slice of the dataset ({', '.join(known) or 'it has none'}), got {by!r}")
 
 
-def _at_confidence(result: AuditResult, confidence: float | None) -> AuditResult:
-    if confidence is None or confidence == result.advantage.confidence:
-        return result
-    levels = bounds.levels(confidence, attacks=len(result.attacks), looks=result.looks)
+def _shared(result: AuditResult, confidence: float, by: str | None) -> AuditResult:
+    """The result with its bounds at this confidence, whose error all attacks and all parts of the slice share."""
+    parts = sum(part.by == by for part in result.slices)
+    levels = bounds.levels(confidence, attacks=len(result.attacks) + parts, looks=result.looks)
     return dataclasses.replace(
         result,
         advantage=bounds.selected_interval(result.selected, levels),
@@ -147,15 +158,7 @@ def _at_confidence(result: AuditResult, confidence: float | None) -> AuditResult
             for attack in result.attacks
         ),
         slices=tuple(
-            dataclasses.replace(
-                part,
-                advantage=bounds.other_interval(
-                    part.counts,
-                    bounds.levels(
-                        confidence, attacks=1 + sum(each.by == part.by for each in result.slices), looks=result.looks
-                    ),
-                ),
-            )
+            dataclasses.replace(part, advantage=bounds.other_interval(part.counts, levels)) if part.by == by else part
             for part in result.slices
         ),
     )

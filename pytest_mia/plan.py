@@ -19,7 +19,6 @@ from pytest_mia.shadows import Job, Method
 from pytest_mia.statistics import least_records, least_records_to_pass, records_to_pass
 from pytest_mia.subject import Records, Subject, gather
 
-DEFAULT_LIMIT = 0.05
 ANY_LIMIT = 1e-6
 
 
@@ -43,6 +42,8 @@ class Plan:
         Shadows that attack each target.
     tried
         The factories, each with fresh models of it.
+    outlook
+        What to expect of a model without any leak, where it isn't a pass.
     """
 
     kind: str
@@ -55,12 +56,15 @@ class Plan:
     judged: BoolArray
     shadows: int
     tried: tuple[Tried, ...] = ()
+    outlook: tuple[str, ...] = ()
 
     @property
     def line(self) -> str:
         """What is about to be done, and what it can't decide, in one line."""
         rows = f"{self.records.audited:,} records"
-        return "; ".join([f"{len(self.jobs)} models to train, {self.kind} of {rows}", *self.records.notes])
+        return "; ".join(
+            [f"{len(self.jobs)} models to train, {self.kind} of {rows}", *self.outlook, *self.records.notes]
+        )
 
     @property
     def in_order(self) -> bool:
@@ -103,7 +107,7 @@ def make(subject: Subject, settings: Settings, method: Method, *, threshold: flo
         # Nobody would train on further records.
         subject = replace(subject, dataset=None, shadow_dataset=None)
     try:
-        records = gather(subject, seed=settings.seed, limit=threshold or DEFAULT_LIMIT)
+        records = gather(subject, seed=settings.seed)
         problems += _size_problems(records, settings, threshold)
     except MIAUsageError as error:
         problems += error.problems
@@ -111,10 +115,9 @@ def make(subject: Subject, settings: Settings, method: Method, *, threshold: flo
     problems += factories.problems(subject, settings, method, None if records is None else records.data, tried)
     if problems or records is None:
         raise MIAUsageError(problems)
-    records = replace(records, notes=(*records.notes, *_power_note(records, settings, threshold)))
     made = _release(subject, records, settings) if subject.target is not None else _recipe(subject, records, settings)
     _refuse_empty_halves(made)
-    return replace(made, tried=tried)
+    return replace(made, tried=tried, outlook=_outlook(records, settings, threshold))
 
 
 def attack_problems(settings: Settings) -> list[str]:
@@ -234,23 +237,23 @@ def _size_problems(records: Records, settings: Settings, threshold: float | None
     ]
 
 
-def _power_note(records: Records, settings: Settings, threshold: float | None) -> list[str]:
+def _outlook(records: Records, settings: Settings, threshold: float | None) -> tuple[str, ...]:
     """What to expect of a model without any leak, where it isn't a pass."""
     if threshold is None:
-        return []
+        return ()
     size, targets = _sides(records, settings)
     alpha = 1 - settings.confidence
     least = least_records_to_pass(threshold, targets=targets, alpha=alpha)
     if size < least:
         needed = f"however little it leaks; {least} are needed"
-        return [f"no model can pass at {threshold:g} with {_counted(size, records)}, {needed}"]
+        return (f"no model can pass at {threshold:g} with {_counted(size, records)}, {needed}",)
     likely = records_to_pass(threshold, targets=targets, alpha=alpha)
     if size < likely:
-        return [
+        return (
             f"even a model without any leak may fail to pass at {threshold:g} with {_counted(size, records)}; "
-            f"with {likely} it passes four times in five, if the attack flags half of them"
-        ]
-    return []
+            f"with {likely} it passes four times in five, if the attack flags half of them",
+        )
+    return ()
 
 
 def _refuse_empty_halves(made: Plan) -> None:

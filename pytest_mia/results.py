@@ -163,6 +163,9 @@ class AuditResult:
         The exact command, or call, that repeats the audit.
     looks
         How often the audit could have stopped early, for which its lower bounds are corrected.
+    shift
+        Advantage with which members and non-members of a release can be told apart without any model; beyond half of
+        the limit it makes a verdict *invalid*.
     inconclusive
         What a gate does when the data can't decide: "fail", "warn" or "skip".
     test, metric, threshold, verdict, reasons
@@ -190,6 +193,7 @@ class AuditResult:
     notes: tuple[str, ...] = ()
     replay: str = ""
     looks: int = 1
+    shift: float = 0.0
     inconclusive: str = "fail"
     test: str = ""
     metric: str = "membership_advantage"

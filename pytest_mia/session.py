@@ -62,7 +62,6 @@ class Session:
             The only one to share with when the subject can't be told by its content.
         """
         from pytest_mia import auditing
-        from pytest_mia.plan import DEFAULT_LIMIT
 
         def make() -> AuditResult:
             with progress:
@@ -70,9 +69,8 @@ class Session:
                     subject, settings, progress=progress, announce=progress.announce, replay=replay, threshold=threshold
                 )
 
-        # Whether members and non-members of a release differ too much by themselves is weighed against the limit.
         # An audit that may stop early stops by its limit.
-        limit = threshold if settings.early_stop else None if subject.target is None else threshold or DEFAULT_LIMIT
+        limit = threshold if settings.early_stop else None
         return self._once(("audit", limit), subject, settings, owner, make)
 
     def shadow_models(

@@ -32,4 +32,4 @@ def looks(models: int) -> tuple[int, ...]:
 def leaks(result: AuditResult, threshold: float) -> bool:
     """Whether the lower bound of any attack is above the limit; never for an audit that isn't valid."""
     lows = [result.advantage.low, *(attack.advantage.low for attack in result.attacks)]
-    return not result.findings and max(lows) > threshold
+    return not result.findings and result.shift <= threshold / 2 and max(lows) > threshold

@@ -70,6 +70,8 @@ class Records:
         Values of each slice on the audited records.
     findings, notes
         What was found on the way.
+    shift
+        Advantage with which members and non-members of a release can be told apart without any model.
     """
 
     data: Data
@@ -79,9 +81,10 @@ class Records:
     slices: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     findings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    shift: float = 0.0
 
 
-def gather(subject: Subject, *, seed: int, limit: float) -> Records:
+def gather(subject: Subject, *, seed: int) -> Records:
     """Check and put together the records of an audit.
 
     Parameters
@@ -90,8 +93,6 @@ def gather(subject: Subject, *, seed: int, limit: float) -> Records:
         What is audited.
     seed
         The audit's seed.
-    limit
-        The threshold that the audit is for, against which a shift between members and non-members is weighed.
 
     Raises
     ------
@@ -101,12 +102,11 @@ def gather(subject: Subject, *, seed: int, limit: float) -> Records:
     given = _given(subject)
     audited = given["mia_dataset"] if subject.target is None else joined(given[MEMBERS], given[NONMEMBERS])
     _refuse(_problems("mia_target", audited, subject) if subject.target is not None else ())
-    members, findings, notes = None, list[str](), list[str]()
+    members, findings, notes, shift = None, list[str](), list[str](), 0.0
     if subject.target is not None:
         members = np.repeat([True, False], [dataset.count(given[side].X) for side in (MEMBERS, NONMEMBERS)])
         audited, members, findings, notes = _without_twins(audited, members)
-        shift = diagnostics.shifted(audited.X, audited.y, members, seed=seed, limit=limit)
-        findings += [shift] if shift else []
+        shift = diagnostics.shift(audited.X, audited.y, members, seed=seed)
     extra = _extra(subject, given, audited)
     everything = audited if extra is None else joined(audited, extra)
     groups, note = _groups(everything)
@@ -122,6 +122,7 @@ def gather(subject: Subject, *, seed: int, limit: float) -> Records:
         {} if audited.slices is None else {name: audited.slices[name] for name in audited.slices},
         tuple(findings),
         (*notes, *note),
+        shift,
     )
 
 

@@ -6,8 +6,13 @@ import pytest
 import torch
 from scipy import sparse
 
-from pytest_mia.diagnostics import all_alike, balanced, blind_advantage, merge_groups, record_keys, shifted
+from pytest_mia.diagnostics import all_alike, balanced, blind_advantage, merge_groups, record_keys, shift, shift_finding
 from pytest_mia.signals import Signals
+
+
+def shifted(X, y, members, *, seed, limit):
+    return shift_finding(shift(X, y, members, seed=seed), limit)
+
 
 rng = np.random.default_rng(0)
 X = np.array([[1.0, 0.0], [0.1 + 0.2, 2.0], [1.0, 0.0], [0.3, 2.0], [1.0, 1e-30], [np.nan, 1.0], [np.nan, 1.0]])

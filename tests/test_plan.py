@@ -156,14 +156,14 @@ class TestSizes:
         ],
     )
     def test_what_can_be_expected_is_said_before_training(self, threshold, note):
-        assert planned(threshold=threshold).records.notes == note
+        assert planned(threshold=threshold).outlook == note
 
     def test_a_size_at_which_luck_decides(self):
-        (note,) = planned(threshold=0.1).records.notes
+        (note,) = planned(threshold=0.1).outlook
         assert note.startswith("even a model without any leak may fail to pass at 0.1 with 60 records; with ")
 
     def test_more_confidence_needs_more(self):
-        (note,) = planned(threshold=0.02, confidence=0.99).records.notes
+        (note,) = planned(threshold=0.02, confidence=0.99).outlook
         assert int(note.split()[-3]) > 149
 
 

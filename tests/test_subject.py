@@ -11,7 +11,7 @@ X, Y = rng.normal(size=(60, 2)), np.arange(60) % 2
 
 def gathered(**parts):
     given = {"model_factory": object, "dataset": None} | parts
-    return gather(Subject(**given), seed=0, limit=0.05)
+    return gather(Subject(**given), seed=0)
 
 
 def problems(**parts):
