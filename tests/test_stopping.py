@@ -121,5 +121,5 @@ class TestTimeLimit:
             time.sleep(0.6)
             return DecisionTreeClassifier()
 
-        result = pytest_mia.audit(slow, noise, shadows=31, time_limit=4, jobs=2)
-        assert 4 <= result.models < 32
+        result = pytest_mia.audit(slow, noise, shadows=99, time_limit=15, jobs=2)
+        assert 4 <= result.models < 100
