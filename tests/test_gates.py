@@ -1,0 +1,287 @@
+import math
+import unittest
+import warnings
+
+import numpy as np
+import pytest
+from audits import LEAK, NONE, RATES, attack, audited, counted
+
+from pytest_mia import (
+    InconclusiveAuditError,
+    InconclusiveAuditWarning,
+    InvalidAuditError,
+    MembershipLeakError,
+    MIAUsageError,
+    bounds,
+    gates,
+)
+from pytest_mia.results import Selected
+from pytest_mia.statistics import epsilon_lower_bound
+
+PASS, LEAKS, UNDECIDED = 0.3, 0.1, 0.2
+"""Limits that the advantage 0.2 of `LEAK` is below, above, and not to be told from."""
+
+
+class TestAdvantage:
+    def test_pass_when_the_upper_bound_is_below_the_limit(self):
+        judged = audited(LEAK).assert_membership_advantage_below(PASS)
+        assert (judged.verdict, judged.metric, judged.threshold) == ("pass", "membership_advantage", PASS)
+        assert judged.judged == judged.advantage
+        assert judged.reasons == ()
+
+    def test_leak_when_the_lower_bound_is_above_it(self):
+        with pytest.raises(MembershipLeakError) as error:
+            audited(LEAK).assert_membership_advantage_below(LEAKS)
+        assert error.value.result.verdict == "leak"
+        assert str(error.value) == error.value.result.message
+
+    def test_inconclusive_between_them(self):
+        with pytest.raises(InconclusiveAuditError) as error:
+            audited(LEAK).assert_membership_advantage_below(UNDECIDED)
+        assert error.value.result.verdict == "inconclusive"
+
+    @pytest.mark.parametrize("bound", ["low", "high"])
+    def test_a_bound_at_the_limit_decides_nothing(self, bound):
+        result = audited(LEAK)
+        judged = gates.membership_advantage(result, getattr(result.advantage, bound))
+        assert judged.verdict == "inconclusive"
+
+    def test_the_result_itself_is_not_judged(self):
+        result = audited(LEAK)
+        result.assert_membership_advantage_below(PASS)
+        assert (result.verdict, result.threshold, result.judged) == (None, None, None)
+
+    def test_another_attack_above_the_limit_is_a_leak(self):
+        judged = gates.membership_advantage(audited(NONE, LEAK), LEAKS)
+        assert judged.verdict == "leak"
+        assert judged.judged == judged.attacks[1].advantage
+        assert judged.reasons[0].startswith("other1 is above the limit, though the selected attack loss reaches 0.000")
+
+    def test_another_attack_that_is_undecided_does_not_stop_a_pass(self):
+        assert gates.membership_advantage(audited(NONE, counted(0.53, 0.5)), LEAKS).verdict == "pass"
+
+
+class TestConfidence:
+    def test_more_of_it_widens_every_bound(self):
+        result = audited(LEAK, LEAK)
+        judged = gates.membership_advantage(result, PASS, confidence=0.999)
+        assert judged.advantage.confidence == judged.judged.confidence == 0.999
+        for before, after in zip(
+            (result.advantage, *(each.advantage for each in result.attacks)),
+            (judged.advantage, *(each.advantage for each in judged.attacks)),
+            strict=True,
+        ):
+            assert after.low < before.low < before.high < after.high
+
+    def test_a_verdict_may_change_with_it(self):
+        result = audited(counted(0.56, 0.44))
+        verdicts = [gates.membership_advantage(result, 0.1, confidence=level).verdict for level in (0.6, 0.999)]
+        assert verdicts == ["leak", "inconclusive"]
+
+    def test_the_audits_own_changes_nothing(self):
+        result = audited(LEAK, LEAK)
+        assert gates.membership_advantage(result, PASS, confidence=0.95) == gates.membership_advantage(result, PASS)
+
+    def test_it_is_corrected_for_stopping_early(self):
+        once, thrice = (
+            gates.membership_advantage(audited(LEAK, looks=looks), PASS, confidence=0.99) for looks in (1, 3)
+        )
+        assert thrice.advantage.low < once.advantage.low
+        assert thrice.advantage.high == once.advantage.high
+
+
+SLICES = {("sex", "f"): counted(0.52, 0.5), ("sex", "m"): LEAK, ("age", "old"): counted(0.8, 0.2)}
+
+
+class TestSlices:
+    def test_every_part_must_stay_below_the_limit(self):
+        assert gates.membership_advantage(audited(slices=SLICES), PASS, by="sex").verdict == "pass"
+
+    def test_without_it_parts_are_not_judged(self):
+        assert gates.membership_advantage(audited(slices=SLICES), LEAKS).verdict == "pass"
+
+    def test_a_part_above_the_limit_is_a_leak(self):
+        judged = gates.membership_advantage(audited(slices=SLICES), LEAKS, by="sex")
+        assert judged.verdict == "leak"
+        assert judged.judged == judged.slices[1].advantage
+        assert judged.reasons[0].startswith("sex=m is above the limit")
+
+    def test_a_part_that_is_undecided_leaves_all_undecided(self):
+        judged = gates.membership_advantage(audited(slices=SLICES), UNDECIDED, by="sex")
+        assert judged.verdict == "inconclusive"
+        assert judged.judged == judged.slices[1].advantage
+        assert judged.reasons[0].startswith("sex=m reaches 0.200")
+
+    def test_a_part_without_records_leaves_all_undecided(self):
+        slices = SLICES | {("sex", "x"): counted(0, 0, records=0)}
+        assert gates.membership_advantage(audited(slices=slices), 0.9, by="sex").verdict == "inconclusive"
+
+    def test_parts_and_attacks_share_the_error(self):
+        """Each part looks for a leak too, so each bound must be surer the more there are."""
+        judged = gates.membership_advantage(audited(LEAK, LEAK, slices=SLICES), PASS, by="sex")
+        levels = bounds.levels(0.95, attacks=2 + 2)
+        assert judged.slices[1].advantage == bounds.other_interval(LEAK, levels)
+        assert judged.attacks[1].advantage == bounds.other_interval(LEAK, levels)
+        assert judged.advantage == bounds.selected_interval(LEAK, levels)
+
+    @pytest.mark.parametrize(("slices", "known"), [(SLICES, "age, sex"), (None, "it has none")])
+    def test_a_slice_that_does_not_exist(self, slices, known):
+        with pytest.raises(MIAUsageError, match=rf"by must name a slice of the dataset \({known}\), got 'place'"):
+            audited(slices=slices).assert_membership_advantage_below(0.1, by="place")
+
+
+class TestTpr:
+    def judged(self, tail, threshold=0.01, at_fpr=0.001, **changes):
+        return gates.tpr(audited(tail=tail, **changes), threshold, at_fpr=at_fpr)
+
+    def test_pass(self):
+        judged = self.judged(counted(0.002, 0.001, records=5000))
+        assert (judged.verdict, judged.metric) == ("pass", "tpr_at_fpr_0.001")
+        assert judged.judged.estimate == 0.002
+
+    def test_leak(self):
+        assert self.judged(counted(0.05, 0.001, records=5000)).verdict == "leak"
+
+    def test_inconclusive(self):
+        assert self.judged(counted(0.01, 0.001, records=5000)).verdict == "inconclusive"
+
+    @pytest.mark.parametrize(("at_fpr", "needed"), [(0.001, "10,000"), (0.01, "1,000"), (0.1, "100")])
+    def test_non_members_too_few_to_measure_it(self, at_fpr, needed):
+        few = round(10 / at_fpr) // 4 - 1
+        judged = self.judged(counted(0, 0, records=few), at_fpr=at_fpr, threshold=0.9)
+        assert judged.verdict == "inconclusive"
+        assert judged.reasons == (f"an FPR of {at_fpr:g} needs {needed} non-members, there are {4 * few:,}",)
+        assert self.judged(counted(0, 0, records=few + 1), at_fpr=at_fpr, threshold=0.9).verdict == "pass"
+
+    def test_another_attack_above_the_limit_is_a_leak(self):
+        result = audited(NONE, NONE, tail=counted(0, 0, records=5000))
+        loud = attack("other1", NONE, bounds.levels(0.95, attacks=2), counted(0.05, 0.001, records=5000))
+        judged = gates.tpr(
+            audited(NONE, NONE, attacks=(result.attacks[0], loud), tail=counted(0, 0, records=5000)), 0.01
+        )
+        assert judged.verdict == "leak"
+        assert judged.reasons[0].startswith("other1 is above the limit, though the selected attack loss reaches")
+
+    def test_the_attack_that_is_named_is_the_one_selected_for_this_rate(self):
+        tails = dict.fromkeys(RATES, Selected("other1", counted(0, 0, records=5000)))
+        assert gates.tpr(audited(NONE, NONE, tails=tails), 0.01).attack == "other1"
+
+    def test_confidence(self):
+        tail = counted(0.008, 0.001, records=5000)
+        assert [gates.tpr(audited(tail=tail), 0.01, confidence=level).verdict for level in (0.95, 0.9999)] == [
+            "pass",
+            "inconclusive",
+        ]
+
+    def test_the_method_raises_the_verdict(self):
+        with pytest.raises(MembershipLeakError, match=r"^TPR at FPR 0.001 0.050 \("):
+            audited(tail=counted(0.05, 0.001, records=5000)).assert_tpr_below(0.01)
+
+
+class TestEpsilon:
+    def test_a_claim_that_the_guesses_refute(self):
+        with pytest.raises(MembershipLeakError, match=r"a training with epsilon 0.1 .* can't leak that much"):
+            audited(counted(0.9, 0.1)).assert_epsilon_below(0.1)
+
+    def test_a_claim_that_they_do_not(self):
+        judged = audited(counted(0.9, 0.1)).assert_epsilon_below(8.0)
+        assert (judged.verdict, judged.metric, judged.judged.high) == ("pass", "epsilon", math.inf)
+        assert 1.5 < judged.judged.low == judged.judged.estimate < math.log(9)
+
+    def test_no_leak_refutes_no_claim(self):
+        assert audited(NONE).assert_epsilon_below(1e-9).judged.low == 0
+
+    def test_the_few_most_exposed_records_are_enough(self):
+        """Nothing to see in the advantage, while 3% of the members stand alone."""
+        assert gates.epsilon(audited(NONE, tail=counted(0.03, 0.0)), 1.0).verdict == "leak"
+
+    def test_the_error_is_shared_by_all_guesses_and_looks(self):
+        for looks in (1, 3):
+            low = gates.epsilon(audited(LEAK, looks=looks), 8.0).judged.low
+            assert low == epsilon_lower_bound(LEAK, delta=1e-5, alpha=0.05 / (4 * looks))
+
+    def test_delta_and_confidence(self):
+        result = audited(LEAK)
+        low = gates.epsilon(result, 8.0).judged.low
+        assert gates.epsilon(result, 8.0, delta=0.1).judged.low < low
+        assert gates.epsilon(result, 8.0, confidence=0.999).judged.low < low
+
+
+@pytest.mark.parametrize("selected", [NONE, LEAK])
+@pytest.mark.parametrize(
+    "gate",
+    [
+        lambda result: result.assert_membership_advantage_below(0.5),
+        lambda result: result.assert_tpr_below(0.5),
+        lambda result: result.assert_tpr_below(0.5, at_fpr=0.1),
+        lambda result: result.assert_epsilon_below(100.0),
+    ],
+)
+def test_a_finding_makes_every_verdict_invalid(gate, selected):
+    with pytest.raises(InvalidAuditError, match="all alike") as error:
+        gate(audited(selected, findings=("all alike",)))
+    assert error.value.result.verdict == "invalid"
+    assert error.value.result.reasons == ("all alike",)
+
+
+class TestInconclusive:
+    def enforced(self, way, selected=LEAK, threshold=UNDECIDED):
+        return audited(selected, inconclusive=way).assert_membership_advantage_below(threshold)
+
+    def test_fail(self):
+        with pytest.raises(InconclusiveAuditError):
+            self.enforced("fail")
+
+    def test_warn(self):
+        with pytest.warns(InconclusiveAuditWarning, match="can't be told from the limit") as caught:
+            judged = self.enforced("warn")
+        assert judged.verdict == "inconclusive"
+        assert len(caught) == 1
+
+    def test_skip(self):
+        with pytest.raises(unittest.SkipTest, match="can't be told from the limit") as error:
+            self.enforced("skip")
+        assert error.value.result.verdict == "inconclusive"
+
+    @pytest.mark.parametrize("way", ["fail", "warn", "skip"])
+    def test_other_verdicts_stay_as_they_are(self, way):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert self.enforced(way, threshold=PASS).verdict == "pass"
+            with pytest.raises(MembershipLeakError):
+                self.enforced(way, threshold=LEAKS)
+            with pytest.raises(InvalidAuditError):
+                audited(inconclusive=way, findings=("all alike",)).assert_membership_advantage_below(0.5)
+
+
+class TestArguments:
+    @pytest.mark.parametrize("threshold", [0, -0.1, 1.0001, math.nan, math.inf, True, "0.05", None])
+    def test_the_limit_is_a_share(self, threshold):
+        for gate in (audited().assert_membership_advantage_below, audited().assert_tpr_below):
+            with pytest.raises(MIAUsageError, match="threshold must be a number above 0 and at most 1, got"):
+                gate(threshold)
+
+    @pytest.mark.parametrize("threshold", [1, np.float32(0.25), np.int64(1)])
+    def test_numbers_of_any_type(self, threshold):
+        judged = audited().assert_membership_advantage_below(threshold)
+        assert type(judged.threshold) is float
+
+    @pytest.mark.parametrize("confidence", [0.5, 1, 95, math.nan, True, "0.9"])
+    def test_confidence(self, confidence):
+        expected = "confidence must be a number from 0.5 to 1, both excluded, got"
+        for gate in (
+            audited().assert_membership_advantage_below,
+            audited().assert_tpr_below,
+            audited().assert_epsilon_below,
+        ):
+            with pytest.raises(MIAUsageError, match=expected):
+                gate(0.5, confidence=confidence)
+
+    def test_rates_that_are_not_measured(self):
+        with pytest.raises(MIAUsageError, match=r"at_fpr must be one of 0.001, 0.01, 0.1, got 0.05"):
+            audited().assert_tpr_below(0.5, at_fpr=0.05)
+
+    def test_all_problems_at_once(self):
+        with pytest.raises(MIAUsageError) as error:
+            audited().assert_epsilon_below(-1, delta=1, confidence=0)
+        assert [problem.split()[0] for problem in error.value.problems] == ["epsilon", "delta", "confidence"]
