@@ -115,16 +115,20 @@ def _audited(judged: AuditResult) -> str:
 
 def next_steps(judged: AuditResult) -> list[str]:
     """The three next things to try, for this verdict and this model."""
+    recipe = judged.kind == "recipe"
     if judged.verdict == "invalid":
         return [
             "mend what the first reason names",
             "look at the rows of the data set by index: duplicates, sources, dates",
-            "audit the recipe instead of a release: its halves are drawn at random, so they can't differ by themselves",
+            "train two models of the factory on different halves by hand, and compare their answers"
+            if recipe
+            else "audit the recipe instead: its halves are drawn at random, so they can't differ by themselves",
         ]
     if judged.verdict == "inconclusive":
+        more = f"more shadows, each of which is a target too: --mia-shadows={2 * max(judged.shadows, 3) + 1}"
         return [
             "more records, if there are any: margins shrink with their square root",
-            f"more shadows, each of which is a target too: --mia-shadows={2 * max(judged.shadows, 3) + 1}",
+            more if recipe else "the recipe, audited too: every model that it trains is judged, not one alone",
             "a model that leaks less, so that its upper bound falls below the limit: coarser answers, regularisation",
         ]
     gap = (judged.accuracy.train or 0.0) - (judged.accuracy.test or 0.0)
