@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from pytest_mia import attacks, diagnostics, findings, outputs, plan, shadows, stopping
+from pytest_mia import (
+    attacks,
+    backends,
+    diagnostics,
+    findings,
+    model_cache,
+    outputs,
+    plan,
+    result_cache,
+    shadows,
+    stopping,
+)
 from pytest_mia.arrays import BoolArray
+from pytest_mia.backends import Backend
 from pytest_mia.errors import MIAUsageError, OutOfTimeError
 from pytest_mia.observations import Observations, recipe
 from pytest_mia.plan import Plan
 from pytest_mia.randomness import single_threaded
-from pytest_mia.results import AuditResult, Seconds
+from pytest_mia.results import AuditResult, CacheUse, Seconds
 from pytest_mia.settings import Settings
-from pytest_mia.shadows import Job, Method, Progress, Trained
+from pytest_mia.shadows import Method, Progress, Trained
 from pytest_mia.signals import Signals, stack
+from pytest_mia.slots import UNCACHED, Cache
+from pytest_mia.store import Store, opened
 from pytest_mia.subject import Subject
 
 FEWEST_SHADOWS = 3
@@ -39,6 +56,7 @@ def run(
     announce: Callable[[str], None] | None = None,
     replay: str = "",
     threshold: float | None = None,
+    store: Store | None = None,
 ) -> AuditResult:
     """Audit a recipe or a release.
 
@@ -56,6 +74,8 @@ def run(
         The command that repeats this audit, for messages.
     threshold
         The limit that the result will be judged by, where it is known: sizes that can't decide are then refused early.
+    store
+        Where models that were trained before are found, and others are kept; ``None`` keeps none.
 
     Returns
     -------
@@ -72,25 +92,31 @@ def run(
         A model answered with NaN or infinity.
     """
     if subject.outputs is not None:
-        return _run_outputs(subject, settings, replay)
+        return _run_outputs(subject, settings, replay, store)
     method = Method(subject.training, subject.predict, subject.loss, settings.device, settings.queries)
-    made = plan.make(subject, settings, method, threshold=threshold)
+    with contextlib.nullcontext() if store is None else model_cache.watched():
+        made = plan.make(subject, settings, method, threshold=threshold)
+    cache = UNCACHED if store is None else model_cache.ModelCache(store, made.records.data, made.tried)
     if announce is not None:
         announce(made.line)
     start = time.perf_counter()
     stops = _looks(made, settings, threshold)
     released = _released(made, method, settings)
     trained: list[Trained] = []
-    for look in stops:
-        trained += _train(made, made.jobs[len(trained) : look], method, settings, progress, start)
-        so_far = made.only([one.number for one in trained])
-        context = _context(so_far, trained, looks=len(stops), replay=replay, start=start)
-        if len(trained) < look:
-            return _out_of_time(so_far, made, trained, released, subject, context, settings)
-        result = _examine(so_far, trained, released, subject, context, settings)
-        if look < stops[-1] and threshold is not None and stopping.leaks(result, threshold):
-            note = f"stopped after {look} of {stops[-1]} models: the leak is certain"
-            return replace(result, notes=(*result.notes, note))
+    with contextlib.closing(backends.chosen(settings)) as backend:
+        for look in stops:
+            trained += _train(made, trained, look, method, settings, progress, start, cache, backend)
+            method = replace(method, queries=trained[0].queries) if trained else method
+            so_far = made.only([one.number for one in trained])
+            context = _context(so_far, trained, looks=len(stops), replay=replay, start=start)
+            if store is not None:
+                context = replace(context, cache=_cache_use(trained))
+            if len(trained) < look:
+                return _out_of_time(so_far, made, trained, released, subject, context, settings, store)
+            result = _examine(so_far, trained, released, subject, context, settings, store)
+            if look < stops[-1] and threshold is not None and stopping.leaks(result, threshold):
+                note = f"stopped after {look} of {stops[-1]} models: the leak is certain"
+                return replace(result, notes=(*result.notes, note))
     return result
 
 
@@ -117,9 +143,7 @@ def train(
     made = plan.make(subject, settings, method, threshold=None)
     if announce is not None:
         announce(made.line)
-    kept = shadows.train_all(
-        made.jobs, made.records.data, method, workers=settings.workers, progress=progress, keep_models=True
-    )
+    kept = shadows.train_all(made.jobs, made.records.data, method, progress=progress, keep_models=True)
     return tuple(ShadowModel(one.model, made.members[one.number]) for one in kept if made.references[one.number])
 
 
@@ -141,9 +165,13 @@ def audit(
     inconclusive: str = "fail",
     queries: int | None = None,
     jobs: int | None = None,
+    backend: str = "loky",
+    scheduler: str | None = None,
+    cache: str = "use",
     time_limit: float | None = None,
     early_stop: bool = False,
     threshold: float | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> AuditResult:
     """Audit a model factory, or a trained model, without pytest.
@@ -164,10 +192,13 @@ def audit(
         `pytest_mia.Target`: audits this trained model instead of the recipe.
     shadow_factory, shadow_dataset
         The attacker's guess of the factory (or a list of guesses), and the records that he holds.
-    shadows, device, seed, attacks, confidence, inconclusive, queries, jobs, time_limit, early_stop
+    shadows, device, seed, attacks, confidence, inconclusive, queries, jobs, backend, scheduler, cache,
+    time_limit, early_stop
         As the options of these names.
     threshold
         The limit that the result will be judged by, where it is known; stopping early takes it.
+    cache_dir
+        The folder in which trained models' outputs are kept for the next audits; ``None`` keeps none.
     progress
         Called with (models done, models in all, seconds since the start).
 
@@ -194,6 +225,9 @@ def audit(
         inconclusive=inconclusive,
         queries=queries,
         jobs=jobs,
+        backend=backend,
+        scheduler=scheduler,
+        cache=cache,
         time_limit=time_limit,
         early_stop=early_stop,
     )
@@ -203,6 +237,7 @@ def audit(
         settings,
         progress=progress,
         threshold=threshold,
+        store=opened(None if cache_dir is None else Path(cache_dir), cache, since=time.time()),
         replay=_call("audit(model_factory, dataset", settings),
     )
 
@@ -260,23 +295,34 @@ def _looks(made: Plan, settings: Settings, threshold: float | None) -> tuple[int
 
 
 def _train(
-    made: Plan, jobs: Sequence[Job], method: Method, settings: Settings, progress: Progress | None, start: float
+    made: Plan,
+    before: Sequence[Trained],
+    look: int,
+    method: Method,
+    settings: Settings,
+    progress: Progress | None,
+    start: float,
+    cache: Cache,
+    backend: Backend,
 ) -> list[Trained]:
-    """Train some of the jobs; progress counts all of them."""
+    """Train the models up to a look; progress counts those before them and after them too."""
+    jobs = made.jobs[len(before) : look]
     if not jobs:
         return []
+    earlier, later = sum(not one.cached for one in before), len(made.jobs) - look
 
-    def tell(done: int, _total: int, _seconds: float) -> None:
+    def tell(done: int, total: int, _seconds: float) -> None:
         if progress is not None:
-            progress(jobs[0].number + done, len(made.jobs), time.perf_counter() - start)
+            progress(earlier + done, earlier + total + later, time.perf_counter() - start)
 
     return shadows.train_all(
         jobs,
         made.records.data,
         method,
-        workers=settings.workers,
+        backend=backend,
         progress=tell,
         deadline=start + (settings.time_limit or math.inf),
+        cache=cache,
     )
 
 
@@ -288,12 +334,13 @@ def _out_of_time(
     subject: Subject,
     context: findings.Context,
     settings: Settings,
+    store: Store | None,
 ) -> AuditResult:
     """The result with the models that there are, if an audit can be made of them."""
     told = f"the time limit of {settings.time_limit:g} s was reached after {len(trained)} of {len(made.jobs)} models"
     if so_far.shadows < FEWEST_SHADOWS or not so_far.judged.any():
         raise OutOfTimeError(f"{told}, too few for an audit, which needs {FEWEST_SHADOWS} shadows; raise the limit")
-    result = _examine(so_far, trained, released, subject, context, settings)
+    result = _examine(so_far, trained, released, subject, context, settings, store)
     return replace(result, notes=(*result.notes, told))
 
 
@@ -308,6 +355,7 @@ def _examine(
     subject: Subject,
     context: findings.Context,
     settings: Settings,
+    store: Store | None,
 ) -> AuditResult:
     """Attack what has been trained so far; the released model's answers fill the rows after the trained models'."""
     answered = [one.signals for one in trained]
@@ -323,7 +371,7 @@ def _examine(
         settings.seed,
         made.records.groups,
     )
-    return _attack(observations, context, settings)
+    return _attack(observations, context, settings, store)
 
 
 def _context(made: Plan, trained: Sequence[Trained], *, looks: int, replay: str, start: float) -> findings.Context:
@@ -343,7 +391,7 @@ def _context(made: Plan, trained: Sequence[Trained], *, looks: int, replay: str,
     )
 
 
-def _run_outputs(subject: Subject, settings: Settings, replay: str) -> AuditResult:
+def _run_outputs(subject: Subject, settings: Settings, replay: str, store: Store | None) -> AuditResult:
     if subject.target is not None:
         raise MIAUsageError(
             "mia_outputs and mia_target were both given; outputs are audited as a recipe, without a target"
@@ -366,10 +414,12 @@ def _run_outputs(subject: Subject, settings: Settings, replay: str) -> AuditResu
         training_seconds=0.0,
         looks=1,
     )
-    return _attack(observations, context, settings)
+    return _attack(observations, context, settings, store)
 
 
-def _attack(observations: Observations, context: findings.Context, settings: Settings) -> AuditResult:
+def _attack(
+    observations: Observations, context: findings.Context, settings: Settings, store: Store | None
+) -> AuditResult:
     start = time.perf_counter()
     fitting = attacks.fitting(observations.signals, shadows=context.shadows, names=settings.attacks)
     if not fitting:
@@ -379,8 +429,18 @@ def _attack(observations: Observations, context: findings.Context, settings: Set
         findings=(*context.findings, *_alike(observations)),
         notes=(*context.notes, *_labels_alone(observations)),
     )
-    with single_threaded():
-        result = findings.find(fitting, observations, context, settings)
+
+    def find() -> AuditResult:
+        with single_threaded():
+            return findings.find(fitting, observations, context, settings)
+
+    if store is None:
+        return findings.timed(find(), Seconds(context.training_seconds, time.perf_counter() - start))
+    names = tuple(attack.name for attack in fitting)
+    result = result_cache.obtain(store, names, observations, context, settings, find)
+    if context.cache.misses:
+        store.prune()
+    result = replace(result, notes=(*result.notes, *store.remarks))
     return findings.timed(result, Seconds(context.training_seconds, time.perf_counter() - start))
 
 
@@ -409,6 +469,11 @@ def _labels_alone(observations: Observations) -> tuple[str, ...]:
         "the model answers with labels alone, and each record was asked about once: an attacker who asks about many "
         "slightly changed copies of a record can do better",
     )
+
+
+def _cache_use(trained: Sequence[Trained]) -> CacheUse:
+    hits = sum(one.cached for one in trained)
+    return CacheUse(hits, len(trained) - hits)
 
 
 def _training_notes(trained: Sequence[Trained]) -> tuple[str, ...]:

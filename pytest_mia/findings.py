@@ -15,9 +15,11 @@ from pytest_mia.attacks.protocol import Attack
 from pytest_mia.curves import FALSE_POSITIVE_RATES
 from pytest_mia.observations import Observations
 from pytest_mia.results import (
+    NO_CACHE,
     Accuracy,
     AttackResult,
     AuditResult,
+    CacheUse,
     Counts,
     Exposure,
     Seconds,
@@ -47,6 +49,7 @@ class Context:
     training_seconds: float
     looks: int = 1
     shift: float = 0.0
+    cache: CacheUse = NO_CACHE
 
 
 def find(fitting: Sequence[Attack], observations: Observations, context: Context, settings: Settings) -> AuditResult:
@@ -91,6 +94,7 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
         replay=context.replay,
         looks=context.looks,
         shift=context.shift,
+        cache=context.cache,
         inconclusive=settings.inconclusive,
     )
 

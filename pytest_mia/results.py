@@ -134,6 +134,17 @@ class Seconds:
 
 
 @dataclass(frozen=True)
+class CacheUse:
+    """Models that were taken from the cache, and models that were not there and had to be trained; none without one."""
+
+    hits: int = 0
+    misses: int = 0
+
+
+NO_CACHE = CacheUse()
+
+
+@dataclass(frozen=True)
 class AuditResult:
     """One audit. Its gates are methods; each returns the judged result or raises the verdict.
 
@@ -166,6 +177,8 @@ class AuditResult:
     shift
         Advantage with which members and non-members of a release can be told apart without any model; beyond half of
         the limit it makes a verdict *invalid*.
+    cache
+        How many models were taken from the cache.
     inconclusive
         What a gate does when the data can't decide: "fail", "warn" or "skip".
     test, metric, threshold, verdict, reasons
@@ -194,6 +207,7 @@ class AuditResult:
     replay: str = ""
     looks: int = 1
     shift: float = 0.0
+    cache: CacheUse = NO_CACHE
     inconclusive: str = "fail"
     test: str = ""
     metric: str = "membership_advantage"
@@ -320,6 +334,7 @@ class AuditResult:
             "seed": self.seed,
             "device": self.device,
             "seconds": {"training": self.seconds.training, "attacks": self.seconds.attacks},
+            "cache": {"hits": self.cache.hits, "misses": self.cache.misses},
             "findings": list(self.findings),
             "notes": list(self.notes),
             "replay": self.replay,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,9 +17,13 @@ if TYPE_CHECKING:
     from pytest_mia.reports.progress import ProgressLine
     from pytest_mia.results import AuditResult
     from pytest_mia.settings import Settings
+    from pytest_mia.store import Store
     from pytest_mia.subject import Subject
 
 T = TypeVar("T")
+
+CACHED = "mia"
+"""The name of our folder in pytest's cache."""
 
 
 class Session:
@@ -39,6 +44,7 @@ class Session:
         self.options = options.read(config)
         self.verdicts = Verdicts()
         self._shared: dict[object, Any] = {}
+        self._config, self._begun = config, time.time()
 
     def audit(
         self,
@@ -66,7 +72,13 @@ class Session:
         def make() -> AuditResult:
             with progress:
                 return auditing.run(
-                    subject, settings, progress=progress, announce=progress.announce, replay=replay, threshold=threshold
+                    subject,
+                    settings,
+                    progress=progress,
+                    announce=progress.announce,
+                    replay=replay,
+                    threshold=threshold,
+                    store=self._store(settings),
                 )
 
         # An audit that may stop early stops by its limit.
@@ -84,6 +96,18 @@ class Session:
                 return auditing.train(subject, settings, progress=progress, announce=progress.announce)
 
         return self._once(("shadow models",), subject, settings, owner, make)
+
+    def _store(self, settings: Settings) -> Store | None:
+        """What is cached goes to pytest's cache, if there is one."""
+        from pytest_mia import store
+
+        cache = getattr(self._config, "cache", None)
+        try:
+            folder = None if cache is None or settings.cache == "off" else cache.mkdir(CACHED)
+        except OSError:
+            # The store finds out by itself, and says so among the audit's notes.
+            folder = self._config.rootpath / self._config.getini("cache_dir") / "d" / CACHED
+        return store.opened(folder, settings.cache, since=self._begun)
 
     def _once(self, what: object, subject: Subject, settings: Settings, owner: object, make: Callable[[], T]) -> T:
         key = what, settings, _content(subject) or owner

@@ -111,7 +111,33 @@ class Settings:
         "a whole number of at least 1",
         lambda value: value is None or (_is_int(value) and value >= 1),
     )
-
+    backend: str = _setting(
+        "loky",
+        "B",
+        "what trains models at the same time: loky (processes of this machine) or dask (a running cluster)",
+        str,
+        "loky or dask; threading is not supported because models in threads of one process would share its random "
+        "generators, nor is ray, since dask trains on several machines",
+        lambda value: value in ("loky", "dask"),
+    )
+    scheduler: str | None = _setting(
+        None,
+        "ADDRESS",
+        "the running Dask scheduler to train on, such as tcp://10.0.0.1:8786",
+        str,
+        "an address such as tcp://10.0.0.1:8786",
+        lambda value: (
+            value is None or (isinstance(value, str) and re.fullmatch(r"(\w+://)?\S+:\d+/?", value) is not None)
+        ),
+    )
+    cache: str = _setting(
+        "use",
+        "MODE",
+        "models that were trained before: use them, refresh (train all again and keep them) or off",
+        str,
+        "use, refresh or off",
+        lambda value: value in ("use", "refresh", "off"),
+    )
     time_limit: float | None = _setting(
         None,
         "SECONDS",
@@ -141,6 +167,14 @@ class Settings:
         ]
         if problems:
             raise MIAUsageError(problems)
+
+    def contradictions(self) -> list[str]:
+        """Settings that are good by themselves and not together, each with its remedy."""
+        if self.backend == "dask" and self.scheduler is None:
+            return ["backend dask needs scheduler, the address of a running one: --mia-scheduler=tcp://HOST:8786"]
+        if self.backend != "dask" and self.scheduler is not None:
+            return [f"scheduler {self.scheduler} is for backend dask, got {self.backend}: give both or neither"]
+        return []
 
     def changed(self) -> Mapping[str, Any]:
         """Those settings that differ from their defaults, by name."""

@@ -36,6 +36,21 @@ WORDS = "words"
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
+def opened(folder: Path | None, mode: str, *, since: float) -> Store | None:
+    """The store in a folder, or ``None`` where nothing is cached.
+
+    Parameters
+    ----------
+    folder
+        ``None`` where there is none.
+    mode
+        "use", "refresh" or "off".
+    since
+        When this run began, in seconds since 1970: when refreshing, what is older doesn't count.
+    """
+    return None if folder is None or mode == "off" else Store(folder, since if mode == "refresh" else 0.0)
+
+
 @dataclass(frozen=True)
 class Entry:
     """What is kept under a key: plain words, as JSON has them, and arrays."""

@@ -25,7 +25,7 @@ def pytest_unconfigure(config):
     config.fake_engine.undo()
 
 
-def run(subject, settings, *, progress=None, announce=None, replay="", threshold=None):
+def run(subject, settings, *, progress=None, announce=None, replay="", threshold=None, store=None):
     _trained("audit", settings.shadows + 1, progress, announce)
     if isinstance(subject.dataset, BaseException):
         raise subject.dataset

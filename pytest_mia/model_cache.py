@@ -1,0 +1,159 @@
+"""Models that were trained before: their outputs, under a key that covers everything that could change them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_mia import environment, fingerprint, reads
+from pytest_mia.factories import Tried
+from pytest_mia.shadows import Data, Job, Method, Trained
+from pytest_mia.signals import Signals
+from pytest_mia.slots import UNCACHED, Slot
+from pytest_mia.store import Entry, Store
+
+SIGNALS = tuple(row.name for row in dataclasses.fields(Signals))
+
+
+@dataclass(frozen=True)
+class ModelSlot:
+    """The place of one model in a store; it can be sent to another process.
+
+    Attributes
+    ----------
+    store, key
+        Where.
+    number, records
+        The model's number in this audit, and how many records it is asked about.
+    code
+        The user's code that trains it, to see whether that stays as it is.
+    files
+        Digests of files that were looked at already.
+    """
+
+    store: Store
+    key: str
+    number: int
+    records: int
+    code: Any
+    files: dict[str, str] = field(default_factory=dict)
+
+    def load(self) -> Trained | None:
+        """The model as it was found once, unless a file that its training read has changed since."""
+        entry = self.store.load(self.key)
+        if entry is None:
+            return None
+        words, arrays = entry.words, entry.arrays
+        if any(self._digest(path) != digest for path, digest in words["files"].items()):
+            return None
+        if not set(SIGNALS).issuperset(arrays) or any(len(array) != self.records for array in arrays.values()):
+            self.store.damaged(self.key, "it holds something else")
+            return None
+        return Trained(
+            self.number,
+            Signals(**arrays),
+            words["queries"],
+            words["device"],
+            words["description"],
+            seconds=words["seconds"],
+            cached=True,
+        )
+
+    def obtain(self, train: Callable[[], Trained], *, wait: float) -> Trained | None:
+        """The model from the store; otherwise trained here, and stored as soon as it is; see `Slot`."""
+        found = self.load()
+        if found is not None:
+            return found
+        with self.store.locked(self.key, wait=wait) as held:
+            return (self.load() or self._trained(train)) if held else None
+
+    def _digest(self, path: str) -> str:
+        if path not in self.files:
+            self.files[path] = reads.digest(path)
+        return self.files[path]
+
+    def _trained(self, train: Callable[[], Trained]) -> Trained:
+        before = fingerprint.of(self.code)
+        with watched():
+            trained = train()
+        if fingerprint.of(self.code) != before:
+            self.store.remark("models are not cached: what their factory or training reads changes as they are trained")
+            return trained
+        try:
+            self._save(trained, reads.manifest())
+        except reads.ChangedError as error:
+            self.store.remark(f"models are not cached: {error} was changed while they were trained")
+        return trained
+
+    def _save(self, trained: Trained, files: Mapping[str, str]) -> None:
+        words = {name: getattr(trained, name) for name in ("queries", "device", "description", "seconds")}
+        arrays = {name: array for name in SIGNALS if (array := getattr(trained.signals, name)) is not None}
+        self.store.save(self.key, Entry({**words, "files": dict(files)}, arrays))
+
+
+class ModelCache:
+    """The slots of an audit's models.
+
+    Parameters
+    ----------
+    store
+        Where they lie.
+    data
+        The audit's records.
+    factories
+        The factories, with fresh models of each.
+    """
+
+    def __init__(self, store: Store, data: Data, factories: Sequence[Tried]) -> None:
+        self._store, self._data, self._factories = store, data, factories
+
+    def slots(self, jobs: Sequence[Job], method: Method) -> list[Slot]:
+        """The slot of each job; nothing is cached where content can't tell what will be trained."""
+        files: dict[str, str] = {}
+        used = {id(job.factory) for job in jobs}
+        try:
+            names = {id(each.factory): self._name(each, method) for each in self._factories if id(each.factory) in used}
+            return [self._slot(job, names[id(job.factory)], method, files) for job in jobs]
+        except fingerprint.Opaque as error:
+            self._store.remark(f"models are not cached: {error}")
+            return [UNCACHED] * len(jobs)
+
+    def _slot(self, job: Job, name: str, method: Method, files: dict[str, str]) -> Slot:
+        key = fingerprint.digest((name, job.seed, method.queries, job.members))
+        return ModelSlot(self._store, key, job.number, len(self._data.labels), _code(job.factory, method), files)
+
+    def _name(self, tried: Tried, method: Method) -> str:
+        """A fingerprint of all that the models of a factory have in common."""
+        fresh = tried.models[-1]
+        device = environment.kind(method.adapter(fresh, self._data).device)
+        code = _code(tried.factory, method), {"a fresh model": fresh}
+        return fingerprint.digest((code, device, self._records, self._environment))
+
+    @functools.cached_property
+    def _records(self) -> str:
+        data = self._data
+        return fingerprint.digest({"mia_dataset": (data.X, data.y), "classes": data.classes, "labels": data.labels})
+
+    @functools.cached_property
+    def _environment(self) -> tuple[str, ...]:
+        return environment.content()
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """Hold this around the user's code: note which files it reads, and which modules it loads."""
+    loaded = set(sys.modules)
+    with reads.recorded():
+        yield
+    fingerprint.settle(set(sys.modules) - loaded)
+
+
+def _code(factory: Callable[[], Any], method: Method) -> dict[str, Any]:
+    """All of the user's code that a model's outputs come from."""
+    functions = {"mia_training": method.training, "mia_predict": method.predict, "mia_loss": method.loss}
+    return {"mia_model_factory": factory, **functions}
