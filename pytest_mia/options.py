@@ -83,6 +83,8 @@ def read(config: pytest.Config) -> Options:
         skip, only = _skip_and_only(config)
     json = _json_path(config)
     problems += [] if json is None else _json_problems(json)
+    if not problems:
+        problems += Settings(**values).contradictions()
     if problems:
         raise pytest.UsageError(*problems)
     return Options(Settings(**values), json, skip, only)
@@ -103,6 +105,7 @@ def marked(item: pytest.Item, settings: Settings) -> Settings:
     problems += [f"unknown keyword {name!r}; the keywords are {known}" for name in keywords if name not in ROWS]
     try:
         settings = dataclasses.replace(settings, **{name: keywords[name] for name in keywords if name in ROWS})
+        problems += settings.contradictions()
     except MIAUsageError as error:
         problems += error.problems
     if problems:

@@ -100,7 +100,7 @@ def make(subject: Subject, settings: Settings, method: Method, *, threshold: flo
     ModelTrainingError
         When the factory raises.
     """
-    problems, records = attack_problems(settings), None
+    problems, records = settings.contradictions() + attack_problems(settings), None
     if subject.target is None and settings.shadows == 0:
         problems.append("shadows must be at least 3 to audit a recipe, got 0; give mia_target to audit a trained model")
     if subject.target is not None and settings.shadows == 0:

@@ -8,7 +8,7 @@ import importlib.util
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,16 @@ def manifest() -> dict[str, str]:
         if found[path] != ABSENT and os.stat(path).st_mtime > moment:
             raise ChangedError(path)
     return found
+
+
+def names() -> tuple[str, ...]:
+    """The files that were ever read inside `recorded` in this process, for another process to `note`."""
+    return tuple(name for name in _heard if name not in _written)
+
+
+def note(names: Iterable[str]) -> None:
+    """Count files as read that were read for this process elsewhere, where they have the same names."""
+    _heard.update(dict.fromkeys(names, time.time()))
 
 
 def digest(path: str) -> str:

@@ -1,6 +1,6 @@
 """Training: every model by its own call of the factory, on its own half, with its own seed.
 
-Models are trained in parallel processes through joblib, each with one inner thread, so that the figures are the same
+Models are trained here or by the workers of a backend, each with one inner thread, so that the figures are the same
 bit for bit whatever the number of workers. A model's answers are reduced to signals where it was trained; the model
 itself is dropped unless it is asked for.
 """
@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib
 import math
-import sys
 import time
 import traceback
-import warnings
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_mia import pickling, reads
 from pytest_mia.answers import checked
 from pytest_mia.arrays import BoolArray, IntArray
 from pytest_mia.dataset import take
@@ -32,13 +28,14 @@ from pytest_mia.randomness import seed_for, seeded, single_threaded
 from pytest_mia.signals import Signals, mean, signals_of
 from pytest_mia.slots import UNCACHED, Cache, Slot
 
+if TYPE_CHECKING:
+    from pytest_mia.backends import Backend
+
 Progress = Callable[[int, int, float], None]
 """Told of (models done, models in all, seconds since the start)."""
 
 QUERIES_WHEN_ANSWERS_VARY = 16
 VARIES_BEYOND = 1e-6
-WORTH_A_PROCESS = 2.0
-"""Seconds of training left below which starting processes takes longer than it saves."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +137,7 @@ def train_all(
     data: Data,
     method: Method,
     *,
-    workers: int,
+    backend: Backend | None = None,
     progress: Progress | None = None,
     keep_models: bool = False,
     deadline: float = math.inf,
@@ -149,7 +146,7 @@ def train_all(
     """Train every model that is in no cache, and ask it about every record.
 
     The first model is trained in this process: it shows early what is wrong, tells the time that the others will
-    take, and whether answers vary. The others follow here when they are quick, or in parallel processes.
+    take, and whether answers vary. The others follow here, or on the backend where that pays.
 
     Parameters
     ----------
@@ -157,8 +154,8 @@ def train_all(
         The models to train.
     data, method
         On what, and how.
-    workers
-        Processes to use at the most.
+    backend
+        Trains models at the same time; ``None`` trains all of them in this process.
     progress
         Told before and after each model; models from the cache don't count.
     keep_models
@@ -184,6 +181,8 @@ def train_all(
     slot, train = cache.slots(jobs[:1], method)[0], functools.partial(train_one, data=data, keep_model=keep_models)
     first = slot.load()
     if first is None:
+        if backend is not None:
+            backend.check(jobs, method)
         tell(0, len(jobs), 0.0)
         first = slot.obtain(functools.partial(train, jobs[0], method=method), wait=math.inf)
     assert first is not None, "a slot that is waited for without an end gives a model"
@@ -195,9 +194,9 @@ def train_all(
     new = int(not first.cached)
     total = new + len(missing)
     tell(new, total, time.perf_counter() - start)
-    alone = workers == 1 or keep_models or first.device != "cpu" or first.seconds * len(missing) < WORTH_A_PROCESS
-    parcels = [] if alone else _parcels(missing, method)
-    others = _obtained(missing, parcels, functools.partial(train, method=method), data, workers, deadline)
+    sent = backend is not None and not keep_models and backend.suits(first, len(missing))
+    models = backend.train(missing, data, method) if backend is not None and sent else None
+    others = _obtained(missing, models, functools.partial(train, method=method), deadline)
     while time.perf_counter() < deadline and (one := next(others, None)) is not None:
         trained.append(one)
         new += 1
@@ -208,15 +207,12 @@ def train_all(
 
 def _obtained(
     missing: Sequence[tuple[Job, Slot]],
-    parcels: Sequence[bytes],
+    models: Generator[Trained | None, None, None] | None,
     train: Callable[[Job], Trained],
-    data: Data,
-    workers: int,
     deadline: float,
 ) -> Generator[Trained, None, None]:
-    """Models that are trained here or in parallel; at last those that other processes were training meanwhile."""
-    here = (slot.obtain(functools.partial(train, job), wait=0.0) for job, slot in missing)
-    models = _in_processes(parcels, data, min(workers, len(missing))) if parcels else here
+    """Models that a backend trains, or this process; at last those that other processes were training meanwhile."""
+    models = models or (slot.obtain(functools.partial(train, job), wait=0.0) for job, slot in missing)
     obtained = set()
     with contextlib.closing(models):
         for one in models:
@@ -292,50 +288,6 @@ def call_factory(factory: Callable[[], Any], seed: int) -> Any:
             return factory()
         except Exception as error:
             raise ModelTrainingError(_failure("the model factory failed", error)) from None
-
-
-def _parcels(missing: Sequence[tuple[Job, Slot]], method: Method) -> list[bytes]:
-    """The jobs as they are sent to worker processes; none where the user's functions can't leave this one."""
-    modules = pickling.test_modules()
-    try:
-        return [pickling.dumps((job, slot, method), modules) for job, slot in missing]
-    except Exception:
-        # Pickling runs code of any kind, which may raise anything.
-        return []
-
-
-def _in_processes(parcels: Sequence[bytes], data: Data, workers: int) -> Generator[Trained | None, None, None]:
-    import joblib
-
-    torch = "torch" in sys.modules
-    # X travels on its own, so that joblib can share large arrays among the workers instead of copying them.
-    calls = (
-        joblib.delayed(_unpack_and_train)(parcel, sys.path, torch, data.X, data.y, data.classes, data.labels)
-        for parcel in parcels
-    )
-    results = joblib.Parallel(n_jobs=workers, backend="loky", return_as="generator_unordered")(calls)
-    try:
-        for one in results:  # noqa: UP028  (delegated, an early end would warn before the block below)
-            yield one
-    finally:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "(?s).*have been cancelled", UserWarning)
-            results.close()
-
-
-def _unpack_and_train(
-    parcel: bytes, path: list[str], torch: bool, X: Any, y: Any, classes: Any, labels: IntArray
-) -> Trained | None:
-    sys.path[:] = path
-    if torch:
-        # A factory may import it inside, where it would be too late for its generators to be seeded.
-        importlib.import_module("torch")
-    with reads.recorded():
-        job, slot, method = pickling.loads(parcel)
-    trained: Trained | None = slot.obtain(
-        functools.partial(train_one, job, Data(X, y, classes, labels), method), wait=0.0
-    )
-    return trained
 
 
 def _silent(_done: int, _total: int, _seconds: float) -> None:

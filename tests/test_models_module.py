@@ -5,6 +5,7 @@ from scipy import sparse
 
 from pytest_mia import pickling, shadows
 from pytest_mia.answers import Logits, Probabilities, checked
+from pytest_mia.backends.loky import Loky
 from pytest_mia.dataset import Dataset, take
 from pytest_mia.errors import InvalidAuditError, MIAUsageError
 from pytest_mia.models import adapter_for
@@ -12,6 +13,7 @@ from pytest_mia.models.loop import classification_loss, epoch_batches, make_opti
 from pytest_mia.models.module import TorchTraining
 from pytest_mia.models.tensors import as_tensor, device_named, evaluating
 from pytest_mia.randomness import seeded, single_threaded
+from pytest_mia.slots import UNCACHED
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -286,7 +288,7 @@ def test_a_factory_that_imports_torch_inside_gives_the_same_models_in_other_proc
     method = shadows.Method(QUICK, None, None, "cpu", 1)
     jobs = [shadows.Job(number, number, factory, number != CODES) for number in range(3)]
     here = [shadows.train_one(job, data, method).signals.confidence for job in jobs]
-    there = sorted(shadows._in_processes(jobs, data, method, 2), key=lambda one: one.number)
+    there = sorted(Loky(2).train([(job, UNCACHED) for job in jobs], data, method), key=lambda one: one.number)
     np.testing.assert_array_equal(here, [one.signals.confidence for one in there])
 
 

@@ -13,8 +13,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from pytest_mia import InvalidAuditError, MIAUsageError, ModelTrainingError, shadows
+from pytest_mia import InvalidAuditError, MIAUsageError, ModelTrainingError
 from pytest_mia.answers import Probabilities
+from pytest_mia.backends import loky
+from pytest_mia.backends.loky import Loky
 from pytest_mia.shadows import Data, Job, Method, ask_released, call_factory, train_all, train_one
 from pytest_mia.signals import signals_of
 
@@ -34,7 +36,7 @@ def jobs(factory=GaussianNB, models=3):
 
 
 def trained(factory=GaussianNB, models=3, *, X=X, workers=1, method=METHOD, **others):
-    return train_all(jobs(factory, models), data(X), method, workers=workers, **others)
+    return train_all(jobs(factory, models), data(X), method, backend=Loky(workers), **others)
 
 
 def confidences(models):
@@ -44,7 +46,7 @@ def confidences(models):
 @pytest.fixture
 def parallel(monkeypatch):
     """Training in worker processes, however quick it is."""
-    monkeypatch.setattr(shadows, "WORTH_A_PROCESS", 0.0)
+    monkeypatch.setattr(loky, "WORTH_A_PROCESS", 0.0)
 
 
 class Broken(GaussianNB):
@@ -144,7 +146,7 @@ class TestCopies:
 
         y = Y.astype(float)
         method = replace(METHOD, loss=loss, queries=1)
-        first, second = train_all(jobs(models=2), Data(X, y, np.array([]), Y), method, workers=1)
+        first, second = train_all(jobs(models=2), Data(X, y, np.array([]), Y), method)
         assert y.tolist() == Y.tolist()
         assert (
             second.signals.confidence.tolist()

@@ -1,0 +1,272 @@
+"""Training on a running Dask cluster."""
+
+from __future__ import annotations
+
+import functools
+import queue
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import CancelledError
+from dataclasses import replace
+from typing import Any
+
+from pytest_mia import pickling, reads
+from pytest_mia.backends import dask_worker, home
+from pytest_mia.backends.dask_worker import Parcel
+from pytest_mia.errors import MIAError, MIAUsageError, ModelTrainingError
+from pytest_mia.models.tensors import device_named
+from pytest_mia.shadows import Data, Job, Method, Trained
+from pytest_mia.slots import Slot
+
+CONNECT = 5.0
+"""Seconds to wait for the scheduler."""
+WITHOUT_WORKERS = 60.0
+"""Seconds to wait for a worker when all are gone."""
+SENDS = 3
+"""How often a model is sent when all workers that hold the records are lost with it."""
+
+
+class Dask:
+    """The workers of a Dask cluster, each of which trains one model at a time.
+
+    Parameters
+    ----------
+    scheduler
+        The address of the scheduler.
+    at_once
+        Models that are trained at the same time, at the most; ``None`` for as many as there are workers.
+    """
+
+    def __init__(self, scheduler: str, *, at_once: int | None) -> None:
+        self._scheduler, self._at_once = scheduler, at_once
+        self._client: Any = None
+        self._records: tuple[Data, _Held] | None = None
+
+    def check(self, jobs: Sequence[Job], method: Method) -> None:
+        """Connect, and have every worker see whether it would train the same models as this process.
+
+        Raises
+        ------
+        MIAUsageError
+            When the scheduler can't be reached or has no workers, or when a worker lacks something or differs.
+        """
+        if self._client is None:
+            self._client = self._connected()
+        parcel = _parcel(_distinct(jobs)[1], method)
+        answers = self._client.run(dask_worker.look, parcel, on_error="return")
+        problems = [f"worker {worker} {problem}" for worker, told in answers.items() for problem in _problems(told)]
+        if problems:
+            raise MIAUsageError(problems)
+        if not answers:
+            raise MIAUsageError(
+                f"the Dask scheduler at {self._scheduler} has no workers; "
+                f"start some: dask worker {self._scheduler} --nworkers=-1 --nthreads=1"
+            )
+
+    def suits(self, first: Trained, others: int) -> bool:  # noqa: ARG002 - who asks for a cluster gets it
+        """Always, if there are any."""
+        return others > 0
+
+    def train(
+        self, jobs: Sequence[tuple[Job, Slot]], data: Data, method: Method
+    ) -> Generator[Trained | None, None, None]:
+        """Start to train; see `Backend`."""
+        if self._client is None:
+            self.check([job for job, _ in jobs], method)
+        if self._records is None or self._records[0] is not data:
+            self._records = data, _Held(self._client, _pickled(data, "mia_dataset"))
+        training = _Training(self._client, self._scheduler, self._records[1], [job for job, _ in jobs], method)
+        return training.results(jobs, self._at_once or len(jobs))
+
+    def close(self) -> None:
+        """Leave the cluster, which forgets all that it was sent."""
+        if self._client is not None:
+            self._client.close()
+
+    def _connected(self) -> Any:
+        try:
+            from distributed import Client
+        except ImportError as error:
+            raise MIAUsageError(
+                f"backend dask needs Dask's scheduler ({error}): pip install 'pytest-mia[dask]'"
+            ) from None
+        try:
+            return Client(self._scheduler, timeout=CONNECT, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise MIAUsageError(
+                f"no Dask scheduler answers at {self._scheduler} within {CONNECT:g} s; "
+                f"is it running, and can this machine reach it? ({error})"
+            ) from None
+
+
+class _Held:
+    """A value that every worker holds: sent to each of them once, and again when all that held it are lost.
+
+    Attributes
+    ----------
+    future
+        Stands for it in tasks.
+    """
+
+    def __init__(self, client: Any, value: Any) -> None:
+        self._client, self._value = client, value
+        self.send()
+
+    def send(self) -> None:
+        """Send it to all workers."""
+        # Not by content: two audits on one cluster would take it away from each other.
+        self.future = self._client.scatter(self._value, broadcast=True, hash=False)
+
+
+class _Training:
+    """Models that are being trained on a cluster."""
+
+    def __init__(self, client: Any, scheduler: str, records: _Held, jobs: Sequence[Job], method: Method) -> None:
+        self._client, self._scheduler = client, scheduler
+        self._places, factories = _distinct(jobs)
+        self._held = (records, _Held(client, _parcel(factories, method)))
+        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._waiting: dict[str, tuple[Any, list[Any], Job, Slot]] = {}
+        self._sends: Counter[int] = Counter()
+
+    def results(self, jobs: Sequence[tuple[Job, Slot]], at_once: int) -> Generator[Trained | None, None, None]:
+        """The models in the order in which they are done."""
+        left = deque(jobs)
+        try:
+            while left or self._waiting:
+                while left and len(self._waiting) < at_once:
+                    self._send(*left.popleft())
+                future, held, job, slot = self._waiting.pop(self._next())
+                answer = self._answer(future, job)
+                if answer is None:
+                    self._renew(held)
+                    left.appendleft((job, slot))
+                    continue
+                trained, files = answer
+                reads.note(files)
+                # The slot is of this machine, so the model is kept here.
+                yield slot.obtain(functools.partial(_itself, trained), wait=0.0) or trained
+        finally:
+            for future, *_ in self._waiting.values():
+                future.release()
+
+    def _send(self, job: Job, slot: Slot) -> None:
+        self._sends[job.number] += 1
+        if self._sends[job.number] > SENDS:
+            raise ModelTrainingError(
+                f"{_named(job)} was lost {SENDS} times together with all Dask workers; does memory run out there?"
+            )
+        held = [each.future for each in self._held]
+        future = self._client.submit(
+            dask_worker.train,
+            *held,
+            job.number,
+            job.seed,
+            self._places[job.number],
+            job.members,
+            pure=False,
+        )
+        self._waiting[future.key] = future, held, job, slot
+        future.add_done_callback(self._done.put)
+
+    def _next(self) -> str:
+        """The key of the next task that is done, failed or lost."""
+        alive = time.monotonic()
+        while True:
+            try:
+                key: str = self._done.get(timeout=1.0).key
+            except queue.Empty:
+                if self._workers():
+                    alive = time.monotonic()
+                elif time.monotonic() - alive > WITHOUT_WORKERS:
+                    raise self._deserted() from None
+            else:
+                return key
+
+    def _answer(self, future: Any, job: Job) -> tuple[Trained, tuple[str, ...]] | None:
+        """What a worker answered; ``None`` when it was lost."""
+        from distributed import KilledWorker
+
+        try:
+            answer: tuple[Trained, tuple[str, ...]] = future.result()
+        except CancelledError:
+            return None
+        except KilledWorker as error:
+            raise ModelTrainingError(
+                f"{_named(job)} could not be trained: each worker that tried died, most likely since memory ran out "
+                f"there ({error})"
+            ) from None
+        except MIAError:
+            raise
+        except Exception as error:
+            raise ModelTrainingError(
+                f"{_named(job)} could not be trained by a Dask worker: {type(error).__name__}: {error}"
+            ) from error
+        return answer
+
+    def _renew(self, held: list[Any]) -> None:
+        """Send once more what a lost task needed, unless that was done since."""
+        if held != [each.future for each in self._held]:
+            return
+        if not self._workers():
+            try:
+                self._client.wait_for_workers(1, timeout=WITHOUT_WORKERS)
+            except (OSError, TimeoutError):
+                raise self._deserted() from None
+        for each in self._held:
+            each.send()
+
+    def _workers(self) -> int:
+        if self._client.status != "running":
+            raise ModelTrainingError(f"the Dask scheduler at {self._scheduler} was lost while models were trained")
+        return len(self._client.nthreads())
+
+    def _deserted(self) -> ModelTrainingError:
+        return ModelTrainingError(
+            f"the Dask scheduler at {self._scheduler} has had no workers for {WITHOUT_WORKERS:g} s; are they running?"
+        )
+
+
+def _parcel(factories: Sequence[Callable[[], Any]], method: Method) -> Parcel:
+    torch = ("torch",) if "torch" in sys.modules else ()
+    # Here "auto" may be another device than there.
+    device = str(device_named(method.device)) if torch else method.device
+    code = _pickled((replace(method, device=device), tuple(factories)), "the model factory and its functions")
+    return Parcel(home.here(device), torch, code)
+
+
+def _pickled(value: Any, what: str) -> bytes:
+    try:
+        return pickling.dumps(value, pickling.test_modules())
+    except Exception as error:
+        # Pickling runs code of any kind, which may raise anything.
+        raise MIAUsageError(
+            f"{what} can't be sent to Dask workers ({type(error).__name__}: {error}); "
+            "make what it refers to picklable, or train on this machine (--mia-backend=loky)"
+        ) from None
+
+
+def _distinct(jobs: Sequence[Job]) -> tuple[dict[int, int], list[Callable[[], Any]]]:
+    """The place of each job's factory among the distinct ones, and those."""
+    factories = list({id(job.factory): job.factory for job in jobs}.values())
+    places = {id(factory): place for place, factory in enumerate(factories)}
+    return {job.number: places[id(job.factory)] for job in jobs}, factories
+
+
+def _problems(told: Any) -> tuple[str, ...]:
+    """What a worker's answer says: its own words, or the error that kept it from answering."""
+    if isinstance(told, tuple):
+        return told
+    if isinstance(told, ModuleNotFoundError) and (told.name or "").startswith("pytest_mia"):
+        return ("has no pytest-mia: install the same version as here",)
+    return (f"could not be asked what it has installed: {type(told).__name__}: {told}",)
+
+
+def _itself(trained: Trained) -> Trained:
+    return trained
+
+
+def _named(job: Job) -> str:
+    return f"model {job.number} (seed {job.seed})"

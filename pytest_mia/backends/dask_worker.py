@@ -1,0 +1,119 @@
+"""What runs in the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_mia import pickling, reads
+from pytest_mia.arrays import BoolArray
+from pytest_mia.backends.home import Home
+from pytest_mia.errors import MIAUsageError
+from pytest_mia.shadows import Data, Job, Method, Trained, train_one
+
+_one_at_a_time = threading.Lock()
+"""A worker runs tasks in threads of one process, whose random generators and thread limits all of them share."""
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What the models of an audit have in common, besides their records.
+
+    Attributes
+    ----------
+    home
+        What a worker must equal.
+    modules
+        Modules to import before seeds are set, if the worker has them.
+    code
+        The method and the factories, pickled.
+    """
+
+    home: Home
+    modules: tuple[str, ...]
+    code: bytes
+
+    def opened(self) -> tuple[Method, tuple[Callable[[], Any], ...]]:
+        """The method and the factories.
+
+        Raises
+        ------
+        MIAUsageError
+            When models that are trained in this process would not be the same.
+        """
+        for name in self.modules:
+            if importlib.util.find_spec(name) is not None:
+                importlib.import_module(name)
+        self.compare()
+        try:
+            opened: tuple[Method, tuple[Callable[[], Any], ...]] = pickling.loads(self.code)
+        except Exception as error:
+            raise MIAUsageError(_missing(error)) from None
+        self.compare()
+        return opened
+
+    def compare(self) -> None:
+        """Look at this process, and at those of the user's modules that are loaded by now.
+
+        Raises
+        ------
+        MIAUsageError
+            When they differ.
+        """
+        problems = self.home.strange()
+        if problems:
+            raise MIAUsageError(problems)
+
+
+async def look(parcel: Parcel) -> tuple[str, ...]:
+    """What stands in the way of training in this worker, as `Parcel.opened` finds it."""
+    return await asyncio.to_thread(_look, parcel)
+
+
+def train(
+    records: bytes, parcel: Parcel, number: int, seed: int, factory: int, members: BoolArray
+) -> tuple[Trained, tuple[str, ...]]:
+    """Train one model in this worker.
+
+    Returns
+    -------
+    Trained, tuple of str
+        The model, and the files that were read.
+
+    Raises
+    ------
+    MIAUsageError
+        When models that are trained in this process would not be the same.
+    ModelTrainingError, InvalidAuditError
+        As `train_one` does.
+    """
+    with _one_at_a_time, reads.recorded():
+        method, factories = parcel.opened()
+        data: Data = pickling.loads(records)
+        trained = train_one(Job(number, seed, factories[factory], members), data, method)
+        # Training may have loaded more of the user's modules.
+        parcel.compare()
+        return trained, reads.names()
+
+
+def _look(parcel: Parcel) -> tuple[str, ...]:
+    try:
+        with _one_at_a_time, reads.recorded():
+            parcel.opened()
+    except MIAUsageError as error:
+        return error.problems
+    return ()
+
+
+def _missing(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name is not None:
+        return (
+            f"has no module {error.name!r}, which your model needs: install it there, or start the worker where Python "
+            f"finds it (its path begins with {', '.join(map(repr, sys.path[:2]))})"
+        )
+    return f"can't load your model factory ({type(error).__name__}: {error}): restart it after your code has changed"

@@ -1,0 +1,94 @@
+"""Training in processes of this machine, through joblib."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+import warnings
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_mia import pickling, reads
+from pytest_mia.arrays import IntArray
+from pytest_mia.errors import ModelTrainingError
+from pytest_mia.shadows import Data, Job, Method, Trained, train_one
+from pytest_mia.slots import Slot
+
+WORTH_A_PROCESS = 2.0
+"""Seconds of training left below which starting processes takes longer than it saves."""
+
+
+@dataclass(frozen=True)
+class Loky:
+    """Processes of this machine.
+
+    Attributes
+    ----------
+    workers
+        How many, at the most.
+    """
+
+    workers: int
+
+    def check(self, jobs: Sequence[Job], method: Method) -> None:
+        """Nothing can be wrong: what can't be sent is trained in this process."""
+
+    def suits(self, first: Trained, others: int) -> bool:
+        """Whether several processes finish earlier than this one would; they would get in each other's way on a GPU."""
+        return self.workers > 1 and first.device == "cpu" and first.seconds * others >= WORTH_A_PROCESS
+
+    def train(
+        self, jobs: Sequence[tuple[Job, Slot]], data: Data, method: Method
+    ) -> Generator[Trained | None, None, None] | None:
+        """Start to train; see `Backend`."""
+        modules = pickling.test_modules()
+        try:
+            parcels = [pickling.dumps((job, slot, method), modules) for job, slot in jobs]
+        except Exception:
+            # Pickling runs code of any kind, which may raise anything.
+            return None
+        return _results(parcels, data, min(self.workers, len(jobs)))
+
+    def close(self) -> None:
+        """Nothing: joblib keeps idle processes for the next audit, and ends them by itself."""
+
+
+def _results(parcels: Sequence[bytes], data: Data, workers: int) -> Generator[Trained | None, None, None]:
+    import joblib
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    torch = "torch" in sys.modules
+    # X travels on its own, so that joblib can share large arrays among the workers instead of copying them.
+    calls = (
+        joblib.delayed(_train)(parcel, sys.path, torch, data.X, data.y, data.classes, data.labels) for parcel in parcels
+    )
+    results = joblib.Parallel(n_jobs=workers, backend="loky", return_as="generator_unordered")(calls)
+    try:
+        for one in results:  # noqa: UP028  (delegated, an early end would warn before the block below)
+            yield one
+    except TerminatedWorkerError as error:
+        raise ModelTrainingError(
+            f"a worker process was ended while it trained a model, most likely since memory ran out; "
+            f"train fewer models at the same time (--mia-jobs=1): {error}"
+        ) from None
+    finally:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "(?s).*have been cancelled", UserWarning)
+            results.close()
+
+
+def _train(
+    parcel: bytes, path: list[str], torch: bool, X: Any, y: Any, classes: Any, labels: IntArray
+) -> Trained | None:
+    sys.path[:] = path
+    if torch:
+        # A factory may import it inside, where it would be too late for its generators to be seeded.
+        importlib.import_module("torch")
+    with reads.recorded():
+        job, slot, method = pickling.loads(parcel)
+    trained: Trained | None = slot.obtain(
+        functools.partial(train_one, job, Data(X, y, classes, labels), method), wait=0.0
+    )
+    return trained
