@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pytest_mia import (
     attacks,
     backends,
@@ -192,9 +194,10 @@ def audit(
         `pytest_mia.Target`: audits this trained model instead of the recipe.
     shadow_factory, shadow_dataset
         The attacker's guess of the factory (or a list of guesses), and the records that he holds.
-    shadows, device, seed, attacks, confidence, inconclusive, queries, jobs, backend, scheduler, cache,
-    time_limit, early_stop
+    shadows, device, seed, attacks, confidence, inconclusive, queries, jobs, cache, time_limit, early_stop
         As the options of these names.
+    backend, scheduler
+        Likewise.
     threshold
         The limit that the result will be judged by, where it is known; stopping early takes it.
     cache_dir
@@ -451,14 +454,11 @@ def _no_attack(observations: Observations, settings: Settings, shadows: int) -> 
 
 
 def _alike(observations: Observations) -> tuple[str, ...]:
-    rows = observations.references
-    if not rows.any():
+    rows = np.flatnonzero(observations.references)
+    if not len(rows):
         return ()
-    signals = Signals(
-        correct=None if observations.signals.correct is None else observations.signals.correct[rows],
-        confidence=None if observations.signals.confidence is None else observations.signals.confidence[rows],
-    )
-    finding = diagnostics.all_alike(signals, observations.members[rows])
+    signals = observations.signals.of(rows, np.arange(len(observations.labels)))
+    finding = diagnostics.all_alike(signals, observations.labels, observations.members[rows])
     return (finding,) if finding else ()
 
 

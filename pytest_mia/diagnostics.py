@@ -60,16 +60,25 @@ def merge_groups(first: IntArray, second: IntArray) -> IntArray:
     return np.asarray(np.unique(component[first], return_inverse=True)[1])
 
 
-def all_alike(signals: Signals, members: BoolArray) -> str | None:
+def all_alike(signals: Signals, labels: IntArray, members: BoolArray) -> str | None:
     """The finding that models trained on different halves answer exactly alike, so that nothing was trained.
 
-    Coarse answers may agree by themselves; they count as alike only when they are the same for every record too. Labels
-    never count: models that are always right agree in them.
+    Coarse answers may agree by themselves, as those of trees do that have all found the same cut; they count as alike
+    only when they are the same for every record too. Labels never count: models that are always right agree in them.
+
+    Parameters
+    ----------
+    signals
+        Signals (models, records).
+    labels
+        Class code of each record (records,).
+    members
+        Memberships (models, records).
     """
     values = signals.confidence
     if values is None or len(values) < 2 or not (members[0] != members[1:]).any() or (values != values[0]).any():
         return None
-    if not _constant(signals) and len(np.unique(values)) <= COARSE:
+    if not _constant(signals, labels) and len(np.unique(values)) <= COARSE:
         return None
     return (
         f"{len(values)} models trained on different halves give exactly the same answers: nothing was trained. "
@@ -92,10 +101,14 @@ def balanced(members: BoolArray) -> str | None:
     )
 
 
-def _constant(signals: Signals) -> bool:
-    """Whether the first model shows the same probabilities, whatever the record; losses show none."""
+def _constant(signals: Signals, labels: IntArray) -> bool:
+    """Whether the first model shows the same probabilities for the same class, whatever the record."""
     shown = signals.shown if signals.shown is not None else signals.confidence
-    return shown is not None and bool((shown[0] == shown[0][:1]).all())
+    if shown is None or (shown[0] != shown[0][:1]).any():
+        return False
+    # It is then right on all records of the class that it always guesses, and on no others.
+    right = np.zeros(len(labels)) if signals.correct is None else signals.correct[0]
+    return bool((right == np.isin(labels, labels[right > 0][:1])).all())
 
 
 def blind_advantage(X: Any, y: Any, members: BoolArray, seed: int) -> tuple[float, float]:

@@ -6,8 +6,9 @@ import pytest
 import torch
 from scipy import sparse
 
+from pytest_mia.answers import Probabilities
 from pytest_mia.diagnostics import all_alike, balanced, blind_advantage, merge_groups, record_keys, shift, shift_finding
-from pytest_mia.signals import Signals
+from pytest_mia.signals import Signals, signals_of, stack
 
 
 def shifted(X, y, members, *, seed, limit):
@@ -60,34 +61,50 @@ def test_merged_groups_keep_together_what_either_does():
 
 class TestAllAlike:
     members = np.array([[True, False, True], [False, True, True]])
+    labels = np.arange(30) % 3
+
+    def found(self, *answers, members=members):
+        """The finding for models that answer with these probabilities (records, 3)."""
+        parts = [signals_of(Probabilities(np.asarray(answer, dtype=float)), self.labels) for answer in answers]
+        return all_alike(stack(parts), self.labels, members)
 
     def test_models_that_answer_alike_to_the_last_bit(self):
-        confidence = np.tile(rng.normal(size=30), (2, 1))
-        assert "2 models trained on different halves give exactly the same answers" in all_alike(
-            Signals(confidence=confidence), self.members
+        answer = rng.dirichlet(np.ones(3), 30)
+        assert self.found(answer, answer).startswith(
+            "2 models trained on different halves give exactly the same answers"
         )
 
     def test_one_answer_that_differs_is_enough(self):
-        confidence = np.tile(rng.normal(size=30), (2, 1))
-        confidence[1, 7] += 1e-12
-        assert all_alike(Signals(confidence=confidence), self.members) is None
+        answer, other = rng.dirichlet(np.ones(3), (2, 30))
+        other[:-1] = answer[:-1]
+        assert self.found(answer, other) is None
 
-    def test_the_same_number_on_every_record_is_alike(self):
-        assert all_alike(Signals(confidence=np.zeros((2, 30))), self.members)
+    @pytest.mark.parametrize("answer", [[1 / 3, 1 / 3, 1 / 3], [0.2, 0.5, 0.3], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
+    def test_one_answer_whatever_the_record(self, answer):
+        assert self.found([answer] * 30, [answer] * 30)
+
+    def test_one_loss_whatever_the_record(self):
+        assert all_alike(Signals(confidence=np.zeros((2, 30))), self.labels, self.members)
+
+    @pytest.mark.parametrize("wrong", [0, 1, 10])
+    def test_trees_that_have_all_found_the_same_cut(self, wrong):
+        """They are sure of every record, and right about nearly all: what there was to learn was learnt."""
+        answer = np.eye(3)[np.where(np.arange(30) < wrong, (self.labels + 1) % 3, self.labels)]
+        assert self.found(answer, answer) is None
 
     def test_coarse_answers_may_agree(self):
-        """Probabilities rounded to quarters, and models that always answer with the share of each class."""
-        confidence = np.tile(np.arange(30.0) % 5, (2, 1))
-        assert all_alike(Signals(confidence=confidence), self.members) is None
+        answer = np.array([[0.75, 0.25, 0], [0.5, 0.25, 0.25], [0, 0, 1], [0.25, 0.75, 0]])[np.arange(30) % 4]
+        assert self.found(answer, answer) is None
 
     @pytest.mark.parametrize("right", [0.0, 1.0])
     def test_labels_may_agree(self, right):
         """Models that are always right are no sign of a training that was left out."""
-        assert all_alike(Signals(correct=np.full((2, 30), right)), self.members) is None
+        assert all_alike(Signals(correct=np.full((2, 30), right)), self.labels, self.members) is None
 
     @pytest.mark.parametrize("members", [members[:1], members[[0, 0]]])
     def test_models_on_one_half_must_answer_alike(self, members):
-        assert all_alike(Signals(confidence=np.zeros((len(members), 30))), members) is None
+        answers = np.tile(rng.dirichlet(np.ones(3), 30), (len(members), 1, 1))
+        assert self.found(*answers, members=members) is None
 
 
 class TestBalanced:
