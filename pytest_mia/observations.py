@@ -11,6 +11,9 @@ from pytest_mia.memberships import independent_share
 from pytest_mia.randomness import generator_for
 from pytest_mia.signals import Signals
 
+ROUNDING = 1e-12
+"""Squared deviations below this share of those that they were taken from are rounding errors, and count as none."""
+
 
 @dataclass(frozen=True)
 class Observations:
@@ -151,7 +154,8 @@ class Moments:
         total, squares = sums[1] - own * deviation, sums[2] - own * deviation**2
         shift = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
         mean = np.where(count > 0, self.centre + shift, 0.0)
-        return Side(count, mean, np.maximum(squares - count * shift**2, 0.0))
+        within = squares - count * shift**2
+        return Side(count, mean, np.where(within > ROUNDING * sums[2], within, 0.0))
 
 
 def _sums(deviations: FloatArray, chosen: BoolArray) -> tuple[FloatArray, FloatArray, FloatArray]:

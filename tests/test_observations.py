@@ -68,6 +68,18 @@ class TestMoments:
         inside, outside = Moments(np.full((4, 3), 0.1), M[:4], REFERENCES[:4]).without(0)
         assert inside.squares.tolist() == outside.squares.tolist() == [0, 0, 0]
 
+    @pytest.mark.parametrize("constant", [0.1, 27.6310211159285, 1e30])
+    def test_a_side_that_agrees_has_squares_of_exactly_zero(self, constant):
+        """Trees answer 1 on all of their members; a rounding error in place of the variance would decide everything."""
+        rng = np.random.default_rng(0)
+        members = rng.random((9, 500)) < 0.5
+        values = np.where(members, constant, rng.normal(size=members.shape))
+        moments = Moments(values, members, np.ones(9, dtype=bool))
+        for model in range(9):
+            inside, outside = moments.without(model)
+            assert inside.spread == 0
+            assert outside.squares[outside.count > 1].min() > 0 or constant == 1e30
+
     def test_a_side_without_shadows_counts_none_and_is_finite(self):
         inside, _ = Moments(S, np.zeros_like(M), REFERENCES).without(0)
         assert inside.count.tolist() == inside.mean.tolist() == inside.squares.tolist() == [0, 0, 0]

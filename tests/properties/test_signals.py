@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from scipy import special
+
+from pytest_mia.answers import Logits, Probabilities
+from pytest_mia.signals import signals_of
+
+FIELDS = ("correct", "confidence", "tempered", "modified_entropy", "shown")
+
+
+@st.composite
+def labelled(draw, elements):
+    """Values (records, classes) and labels (records,)."""
+    shape = draw(st.tuples(st.integers(1, 8), st.integers(2, 6)))
+    values = draw(arrays.arrays(np.float64, shape, elements=elements))
+    return values, draw(arrays.arrays(np.intp, shape[0], elements=st.integers(0, shape[1] - 1)))
+
+
+moderate = labelled(st.floats(-12, 12))
+any_logits = labelled(st.floats(allow_nan=False, allow_infinity=False))
+any_probabilities = labelled(st.floats(0, 1))
+
+
+@given(moderate)
+def test_log_odds_are_those_of_the_softmax(pair):
+    z, labels = pair
+    p = special.softmax(z, axis=1)
+    own = p[np.arange(len(z)), labels]
+    others = np.where(np.arange(z.shape[1]) == labels[:, None], 0, p).sum(axis=1)
+    found = signals_of(Logits(z), labels)
+    assert found.confidence == pytest.approx(np.log(own) - np.log(others), abs=1e-9)
+    assert special.expit(found.confidence) == pytest.approx(own, abs=1e-12)
+
+
+@given(moderate, st.floats(-1000, 1000))
+def test_what_is_added_to_all_logits_of_a_record_does_not_matter(pair, shift):
+    z, labels = pair
+    before, after = (signals_of(Logits(values), labels) for values in (z, z + shift))
+    for name in FIELDS[1:]:
+        assert getattr(after, name) == pytest.approx(getattr(before, name), abs=1e-6), name
+
+
+@given(moderate)
+def test_probabilities_give_what_their_logits_give(pair):
+    z, labels = pair
+    one, other = signals_of(Logits(z), labels), signals_of(Probabilities(special.softmax(z, axis=1)), labels)
+    for name in FIELDS[1:]:
+        assert getattr(one, name) == pytest.approx(getattr(other, name), abs=1e-5), name
+
+
+@given(st.one_of(any_logits.map(lambda pair: (Logits(pair[0]), pair[1])),
+                 any_probabilities.map(lambda pair: (Probabilities(pair[0]), pair[1]))))  # fmt: skip
+def test_signals_are_finite_whatever_is_answered(pair):
+    found = signals_of(*pair)
+    for name in FIELDS:
+        assert np.isfinite(getattr(found, name)).all(), name
+    assert set(np.unique(found.correct)) <= {0, 1}
+
+
+@given(moderate, st.randoms())
+def test_the_names_of_the_classes_do_not_matter(pair, random):
+    z, labels = pair
+    order = np.array(random.sample(range(z.shape[1]), z.shape[1]))
+    before, after = signals_of(Logits(z), labels), signals_of(Logits(z[:, order]), np.argsort(order)[labels])
+    for name in FIELDS[1:]:
+        assert getattr(after, name) == pytest.approx(getattr(before, name), abs=1e-6), name
+
+
+@given(moderate, st.randoms())
+def test_records_are_reduced_one_by_one(pair, random):
+    z, labels = pair
+    order = np.array(random.sample(range(len(z)), len(z)))
+    before, after = signals_of(Logits(z), labels), signals_of(Logits(z[order]), labels[order])
+    for name in FIELDS:
+        assert (getattr(after, name) == getattr(before, name)[order]).all(), name
+
+
+@given(moderate, st.floats(0.01, 10))
+def test_more_on_the_true_class_is_never_less_of_any_signal(pair, more):
+    z, labels = pair
+    surer = z.copy()
+    surer[np.arange(len(z)), labels] += more
+    before, after = signals_of(Logits(z), labels), signals_of(Logits(surer), labels)
+    for name in ("correct", "confidence", "tempered", "modified_entropy"):
+        assert (getattr(after, name) >= getattr(before, name) - 1e-9).all(), name
+    assert (after.confidence > before.confidence).all()

@@ -1,0 +1,119 @@
+"""False leaks are as rare as stated, and bounds hold: a part of benchmarks/null_worlds.py, which shows it at length."""
+
+import dataclasses
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "null_worlds.py"
+ALPHA = 0.05
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    spec = importlib.util.spec_from_file_location("null_worlds", BENCHMARK)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+def at_most(share, results, alpha=ALPHA):
+    """Whether a share is what errors with this probability give, except once in a thousand times."""
+    return share <= stats.binom.ppf(0.999, len(results), alpha) / len(results)
+
+
+def check(benchmark, results):
+    assert at_most(benchmark.share_of_leaks(results), results)
+    assert at_most(benchmark.share_of_misses(results), results)
+    advantage, error = benchmark.mean_with_error([result.advantage.estimate for result in results])
+    assert abs(advantage) <= 4 * error
+    for name, area, area_error in benchmark.areas(results):
+        assert abs(area - 0.5) <= 4 * area_error, name
+
+
+QUICK = [
+    *(("labels_alone", "recipe", models, 150) for models in (4, 8, 16)),
+    *(("plain", "recipe", models, runs) for models, runs in ((4, 40), (8, 16), (16, 8))),
+    ("grouped", "release", 4, 60),
+    ("quarters", "release", 8, 40),
+    ("neighbours", "recipe", 4, 30),
+]
+SLOW = [
+    *((world, "recipe", 4, 200) for world in ("plain", "heavy_tails", "class_shocks", "quarters", "grouped")),
+    *((world, "release", 4, 300) for world in ("plain", "quarters", "grouped")),
+    *((world, "recipe", 8, 100) for world in ("plain", "class_shocks", "grouped")),
+    ("plain", "recipe", 16, 60),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("world", "kind", "models", "runs"), QUICK)
+def test_null_worlds(benchmark, world, kind, models, runs):
+    check(benchmark, benchmark.audits(getattr(benchmark, world), benchmark.Design(kind, models), runs))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("world", "kind", "models", "runs"), SLOW)
+def test_null_worlds_at_length(benchmark, world, kind, models, runs):
+    check(benchmark, benchmark.audits(getattr(benchmark, world), benchmark.Design(kind, models), runs))
+
+
+@pytest.mark.slow
+def test_null_worlds_with_the_classifier_too(benchmark):
+    check(
+        benchmark, benchmark.audits(benchmark.plain, benchmark.Design("recipe", 4, attacks=benchmark.EVERY_ATTACK), 80)
+    )
+
+
+def test_what_is_chosen_on_the_records_that_it_is_judged_on_is_seen_to_fail(benchmark):
+    """The best of many attacks, taken afterwards, is above chance where nothing leaks; the selected one is not."""
+    results = benchmark.audits(benchmark.plain, benchmark.Design("release", 4), 40)
+    best, error = benchmark.mean_with_error([result.attacks[0].advantage.estimate for result in results])
+    assert best > 4 * error
+    selected, error = benchmark.mean_with_error([result.advantage.estimate for result in results])
+    assert abs(selected) < 3 * error
+
+
+def test_groups_that_are_counted_as_single_records_are_seen_to_fail(benchmark):
+    """Two of five audits or so would call a leak where nothing leaks; this is why counts have a share."""
+    from pytest_mia import bounds
+
+    results = benchmark.audits(benchmark.grouped, benchmark.Design("release", 4), 60)
+    levels = bounds.levels(0.95, attacks=1)
+    alone = [bounds.selected_interval(dataclasses.replace(result.selected, share=1.0), levels) for result in results]
+    assert results[0].selected.share == pytest.approx(1 / benchmark.GROUP)
+    assert np.mean([interval.low > 0 for interval in alone]) > 3 * ALPHA
+
+
+class TestKnownLeak:
+    @pytest.mark.parametrize("models", [4, 8, 16])
+    def test_bounds_hold_where_no_attack_can_do_better(self, benchmark, models):
+        """Right on 0.8 of the members and on 0.6 of the others: the gap is 0.2."""
+        results = benchmark.audits(benchmark.luckier_members, benchmark.Design("recipe", models, attacks=("gap",)), 300)
+        assert at_most(np.mean([result.advantage.low > 0.2 for result in results]), results)
+        assert at_most(benchmark.share_of_misses(results, 0.2), results)
+        mean, error = benchmark.mean_with_error([result.advantage.estimate for result in results])
+        assert mean == pytest.approx(0.2, abs=4 * error)
+
+    def test_a_release_s_bounds_hold(self, benchmark):
+        results = benchmark.audits(benchmark.luckier_members, benchmark.Design("release", 4, attacks=("gap",)), 300)
+        assert at_most(np.mean([result.advantage.low > 0.2 for result in results]), results)
+        assert at_most(benchmark.share_of_misses(results, 0.2), results)
+
+    def test_more_attacks_find_no_more_than_there_is(self, benchmark):
+        results = benchmark.audits(benchmark.luckier_members, benchmark.Design("recipe", 8), 150)
+        assert at_most(benchmark.share_of_leaks(results, 0.2), results)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(("models", "runs"), [(4, 200), (8, 100)])
+    def test_bounds_of_a_selected_attack_hold_around_its_mean(self, benchmark, models, runs):
+        results = benchmark.audits(benchmark.leaking, benchmark.Design("recipe", models), runs)
+        truth, _ = benchmark.mean_with_error([result.advantage.estimate for result in results])
+        assert truth > 0.1
+        assert at_most(np.mean([result.advantage.low > truth for result in results]), results)
+        assert at_most(benchmark.share_of_misses(results, truth), results)
