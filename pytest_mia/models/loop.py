@@ -64,7 +64,7 @@ def epoch_batches(records: int, batch_size: int, order: torch.Generator) -> list
     """Row numbers of each batch of an epoch, in a new random order."""
     import torch
 
-    return list(torch.randperm(records, generator=order).split(batch_sizes(records, batch_size)))
+    return list(torch.split(torch.randperm(records, generator=order), batch_sizes(records, batch_size)))
 
 
 def batch_sizes(records: int, batch_size: int) -> list[int]:
@@ -75,7 +75,7 @@ def batch_sizes(records: int, batch_size: int) -> list[int]:
     return [batch_size] * full + ([rest] if rest else [])
 
 
-def make_optimizer(settings: TorchTraining, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+def make_optimizer(settings: TorchTraining, parameters: Iterable[torch.Tensor]) -> torch.optim.Optimizer:
     """The optimizer of the settings, for those parameters that learn."""
     import torch
 
