@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from typing import Any
 
@@ -19,9 +20,12 @@ BLIND_LEVEL = 0.01
 BOOSTED_FROM = 500
 BOOSTED_COLUMNS = 100
 MOST_ONE_HOT = 100
-MOST_DENSE = 5000
+MOST_BLIND = 10_000
+"""Records that are enough for the blind test."""
+MOST_COLUMNS = 1000
 PROJECTED = 512
-"""Columns that texts and wide sparse records are hashed, or projected, to for the blind test."""
+"""Columns that texts and wide records are hashed, or projected, to for the blind test."""
+AT_ONCE = 4096
 LARGEST = 1e100
 """Where the blind test cuts features off, so that their squares stay finite."""
 COARSE = 20
@@ -131,6 +135,9 @@ def blind_advantage(X: Any, y: Any, members: BoolArray, seed: int) -> tuple[floa
     float, float
         Combined p-value, and the mean advantage on the held-out halves; (1, 0) for records that can't be made numbers.
     """
+    if len(members) > MOST_BLIND:
+        some = np.sort(generator_for(seed, "blind records").permutation(len(members))[:MOST_BLIND])
+        X, y, members = rows.take(X, some), None if y is None else rows.take(y, some), members[some]
     features = _numbers(X, y)
     if features is None:
         return 1.0, 0.0
@@ -211,15 +218,23 @@ def _matrix(X: Any) -> FloatArray | None:
     if hasattr(X, "select_dtypes"):
         codes = {name: X[name].astype("category").cat.codes for name in X.select_dtypes(exclude="number")}
         X = X.assign(**codes)
-    if hasattr(X, "shape") and X.shape[-1] > MOST_DENSE and sparse.issparse(X):
-        from sklearn.random_projection import SparseRandomProjection
-
-        X = SparseRandomProjection(PROJECTED, random_state=0).fit_transform(X)
+    if sparse.issparse(X):
+        return _clipped(rows.as_array(_projected(X)))
     dense = rows.as_array(X)
     if dense.dtype.kind not in "biuf":
         return None
-    flat = dense.reshape(len(dense), -1).astype(np.float64)
-    return np.nan_to_num(np.clip(flat, -LARGEST, LARGEST))
+    return np.asarray(_projected(_clipped(dense.reshape(len(dense), -1))))
+
+
+def _clipped(values: FloatArray) -> FloatArray:
+    return np.nan_to_num(np.clip(values.astype(np.float64), -LARGEST, LARGEST))
+
+
+def _projected(X: Any) -> Any:
+    """The records on random directions where they have very many columns; a shift between two sources stays one."""
+    from sklearn.random_projection import SparseRandomProjection
+
+    return X if X.shape[1] <= MOST_COLUMNS else SparseRandomProjection(PROJECTED, random_state=0).fit_transform(X)
 
 
 def _rows(X: Any) -> list[Any] | None:
@@ -228,23 +243,30 @@ def _rows(X: Any) -> list[Any] | None:
     if hasattr(X, "itertuples"):
         return [repr(row) for row in X.itertuples(index=False, name=None)]
     if sparse.issparse(X):
-        matrix: Any = X
-        matrix = matrix.tocsr()
+        matrix = sparse.csr_array(X, copy=True)
         matrix.sum_duplicates()
+        matrix.eliminate_zeros()
         return [
-            (matrix.indices[a:b].tobytes(), _rounded(matrix.data[a:b]).tobytes())
+            _digest(matrix.indices[a:b].tobytes() + _rounded(matrix.data[a:b]).tobytes())
             for a, b in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True)
         ]
     dense = rows.as_array(X)
     if dense.dtype.kind not in "biuf":
         return None
-    flat = np.ascontiguousarray(_rounded(dense.reshape(len(dense), -1)))
-    return [row.tobytes() for row in flat]
+    parts = (dense[start : start + AT_ONCE].reshape(-1, dense[0].size) for start in range(0, len(dense), AT_ONCE))
+    return [_digest(row.tobytes()) for part in parts for row in _rounded(part)]
+
+
+def _digest(record: bytes) -> bytes:
+    return hashlib.blake2b(record, digest_size=16).digest()
 
 
 def _rounded(values: FloatArray) -> FloatArray:
     if values.dtype.kind != "f":
         return values
+    if values.dtype.itemsize <= 4:
+        # They hold fewer digits; only the two zeros are to be made one.
+        return np.asarray(values + values.dtype.type(0))
     with np.errstate(all="ignore"):
         power = 10.0 ** (DIGITS - 1 - np.floor(np.log10(np.where(values == 0, 1, np.abs(values)))))
         rounded = np.round(values * power) / power

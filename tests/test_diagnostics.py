@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy import sparse
 
+from pytest_mia import diagnostics
 from pytest_mia.answers import Probabilities
 from pytest_mia.diagnostics import all_alike, balanced, blind_advantage, merge_groups, record_keys, shift, shift_finding
 from pytest_mia.signals import Signals, signals_of, stack
@@ -50,6 +51,19 @@ class TestRecordKeys:
         assert record_keys(["a", "a", "a"], y).tolist() == [0, 0, 1]
 
     @pytest.mark.parametrize("records", [[{"a": 1}], [[1, 2], [3]], np.array([["a"], [None]], dtype=object)])
+    def test_a_sparse_matrix_stays_as_it_was(self):
+        given = sparse.csr_matrix((np.array([1.0, 2.0, 0.0]), np.array([0, 0, 1]), np.array([0, 2, 3])), shape=(2, 2))
+        assert record_keys(given, None).tolist() == [0, 1]
+        assert given.data.tolist() == [1, 2, 0]
+
+    def test_zeros_that_are_stored_are_zeros(self):
+        given = sparse.csr_matrix((np.array([0.0]), np.array([1]), np.array([0, 1, 1])), shape=(2, 2))
+        assert record_keys(given, None).tolist() == [0, 0]
+
+    def test_more_records_than_are_read_at_once(self, monkeypatch):
+        monkeypatch.setattr(diagnostics, "AT_ONCE", 4)
+        assert record_keys(np.arange(10.0)[:, None] % 7, None).tolist() == [0, 1, 2, 3, 4, 5, 6, 0, 1, 2]
+
     def test_records_that_cannot_be_compared(self, records):
         assert record_keys(records, None) is None
 
@@ -169,6 +183,7 @@ class TestShift:
             lambda X: pd.DataFrame({"a": X[:, 0], "b": pd.Categorical(np.where(X[:, 1] > 1, "u", "v"))}),
             lambda X: np.where(X > 1, "high", "low").ravel().tolist()[:: X.shape[1]],
             lambda X: X.reshape(len(X), 1, -1),
+            lambda X: np.hstack([X, np.zeros((len(X), 1500))]),
             lambda X: sparse.hstack([sparse.csr_matrix(X), sparse.csr_matrix((len(X), 6000))]),
         ],
     )
@@ -196,6 +211,12 @@ class TestShift:
             assert shifted(X, np.zeros(100), members, seed=0, limit=0.05) is None
 
     @pytest.mark.parametrize("members", [[True, False], [True, True, False], [True] * 5 + [False]])
+    def test_a_part_of_many_records_is_enough(self, monkeypatch):
+        monkeypatch.setattr(diagnostics, "MOST_BLIND", 100)
+        X, members = sides(400, 2.0)
+        assert shifted(X, X[:, 0] > 0, members, seed=0, limit=0.05)
+        assert not shifted(X, None, rng.random(400) < 0.5, seed=0, limit=0.05)
+
     def test_a_handful_of_records_is_let_pass(self, members):
         assert shifted(rng.normal(size=(len(members), 2)), None, np.array(members), seed=0, limit=0.05) is None
 
