@@ -243,7 +243,8 @@ def _rows(X: Any) -> list[Any] | None:
     if hasattr(X, "itertuples"):
         return [repr(row) for row in X.itertuples(index=False, name=None)]
     if sparse.issparse(X):
-        matrix = sparse.csr_array(X, copy=True)
+        given: Any = X
+        matrix = given.tocsr(copy=True)
         matrix.sum_duplicates()
         matrix.eliminate_zeros()
         return [
