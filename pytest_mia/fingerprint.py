@@ -13,7 +13,15 @@ from typing import Any
 from pytest_mia import sources
 from pytest_mia.walk import Walk, Way
 
-MADE_BY_PYTHON = {"__dict__", "__weakref__", "__doc__", "_abc_impl", "__static_attributes__", "__firstlineno__"}
+MADE_BY_PYTHON = {
+    "__dict__",
+    "__weakref__",
+    "__doc__",
+    "_abc_impl",
+    "__static_attributes__",
+    "__firstlineno__",
+    "__slotnames__",
+}
 
 _loaded: dict[types.ModuleType, str] = {}
 

@@ -1,5 +1,6 @@
 """Fingerprints: equal for equal content and code, different for anything that differs."""
 
+import copy
 import importlib
 import os
 import subprocess
@@ -453,6 +454,16 @@ def test_what_training_loads_counts_only_once_it_changes(package, monkeypatch):
     assert fingerprint.digest(factory) == before
     monkeypatch.setattr(sys.modules["mia_layers"], "WIDTH", 4)
     assert fingerprint.digest(factory) != before
+
+
+def test_a_class_is_the_same_after_its_first_copy():
+    class Copied:
+        pass
+
+    before = fingerprint.of(Copied)
+    copy.copy(Copied())
+    assert "__slotnames__" in vars(Copied), "Python keeps what it learns when it copies"
+    assert fingerprint.of(Copied) == before
 
 
 def test_sparse_matrices_may_learn_about_themselves():
