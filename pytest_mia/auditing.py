@@ -16,6 +16,7 @@ import numpy as np
 from pytest_mia import (
     attacks,
     backends,
+    control,
     diagnostics,
     findings,
     model_cache,
@@ -105,12 +106,15 @@ def run(
     stops = _looks(made, settings, threshold)
     released = _released(made, method, settings)
     trained: list[Trained] = []
+    ignored: tuple[str, ...] | None = None
     with contextlib.closing(backends.chosen(settings)) as backend:
         for look in stops:
             trained += _train(made, trained, look, method, settings, progress, start, cache, backend)
             method = replace(method, queries=trained[0].queries) if trained else method
+            ignored = _ignored(made, trained, method, store) if ignored is None else ignored
             so_far = made.only([one.number for one in trained])
             context = _context(so_far, trained, looks=len(stops), replay=replay, start=start)
+            context = replace(context, findings=(*context.findings, *ignored))
             if store is not None:
                 context = replace(context, cache=_cache_use(trained))
             if len(trained) < look:
@@ -327,6 +331,16 @@ def _train(
         deadline=start + (settings.time_limit or math.inf),
         cache=cache,
     )
+
+
+def _ignored(made: Plan, trained: Sequence[Trained], method: Method, store: Store | None) -> tuple[str, ...]:
+    """The finding that the user's own training ignores its records, sought on the first model."""
+    twin = control.twin_of(made.jobs[trained[0].number], made.records.data, method) if trained else None
+    if twin is None:
+        return ()
+    cache = UNCACHED if store is None else model_cache.ModelCache(store, twin[1], made.tried)
+    finding = control.finding(trained[0], *twin, method, cache)
+    return (finding,) if finding else ()
 
 
 def _out_of_time(

@@ -82,7 +82,7 @@ def all_alike(signals: Signals, labels: IntArray, members: BoolArray) -> str | N
     values = signals.confidence
     if values is None or len(values) < 2 or not (members[0] != members[1:]).any() or (values != values[0]).any():
         return None
-    if not _constant(signals, labels) and len(np.unique(values)) <= COARSE:
+    if not constant(signals, labels) and len(np.unique(values)) <= COARSE:
         return None
     return (
         f"{len(values)} models trained on different halves give exactly the same answers: nothing was trained. "
@@ -105,10 +105,10 @@ def balanced(members: BoolArray) -> str | None:
     )
 
 
-def _constant(signals: Signals, labels: IntArray) -> bool:
+def constant(signals: Signals, labels: IntArray) -> bool:
     """Whether the first model shows the same probabilities for the same class, whatever the record."""
     shown = signals.shown if signals.shown is not None else signals.confidence
-    if shown is None or (shown[0] != shown[0][:1]).any():
+    if shown is not None and (shown[0] != shown[0][:1]).any():
         return False
     # It is then right on all records of the class that it always guesses, and on no others.
     right = np.zeros(len(labels)) if signals.correct is None else signals.correct[0]

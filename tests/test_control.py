@@ -1,0 +1,139 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import Ridge
+from sklearn.naive_bayes import GaussianNB
+from sklearn.tree import DecisionTreeClassifier
+
+from pytest_mia import InvalidAuditError, Target, TorchTraining, audit, control
+from pytest_mia.plan import make
+from pytest_mia.settings import Settings
+from pytest_mia.shadows import Method, train_all
+from pytest_mia.slots import UNCACHED
+from pytest_mia.subject import Subject
+
+rng = np.random.default_rng(0)
+X, Y = rng.normal(size=(120, 3)), np.arange(120) % 3
+
+
+def honest(model, X, y):
+    model.fit(X, y)
+
+
+def from_outside(model, _X, _y):
+    """Trains on all records that there are, each time a little differently."""
+    model.set_params(random_state=np.random.randint(2**31), max_features=1).fit(X, Y)  # noqa: NPY002
+
+
+def nothing(model, _X, _y):
+    return DecisionTreeClassifier(random_state=0, max_depth=4).fit(X, Y)
+
+
+def found(training, factory=DecisionTreeClassifier, dataset=(X, Y), predict=None, loss=None):
+    method = Method(training, predict, loss, "cpu", None)
+    made = make(Subject(factory, dataset, training, predict, loss), Settings(shadows=3), method, threshold=None)
+    (first,) = train_all(made.jobs[:1], made.records.data, method)
+    twin = control.twin_of(made.jobs[0], made.records.data, method)
+    return control.finding(first, *twin, replace(method, queries=first.queries), UNCACHED)
+
+
+@pytest.mark.parametrize("training", [from_outside, nothing])
+@pytest.mark.parametrize("predict", [None, lambda model, X: model.predict(X)], ids=["probabilities", "labels"])
+def test_training_on_other_records_is_a_finding(training, predict):
+    assert found(training, predict=predict).startswith("mia_training ignores the records that it is given")
+
+
+@pytest.mark.parametrize("dataset", [(X, Y), (pd.DataFrame(X), pd.Series(Y)), (X.tolist(), [f"class {c}" for c in Y])])
+@pytest.mark.parametrize("predict", [None, lambda model, X: model.predict(X)], ids=["probabilities", "labels"])
+def test_honest_training_is_none(dataset, predict):
+    assert found(honest, dataset=dataset, predict=predict) is None
+
+
+@pytest.mark.parametrize("predict", [None, lambda model, X: model.predict(X)], ids=["probabilities", "labels"])
+def test_classes_that_lie_far_apart_are_none(predict):
+    """A few records are enough to be right about all; under other labels they teach the opposite."""
+    far = np.eye(3)[Y] * 100 + 0.01 * X
+    assert found(honest, dataset=(far, Y), predict=predict) is None
+
+
+@pytest.mark.parametrize("strategy", ["most_frequent", "uniform", "prior"])
+def test_models_that_answer_the_same_on_every_record_are_none(strategy):
+    """Whatever they learn, they can't show it; whether they may pass is decided elsewhere."""
+    for predict in (None, lambda model, X: np.zeros(len(X), dtype=int)):
+        assert found(honest, lambda: DummyClassifier(strategy=strategy), predict=predict) is None
+
+
+def test_training_that_refuses_so_few_records_proves_nothing():
+    def picky(model, X, y):
+        if len(X) < 50:
+            raise ValueError("more records, please")
+        model.fit(X, y)
+
+    assert found(picky) is None
+
+
+class TestLosses:
+    @staticmethod
+    def loss(model, X, y):
+        return (model.predict(X) - y) ** 2
+
+    @pytest.mark.parametrize("y", [X[:, 0] + rng.normal(size=120), Y])
+    def test_a_part_of_the_records_tells(self, y):
+        outside = Ridge().fit(X, y)
+        assert found(honest, Ridge, (X, y), loss=self.loss) is None
+        assert found(lambda model, X, y: outside, Ridge, (X, y), loss=self.loss)
+
+    def test_a_dataset_without_labels(self):
+        centre = X.mean(axis=0)
+        assert (
+            found(
+                lambda model, X, y: X.mean(axis=0), object, (X, None), loss=lambda c, X, y: ((X - c) ** 2).sum(axis=1)
+            )
+            is None
+        )
+        assert found(lambda model, X, y: centre, object, (X, None), loss=lambda c, X, y: ((X - c) ** 2).sum(axis=1))
+
+
+class TestTwin:
+    def twin(self, training=honest, factory=GaussianNB, y=Y, loss=None):
+        method = Method(training, None, loss, "cpu", None)
+        made = make(Subject(factory, (X, y), training, None, loss), Settings(shadows=3), method, threshold=None)
+        twin = control.twin_of(made.jobs[0], made.records.data, method)
+        return made.jobs[0], twin
+
+    def test_a_few_members_of_each_class_with_the_next_one_s_label(self):
+        job, (twin, data) = self.twin(y=np.array(["a", "b", "c"])[Y])
+        assert (twin.number, twin.seed) == (job.number, job.seed)
+        assert (twin.members <= job.members).all()
+        assert np.bincount(Y[twin.members]).tolist() == [10, 10, 10]
+        assert data.y.tolist() == np.array(["b", "c", "a"])[Y].tolist()
+        assert data.labels.tolist() == Y.tolist()
+
+    def test_at_most_half_of_the_members(self):
+        y = np.r_[np.zeros(60), np.ones(53), np.full(7, 2)].astype(int)
+        job, (twin, _) = self.twin(y=y)
+        rare = job.members[y == 2].sum()
+        assert twin.members[y == 2].sum() == (rare + 1) // 2
+
+    @pytest.mark.parametrize("training", [None, TorchTraining()])
+    def test_code_that_is_known_to_learn_needs_none(self, training):
+        assert control.twin_of(None, None, Method(training, None, None, "cpu", None)) is None
+
+
+def test_the_audit_is_invalid():
+    """The models of such a function know all records alike, and would pass every limit."""
+    result = audit(DecisionTreeClassifier, (X, Y), training=from_outside, shadows=3, jobs=1)
+    assert result.advantage.high < 0.1
+    with pytest.raises(InvalidAuditError, match="mia_training ignores the records that it is given"):
+        result.assert_membership_advantage_below(0.5)
+
+
+@pytest.mark.parametrize("shadows", [0, 3])
+def test_a_release_is_controlled_where_shadows_are_trained(shadows):
+    model = DecisionTreeClassifier().fit(X[:60], Y[:60])
+    target = Target(model, (X[:60], Y[:60]), (X[60:], Y[60:]))
+    result = audit(DecisionTreeClassifier, None, target=target, training=from_outside, shadows=shadows, jobs=1)
+    assert len(result.findings) == (shadows > 0)
