@@ -83,7 +83,7 @@ class Store:
         try:
             content = path.read_bytes()
             entry = _parsed(content, key)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             self.remark(f"the cache could not be read ({_said(error)})")

@@ -158,7 +158,8 @@ def test_a_folder_that_cannot_be_written_is_remarked_on(unusable):
         assert held
 
     assert unusable.load(KEY) is None
-    assert "Not a directory" in next(iter(unusable.remarks))
+    (remark,) = unusable.remarks
+    assert "Not a directory" in remark
     unusable.prune()
 
 
