@@ -542,15 +542,16 @@ import pytest_mia
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(120, 4)), rng.integers(0, 3, 120)
 
-def train(model, X, y):
-    time.sleep(0.4)
-    return model.fit(X, y)
+class Slow(DecisionTreeClassifier):
+    def fit(self, X, y):
+        time.sleep(0.4)
+        return super().fit(X, y)
 
 def main():
     print("ready", flush=True)
     sys.stdin.readline()
     result = pytest_mia.audit(
-        DecisionTreeClassifier, (X, y), training=train, shadows=7, attacks=["loss"], jobs=int(sys.argv[2]),
+        Slow, (X, y), shadows=7, attacks=["loss"], jobs=int(sys.argv[2]),
         cache_dir=sys.argv[1], progress=lambda done, models, _: print(f"{done}/{models}", flush=True),
     )
     found = result.to_dict()
