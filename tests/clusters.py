@@ -28,9 +28,9 @@ class Cluster:
         """Where the scheduler listens."""
         return json.loads((self.folder / "scheduler.json").read_text())["address"]
 
-    def start_scheduler(self) -> subprocess.Popen[bytes]:
+    def start_scheduler(self, **environment: str) -> subprocess.Popen[bytes]:
         """Start the scheduler, and wait until it listens."""
-        process = self._start("scheduler", "--port=0", "--no-dashboard")
+        process = self._start("scheduler", "--port=0", "--no-dashboard", **environment)
         waited_for(lambda: (self.folder / "scheduler.json").exists() and self.address)
         return process
 
@@ -38,6 +38,12 @@ class Cluster:
         """Start a worker without a nanny: a worker that is killed stays away. Its folder is empty."""
         self.folder.joinpath("work").mkdir(exist_ok=True)
         return self._start("worker", "--no-nanny", "--no-dashboard", "--nthreads=2", *options, **environment)
+
+    def start_workers(self, number: int, **environment: str) -> list[subprocess.Popen[bytes]]:
+        """Start so many workers, and wait until they are there."""
+        workers = [self.start_worker(**environment) for _ in range(number)]
+        self.wait_for_workers(number)
+        return workers
 
     def wait_for_workers(self, number: int) -> None:
         """Wait until so many workers are there."""
@@ -70,11 +76,11 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[Cluster]:
+def running(folder: Path, **environment: str) -> Iterator[Cluster]:
     """A cluster that has a scheduler and no workers yet; all of it ends with the block."""
     cluster = Cluster(folder)
     try:
-        cluster.start_scheduler()
+        cluster.start_scheduler(**environment)
         yield cluster
     finally:
         cluster.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import queue
 import sys
 import time
@@ -10,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import replace
+from importlib.machinery import ModuleSpec
 from typing import Any
 
 from pytest_mia import pickling, reads
@@ -54,16 +56,20 @@ class Dask:
         """
         if self._client is None:
             self._client = self._connected()
-        parcel = _parcel(_distinct(jobs)[1], method)
-        answers = self._client.run(dask_worker.look, parcel, on_error="return")
-        problems = [f"worker {worker} {problem}" for worker, told in answers.items() for problem in _problems(told)]
-        if problems:
-            raise MIAUsageError(problems)
-        if not answers:
+        # What a worker can't unpickle would be no answer at all, so it is asked for this package first.
+        found = self._client.run(importlib.util.find_spec, "pytest_mia", on_error="return")
+        if not found:
             raise MIAUsageError(
                 f"the Dask scheduler at {self._scheduler} has no workers; "
                 f"start some: dask worker {self._scheduler} --nworkers=-1 --nthreads=1"
             )
+        able = [worker for worker, spec in found.items() if isinstance(spec, ModuleSpec)]
+        parcel = _parcel(_distinct(jobs)[1], method)
+        told = dict.fromkeys({*found} - {*able}, ("has no pytest-mia: install the same version as here",))
+        told |= self._client.run(dask_worker.look, parcel, workers=able, on_error="return") if able else {}
+        problems = [f"worker {worker} {problem}" for worker, answer in told.items() for problem in _problems(answer)]
+        if problems:
+            raise MIAUsageError(problems)
 
     def suits(self, first: Trained, others: int) -> bool:  # noqa: ARG002 - who asks for a cluster gets it
         """Always, if there are any."""
@@ -77,7 +83,7 @@ class Dask:
             self.check([job for job, _ in jobs], method)
         if self._records is None or self._records[0] is not data:
             self._records = data, _Held(self._client, _pickled(data, "mia_dataset"))
-        training = _Training(self._client, self._scheduler, self._records[1], [job for job, _ in jobs], method)
+        training = _Training(self._client, self._records[1], [job for job, _ in jobs], method)
         return training.results(jobs, self._at_once or len(jobs))
 
     def close(self) -> None:
@@ -115,16 +121,28 @@ class _Held:
         self.send()
 
     def send(self) -> None:
-        """Send it to all workers."""
-        # Not by content: two audits on one cluster would take it away from each other.
-        self.future = self._client.scatter(self._value, broadcast=True, hash=False)
+        """Send it to all workers, of which at least one comes soon.
+
+        Raises
+        ------
+        ModelTrainingError
+            When none does.
+        """
+        _check_running(self._client)
+        try:
+            self._client.wait_for_workers(1, timeout=WITHOUT_WORKERS)
+            # Not by content: two audits on one cluster would take it away from each other.
+            self.future = self._client.scatter(self._value, broadcast=True, hash=False)
+        except (OSError, TimeoutError):
+            _check_running(self._client)
+            raise _deserted(self._client) from None
 
 
 class _Training:
     """Models that are being trained on a cluster."""
 
-    def __init__(self, client: Any, scheduler: str, records: _Held, jobs: Sequence[Job], method: Method) -> None:
-        self._client, self._scheduler = client, scheduler
+    def __init__(self, client: Any, records: _Held, jobs: Sequence[Job], method: Method) -> None:
+        self._client = client
         self._places, factories = _distinct(jobs)
         self._held = (records, _Held(client, _parcel(factories, method)))
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -178,10 +196,11 @@ class _Training:
             try:
                 key: str = self._done.get(timeout=1.0).key
             except queue.Empty:
-                if self._workers():
+                _check_running(self._client)
+                if self._client.nthreads():
                     alive = time.monotonic()
                 elif time.monotonic() - alive > WITHOUT_WORKERS:
-                    raise self._deserted() from None
+                    raise _deserted(self._client) from None
             else:
                 return key
 
@@ -208,25 +227,24 @@ class _Training:
 
     def _renew(self, held: list[Any]) -> None:
         """Send once more what a lost task needed, unless that was done since."""
-        if held != [each.future for each in self._held]:
-            return
-        if not self._workers():
-            try:
-                self._client.wait_for_workers(1, timeout=WITHOUT_WORKERS)
-            except (OSError, TimeoutError):
-                raise self._deserted() from None
-        for each in self._held:
-            each.send()
+        if held == [each.future for each in self._held]:
+            for each in self._held:
+                each.send()
 
-    def _workers(self) -> int:
-        if self._client.status != "running":
-            raise ModelTrainingError(f"the Dask scheduler at {self._scheduler} was lost while models were trained")
-        return len(self._client.nthreads())
 
-    def _deserted(self) -> ModelTrainingError:
-        return ModelTrainingError(
-            f"the Dask scheduler at {self._scheduler} has had no workers for {WITHOUT_WORKERS:g} s; are they running?"
-        )
+def _check_running(client: Any) -> None:
+    if client.status != "running":
+        raise ModelTrainingError(f"the Dask scheduler at {_address(client)} was lost while models were trained")
+
+
+def _deserted(client: Any) -> ModelTrainingError:
+    return ModelTrainingError(
+        f"the Dask scheduler at {_address(client)} has had no workers for {WITHOUT_WORKERS:g} s; are they running?"
+    )
+
+
+def _address(client: Any) -> str:
+    return str(client.scheduler.address)
 
 
 def _parcel(factories: Sequence[Callable[[], Any]], method: Method) -> Parcel:
@@ -259,8 +277,6 @@ def _problems(told: Any) -> tuple[str, ...]:
     """What a worker's answer says: its own words, or the error that kept it from answering."""
     if isinstance(told, tuple):
         return told
-    if isinstance(told, ModuleNotFoundError) and (told.name or "").startswith("pytest_mia"):
-        return ("has no pytest-mia: install the same version as here",)
     return (f"could not be asked what it has installed: {type(told).__name__}: {told}",)
 
 

@@ -107,6 +107,9 @@ def _look(parcel: Parcel) -> tuple[str, ...]:
             parcel.opened()
     except MIAUsageError as error:
         return error.problems
+    except Exception as error:
+        # Dask can't bring back every error.
+        return (f"can't tell what it has installed ({type(error).__name__}: {error})",)
     return ()
 
 

@@ -1,0 +1,73 @@
+"""The backend's options: what contradicts itself is refused at once, and a cluster's audit is that of one process."""
+
+import json
+
+import clusters
+import pytest
+
+GATE = "def test_release(assert_membership_advantage_below):\n    assert_membership_advantage_below(0.5)\n"
+CONFTEST = """
+import numpy as np
+import pytest
+from sklearn.tree import DecisionTreeClassifier
+
+@pytest.fixture
+def mia_dataset():
+    generator = np.random.default_rng(0)
+    return generator.normal(size=(400, 3)), generator.integers(0, 2, 400)
+
+@pytest.fixture
+def mia_model_factory():
+    return lambda: DecisionTreeClassifier(max_depth=2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["--mia-backend=dask"], "backend dask needs scheduler, *--mia-scheduler=tcp://HOST:8786"),
+        (["--mia-scheduler=tcp://h:1"], "scheduler tcp://h:1 is for backend dask, got loky: give both or neither"),
+        (["--mia-backend=threading"], "--mia-backend must be loky or dask; threading is not supported because *"),
+        (["--mia-backend=ray"], "--mia-backend must be loky or dask; * nor is ray, * got 'ray'"),
+        (["--mia-backend=dask", "--mia-scheduler=here"], "--mia-scheduler must be an address such as *, got 'here'"),
+    ],
+)
+def test_refused_when_pytest_starts(fake, pytester, args, told):
+    result = fake(GATE, *args)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {told}"])
+    assert not (pytester.path / "trained.txt").exists()
+
+
+def test_a_marker_that_contradicts_the_options_is_refused(fake, mode):
+    result = fake(f"import pytest\n\n@pytest.mark.mia(backend='dask')\n{GATE}", *mode)
+
+    assert result.ret != 0
+    result.stdout.fnmatch_lines(["*@pytest.mark.mia: backend dask needs scheduler,*"])
+
+
+def test_an_unreachable_scheduler_is_an_error_and_no_verdict(pytester):
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(test_privacy=GATE)
+
+    result = pytester.runpytest_subprocess("-Werror", "--mia-backend=dask", "--mia-scheduler=tcp://127.0.0.1:1")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*MIAUsageError: no Dask scheduler answers at tcp://127.0.0.1:1 within 5 s*"])
+
+
+def test_an_audit_on_a_cluster_is_the_audit_of_one_process(pytester, tmp_path):
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(test_privacy=GATE)
+
+    def advantage(*args):
+        run = pytester.runpytest_subprocess("-Werror", "--mia-cache=off", "--mia-json=mia.json", *args)
+        run.assert_outcomes(passed=1)
+        (audit,) = json.loads((pytester.path / "mia.json").read_text())["audits"]
+        return audit["advantage"], audit["attacks"]
+
+    with clusters.running(tmp_path) as cluster:
+        cluster.start_workers(1)
+        there = advantage("--mia-backend=dask", f"--mia-scheduler={cluster.address}")
+    assert there == advantage("--mia-jobs=1")
