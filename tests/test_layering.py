@@ -40,7 +40,18 @@ LIGHT = {
     "pytest_mia.trial",
 }
 HEAVY = {"cloudpickle", "joblib", "numpy", "pandas", "scipy", "sklearn", "threadpoolctl", "torch"}
-ENTRANCES = {"auditing", "errors", "fingerprint", "gates", "plan", "results", "settings", "store", "subject", "_version"}
+ENTRANCES = {
+    "auditing",
+    "errors",
+    "fingerprint",
+    "gates",
+    "plan",
+    "results",
+    "settings",
+    "store",
+    "subject",
+    "_version",
+}
 """What pytest's side may know of the engine."""
 LATE = {("pytest_mia.results", "pytest_mia.gates")}
 """The gates of a result are found when one is called."""
