@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia import dataset, diagnostics
+from pytest_mia import dataset, diagnostics, rows
 from pytest_mia.arrays import BoolArray, IntArray
 from pytest_mia.dataset import Dataset, Target
 from pytest_mia.errors import MIAUsageError
@@ -169,7 +169,7 @@ def _without_twins(records: Dataset, members: BoolArray) -> tuple[Dataset, BoolA
     """Leave out non-members that are members too, or of a member's group; a finding where they are many."""
     keys = diagnostics.record_keys(records.X, records.y)
     twice = np.zeros(len(members), dtype=bool)
-    for ids in (keys, None if records.groups is None else dataset.as_labels(records.groups)):
+    for ids in (keys, _numbered(records.groups)):
         twice |= False if ids is None else ~members & np.isin(ids, ids[members])
     share = f"{int(twice.sum())} of {int((~members).sum())} non-members"
     if twice.sum() > MOST_DUPLICATES * (~members).sum():
@@ -200,8 +200,15 @@ def _groups(records: Dataset) -> tuple[IntArray | None, list[str]]:
     """The user's groups, with exact duplicates kept together."""
     keys = diagnostics.record_keys(records.X, records.y)
     duplicates = 0 if keys is None else len(keys) - len(np.unique(keys))
-    given = None if records.groups is None else np.unique(dataset.as_labels(records.groups), return_inverse=True)[1]
+    given = _numbered(records.groups)
     if not duplicates or keys is None:
         return given, []
     note = f"{duplicates} records are copies of others; copies are drawn together"
     return (keys if given is None else diagnostics.merge_groups(given, keys)), [note]
+
+
+def _numbered(groups: Any) -> IntArray | None:
+    """One number per record for the ids of groups, which may be of any kind."""
+    if groups is None:
+        return None
+    return np.unique(rows.sortable(dataset.as_labels(groups)), return_inverse=True)[1]

@@ -83,6 +83,17 @@ class TestGroups:
         groups = gathered(dataset=Dataset(copied, Y, groups=ids)).groups
         assert groups[2] == groups[3] == groups[4] == groups[5] != groups[6]
 
+    @pytest.mark.parametrize(
+        "ids", [["a", 1, "1", 2.5] * 15, pd.Series(list("abc") * 20, dtype="category"), np.arange(60) % 7]
+    )
+    def test_ids_of_any_kind(self, ids):
+        groups = gathered(dataset=Dataset(X, Y, ids)).groups
+        assert (
+            len(set(zip(groups.tolist(), map(repr, ids), strict=True))) == len(set(map(repr, ids))) == len(set(groups))
+        )
+        sides = part(slice(30), groups=list(ids)[:30]), part(slice(30, 60), groups=list(ids)[30:])
+        assert release(*sides).findings[0].startswith("30 of 30 non-members are members too, or of a member's group")
+
     def test_groups_of_the_audited_hold_when_the_attacker_has_none(self):
         """Were they dropped, records of one person would stand on both sides and hide the leak."""
         records = gathered(
