@@ -1,8 +1,9 @@
-"""A control of the user's own training: does it learn from the records that it is given?
+"""A control of the user's own functions: do they use the records, and the model, that they are given?
 
 A function that trains on something else, such as a variable of the same name outside of it, gives models that know all
-records alike, and that would pass every limit. Here such a function betrays itself: trained once more with the seed of
-the first model, on a few of its records under other labels, it gives the same answers.
+records alike, and that would pass every limit; so does one that asks another model. Here such functions betray
+themselves: trained once more with the seed of the first model, on a few of its records under other labels, a model
+gives the same answers.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ MOST_PER_CLASS = 10
 def twin_of(job: Job, data: Data, method: Method) -> tuple[Job, Data] | None:
     """The same model on a few of its records of each class, labelled as the next class; without classes unchanged.
 
-    ``None`` where models are trained by code that is known to learn, or where there are no fewer records.
+    ``None`` where no function is the user's own, or where there are no fewer records.
     """
-    if method.training is None or isinstance(method.training, TorchTraining):
+    if not _own(method):
         return None
     members = np.zeros(len(job.members), dtype=bool)
     members[_few(data, job)] = True
@@ -40,7 +41,7 @@ def twin_of(job: Job, data: Data, method: Method) -> tuple[Job, Data] | None:
 
 
 def finding(trained: Trained, twin: Job, data: Data, method: Method, cache: Cache) -> str | None:
-    """The finding that training ignores its records.
+    """The finding that what a model learns from makes no difference.
 
     Parameters
     ----------
@@ -61,9 +62,15 @@ def finding(trained: Trained, twin: Job, data: Data, method: Method, cache: Cach
     if not _same(trained.signals, other.signals) or diagnostics.constant(stack([trained.signals]), data.labels):
         return None
     return (
-        "mia_training ignores the records that it is given: trained on a few of them, with other labels, a model "
-        "answers exactly as before. Let it train on the X and y that it is called with"
+        f"{' or '.join(_own(method))} ignores what it is given: trained on a few records with other labels, a model "
+        "answers exactly as before. Train on the X and y that come with the call, and ask the model that does"
     )
+
+
+def _own(method: Method) -> list[str]:
+    """Fixtures that gave functions of the user's own."""
+    given = {"mia_training": method.training, "mia_predict": method.predict, "mia_loss": method.loss}
+    return [name for name, value in given.items() if value is not None and not isinstance(value, TorchTraining)]
 
 
 def _few(data: Data, job: Job) -> IntArray:

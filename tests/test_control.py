@@ -19,6 +19,9 @@ rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(120, 3)), np.arange(120) % 3
 
 
+OUTSIDE = DecisionTreeClassifier(max_depth=5).fit(X, Y)
+
+
 def honest(model, X, y):
     model.fit(X, y)
 
@@ -43,7 +46,17 @@ def found(training, factory=DecisionTreeClassifier, dataset=(X, Y), predict=None
 @pytest.mark.parametrize("training", [from_outside, nothing])
 @pytest.mark.parametrize("predict", [None, lambda model, X: model.predict(X)], ids=["probabilities", "labels"])
 def test_training_on_other_records_is_a_finding(training, predict):
-    assert found(training, predict=predict).startswith("mia_training ignores the records that it is given")
+    assert found(training, predict=predict).startswith("mia_training ")
+
+
+@pytest.mark.parametrize("ask", [OUTSIDE.predict, OUTSIDE.predict_proba])
+def test_asking_another_model_is_a_finding(ask):
+    assert found(None, predict=lambda model, X: ask(X)).startswith("mia_predict ignores what it is given")
+
+
+def test_a_loss_of_another_model_is_a_finding():
+    message = found(None, GaussianNB, loss=lambda model, X, y: 1 - OUTSIDE.predict_proba(X)[:, 0])
+    assert message.startswith("mia_loss ignores what it is given")
 
 
 @pytest.mark.parametrize("dataset", [(X, Y), (pd.DataFrame(X), pd.Series(Y)), (X.tolist(), [f"class {c}" for c in Y])])
@@ -119,7 +132,7 @@ class TestTwin:
         assert twin.members[y == 2].sum() == (rare + 1) // 2
 
     @pytest.mark.parametrize("training", [None, TorchTraining()])
-    def test_code_that_is_known_to_learn_needs_none(self, training):
+    def test_without_a_function_of_the_users_own_there_is_none(self, training):
         assert control.twin_of(None, None, Method(training, None, None, "cpu", None)) is None
 
 
@@ -127,7 +140,7 @@ def test_the_audit_is_invalid():
     """The models of such a function know all records alike, and would pass every limit."""
     result = audit(DecisionTreeClassifier, (X, Y), training=from_outside, shadows=3, jobs=1)
     assert result.advantage.high < 0.1
-    with pytest.raises(InvalidAuditError, match="mia_training ignores the records that it is given"):
+    with pytest.raises(InvalidAuditError, match="mia_training ignores what it is given"):
         result.assert_membership_advantage_below(0.5)
 
 
