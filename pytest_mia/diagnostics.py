@@ -7,8 +7,7 @@ import warnings
 from typing import Any
 
 import numpy as np
-from scipy import sparse, stats
-from scipy.sparse import csgraph
+from scipy import sparse
 
 from pytest_mia import rows
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
@@ -57,6 +56,8 @@ def record_keys(X: Any, y: Any) -> IntArray | None:
 
 def merge_groups(first: IntArray, second: IntArray) -> IntArray:
     """Smallest groups that keep together what either grouping keeps together."""
+    from scipy.sparse import csgraph
+
     records = len(first)
     start = first.max() + 1
     edges = sparse.coo_matrix((np.ones(records), (first, start + second)), shape=(start + second.max() + 1,) * 2)
@@ -165,6 +166,9 @@ def shift_finding(advantage: float, limit: float) -> str | None:
 
 
 def _blind_split(features: FloatArray, members: BoolArray, rng: np.random.Generator) -> tuple[float, float]:
+    # Loading it takes half a second, which audits that have nothing to compare do without.
+    from scipy import stats
+
     fitted = rng.permutation(len(members)) < len(members) // 2
     scores = _blind_scores(features[fitted], members[fitted], features[~fitted], seed=int(rng.integers(2**31)))
     held = members[~fitted]
@@ -176,6 +180,7 @@ def _blind_split(features: FloatArray, members: BoolArray, rng: np.random.Genera
 
 
 def _blind_scores(taught: FloatArray, members: BoolArray, asked: FloatArray, *, seed: int) -> FloatArray:
+    from scipy import stats
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
