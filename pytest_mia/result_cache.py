@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytest_mia import environment, fingerprint
@@ -61,8 +62,8 @@ def revived(kind: Any, words: Any) -> Any:
     """
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        return kind(**{row.name: revived(hints[row.name], words[row.name]) for row in dataclasses.fields(kind)})  # type: ignore[operator]
+        fields: Mapping[str, Any] = _fields(kind)  # type: ignore[arg-type]
+        return kind(**{name: revived(inside, words[name]) for name, inside in fields.items()})  # type: ignore[operator]
     if origin is tuple:
         return tuple(revived(inner[0], each) for each in words)
     if origin is types.UnionType:
@@ -72,6 +73,13 @@ def revived(kind: Any, words: Any) -> Any:
     if not isinstance(words, kind):
         raise TypeError(f"{words!r} is no {kind.__name__}")
     return words
+
+
+@functools.cache
+def _fields(kind: type) -> dict[str, Any]:
+    """The type of each field of a dataclass."""
+    hints = typing.get_type_hints(kind)
+    return {row.name: hints[row.name] for row in dataclasses.fields(kind)}
 
 
 def _deciding(context: Context) -> Context:
