@@ -30,6 +30,7 @@ from sklearn.tree import DecisionTreeClassifier
 from pytest_mia import TorchTraining, rotation
 from pytest_mia.attacks import ATTACKS
 from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline
+from pytest_mia.backends.loky import Loky
 from pytest_mia.memberships import draw_halves
 from pytest_mia.observations import Observations, recipe
 from pytest_mia.randomness import seed_for
@@ -147,7 +148,7 @@ def observed(
             return recipe(Signals(**archive), members, y, seed=SEED)
     jobs = [Job(k, seed_for(SEED, "model", k), kind.factory, members[k]) for k in range(models)]
     method = Method(kind.training, kind.predict, None, "cpu", 1)
-    trained = train_all(jobs, Data(X, y, np.arange(30), y), method, workers=joblib.cpu_count())
+    trained = train_all(jobs, Data(X, y, np.arange(30), y), method, backend=Loky(joblib.cpu_count()))
     signals = stack([one.signals for one in trained])
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,10 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 VERDICTS = {
+    "cluster_dask": {
+        "test_patterns.py::test_release": "pass",
+        "test_patterns.py::test_first_attempt[trees]": "leak",
+    },
     "images_torch": {
         "test_digits.py::test_release": "pass",
         "test_digits.py::test_first_attempt[network]": "leak",
