@@ -1,0 +1,112 @@
+"""Many torch networks trained as one against the one-by-one loop, side by side in one process.
+
+    python benchmarks/batched.py [--device cpu|cuda] [--models N] [--threads 1] [--runs 5] [--epochs 20]
+
+Each run trains the same networks both ways, in turns, on halves of generated records whose sizes differ a little, as
+stratified halves do. Prints medians of seconds, and the median of the runs' ratios. On a machine with other work the
+ratio of processor time says more than that of the clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from pytest_mia.models.batched import train_many
+from pytest_mia.models.course import Learner
+from pytest_mia.models.loop import train
+from pytest_mia.models.module import TorchTraining
+
+MEMBERS, SPREAD = 2505, 3
+
+
+class Case(NamedTuple):
+    """A network, by the widths of its layers, and its batches."""
+
+    widths: tuple[int, ...]
+    batch_size: int = 64
+    optimizer: str = "adam"
+
+
+CASES = (
+    Case((446, 128, 30)),
+    Case((446, 128, 30), optimizer="sgd"),
+    Case((30, 64, 2)),
+    Case((784, 128, 10)),
+    Case((100, 100, 100, 100, 10)),
+)
+
+
+def network(widths: tuple[int, ...]) -> torch.nn.Module:
+    """Dense layers with ReLU between them."""
+    layers: list[torch.nn.Module] = []
+    for before, after in pairwise(widths):
+        layers += [torch.nn.Linear(before, after), torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers[:-1])
+
+
+def learners(case: Case, models: int, records: int) -> list[Learner]:
+    """Fresh networks, each with its own half."""
+    rng = np.random.default_rng(0)
+    sizes = MEMBERS + rng.integers(-SPREAD, SPREAD + 1, models)
+    halves = [np.sort(rng.choice(records, size, replace=False)) for size in sizes]
+    return [Learner(network(case.widths), half, seed) for seed, half in enumerate(halves)]
+
+
+def timed(work: Callable[[], None]) -> np.ndarray:
+    """Seconds by the clock and of the processor."""
+    clock, processor = time.perf_counter(), time.process_time()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return np.array([time.perf_counter() - clock, time.process_time() - processor])
+
+
+def measure(case: Case, models: int, epochs: int, runs: int, device: torch.device) -> str:
+    """One row of the table."""
+    X = torch.randn(2 * MEMBERS + 2 * SPREAD, case.widths[0])
+    y = torch.randint(case.widths[-1], (len(X),))
+    settings = TorchTraining(epochs=epochs, batch_size=case.batch_size, optimizer=case.optimizer)
+
+    def one_by_one() -> None:
+        for one in learners(case, models, len(X)):
+            module = one.module.to(device)
+            train(module, X[one.members], y[one.members], settings, seed=one.seed, device=device)
+
+    def batched() -> None:
+        train_many(learners(case, models, len(X)), X, y, settings, devices=[device])
+
+    pairs = [(timed(one_by_one), timed(batched)) for _ in range(runs + 1)][1:]
+    seconds = [median(pair[way][0] for pair in pairs) for way in (0, 1)]
+    ratios = [median(one[kind] / other[kind] for one, other in pairs) for kind in (0, 1)]
+    name = f"{'-'.join(map(str, case.widths))}, batch {case.batch_size}, {case.optimizer}"
+    return f"| {name} | {models} | {seconds[0]:.2f} s | {seconds[1]:.2f} s | {ratios[0]:.2f} | {ratios[1]:.2f} |"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--models", type=int)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--cases", type=int, default=len(CASES), help="how many, the first ones")
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    device = torch.device(given.device)
+    models = given.models or (64 if device.type == "cuda" else 16)
+    print("| network | models | one by one | as one | ratio | ratio of processor time |\n|---|---|---|---|---|---|")
+    for case in CASES[: given.cases]:
+        print(measure(case, models, given.epochs, given.runs, device), flush=True)
+
+
+if __name__ == "__main__":
+    main()
