@@ -5,11 +5,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import threadpoolctl
+from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyClassifier
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import pytest_mia
@@ -70,6 +76,44 @@ class Counted(Tree):
         return super().fit(X, y)
 
 
+def sparse_records():
+    return Tree, sparse.csr_array(X * (X > 0)), Y
+
+
+def texts():
+    words = np.array(["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"])
+    sentences = [" ".join(rng.choice(words, 8)) for _ in range(RECORDS)]
+    return lambda: make_pipeline(TfidfVectorizer(), Tree()), sentences, np.array(["no", "yes"])[Y].tolist()
+
+
+def categories():
+    frame = pd.DataFrame({"size": X[:, 1].round(2), "place": pd.Categorical(np.where(X[:, 2] > 0, "north", "south"))})
+    encode = make_column_transformer((OneHotEncoder(), ["place"]), remainder="passthrough")
+    return lambda: make_pipeline(encode, Tree()), frame, pd.Series(Y, index=rng.permutation(RECORDS))
+
+
+def tensors():
+    torch = pytest.importorskip("torch")
+    return Tree, torch.tensor(X, dtype=torch.float16), torch.tensor(Y)
+
+
+def dictionaries():
+    return (
+        lambda: make_pipeline(DictVectorizer(), Tree()),
+        [dict(zip("abcd", row, strict=True)) for row in X.tolist()],
+        Y,
+    )
+
+
+KINDS = {
+    "sparse": sparse_records,
+    "texts": texts,
+    "categories": categories,
+    "tensors": tensors,
+    "dictionaries": dictionaries,
+}
+
+
 def recipe(factory=Tree, dataset=(X, Y), **arguments):
     return audit(factory, dataset, **QUICK | arguments)
 
@@ -95,6 +139,10 @@ class TestRecipe:
         with pytest.raises(MembershipLeakError):
             result.assert_membership_advantage_below(0.1)
 
+    def test_a_claim_is_refuted_by_a_model_that_learns_by_heart(self):
+        with pytest.raises(MembershipLeakError, match=r"^measured epsilon of at least"):
+            recipe(lambda: Tree(random_state=0), (X, rng.integers(0, 2, RECORDS))).assert_epsilon_below(0.2)
+
     def test_the_gap_attack_is_the_gap_of_accuracy(self):
         result = recipe(lambda: Tree(min_samples_leaf=3), attacks=["gap"])
         assert result.attack == "gap"
@@ -114,6 +162,14 @@ class TestRecipe:
         assert figures(recipe(dataset=(X, names))) == expected
         assert figures(recipe(dataset=(X, Y.astype(bool)))) == expected
         assert figures(recipe(dataset=(frame, pd.Series(Y, index=rng.permutation(RECORDS))))) == expected
+
+    @pytest.mark.parametrize("kind", ["sparse", "texts", "categories", "tensors", "dictionaries"])
+    def test_records_of_every_kind(self, kind):
+        factory, records, y = KINDS[kind]()
+        result = recipe(factory, (records, y))
+        assert result.records == RECORDS
+        assert result.accuracy.train > result.accuracy.test
+        assert result.advantage.low > 0
 
     def test_a_handful_of_records(self):
         result = recipe(dataset=(X[:6], np.arange(6) % 2), attacks=None)
@@ -140,6 +196,27 @@ class TestAnswers:
     def test_the_users_way_to_ask(self):
         result = recipe(predict=lambda model, X: np.tile([0.25, 0.75], (len(X), 1)) + 0.1 * model.predict_proba(X))
         assert result.accuracy.train == pytest.approx(Y.mean(), abs=0.02)
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.float16])
+    def test_probabilities_in_few_bits(self, dtype):
+        ours = recipe(lambda: Tree(min_samples_leaf=3), predict=lambda model, X: model.predict_proba(X).astype(dtype))
+        exact = recipe(lambda: Tree(min_samples_leaf=3))
+        assert ours.advantage.estimate == pytest.approx(exact.advantage.estimate, abs=0.05)
+
+    @pytest.mark.parametrize(
+        ("answer", "problem"),
+        [
+            (lambda model, X: model.predict_proba(X)[:9], InvalidAuditError),
+            (lambda model, X: model.predict_proba(X)[:, [0, 1, 1]], MIAUsageError),
+            (lambda model, X: 0.5, MIAUsageError),
+            (lambda model, X: None, MIAUsageError),
+        ],
+        ids=["rows", "columns", "a number", "nothing"],
+    )
+    def test_answers_of_another_shape(self, answer, problem):
+        with pytest.raises(problem, match="answer") as error:
+            recipe(GaussianNB, predict=answer)
+        assert "while training model 0 (seed" in error.value.__notes__[0]
 
     def test_answers_that_vary_are_averaged(self):
         result = recipe(predict=lambda model, X: model.predict_proba(X) * np.random.uniform(0.5, 1, (len(X), 2)))  # noqa: NPY002
@@ -460,6 +537,16 @@ class TestOutputs:
         result = audit_outputs(rng.random((5, RECORDS, 2)), rng.random((5, RECORDS)) < 0.5, Y, confidence=0.99)
         assert result.advantage.low < 0
         assert result.advantage.confidence == 0.99
+
+    def test_no_claim_of_privacy_is_refuted_without_a_leak(self):
+        lows = []
+        for seed in range(10):
+            world = np.random.default_rng(seed)
+            result = audit_outputs(
+                world.random((5, RECORDS, 2)), world.random((5, RECORDS)) < 0.5, Y, attacks=["loss", "mast"]
+            )
+            lows.append(result.assert_epsilon_below(0.5).judged.low)
+        assert sum(low > 0 for low in lows) <= 1
 
     def test_an_unknown_attack(self):
         with pytest.raises(MIAUsageError, match="unknown attack 'lyra'"):
