@@ -106,6 +106,11 @@ class CodeWalk(Walk):
         yield type(os.environ), self._whole_environment
         yield from super().ways()
 
+    def known(self, module: str, name: str) -> None:
+        """Add something that stands under a name in a module, and the file of a module of the user's."""
+        super().known(module, name)
+        self._source(sys.modules.get(module))
+
     def _function(self, function: types.FunctionType) -> None:
         if _is_shared(function):
             self.write("function", f"{function.__module__}.{function.__qualname__}")
@@ -117,7 +122,10 @@ class CodeWalk(Walk):
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             self.visit(cell, name)
         self.visit(vars(function))
-        self._used(sources.uses(code), function.__globals__)
+        uses = sources.uses(code)
+        self._used(uses, function.__globals__)
+        if uses.unforeseeable:
+            self._everything(function.__globals__)
         self._source(sys.modules.get(function.__globals__.get("__name__", "")))
 
     def _code(self, code: types.CodeType) -> None:
@@ -149,6 +157,14 @@ class CodeWalk(Walk):
         elif uses.variables:
             self.items("environment", [(name, os.environ.get(name)) for name in sorted(uses.variables)])
 
+    def _everything(self, namespace: dict[str, Any]) -> None:
+        """Add all that code may refer to that makes its names as it runs."""
+        for name, value in sorted(namespace.items()):
+            if not name.startswith("__"):
+                self.visit(value, name)
+        for module in sources.own_modules(sorted(sys.modules)):
+            self._source(module)
+
     def _whole_environment(self, _environment: Any = None) -> None:
         # Pytest notes there which test is running.
         self.items("environment", sorted(each for each in os.environ.items() if not each[0].startswith("PYTEST_")))
@@ -156,6 +172,7 @@ class CodeWalk(Walk):
     def _class(self, cls: type) -> None:
         self.write("class", f"{cls.__module__}.{cls.__qualname__}")
         if _is_shared(cls):
+            self.items("patched", tuple(_patched(cls)))
             return
         self.items("bases", (type(cls), *cls.__bases__))
         for name, value in sorted(vars(cls).items()):
@@ -167,7 +184,7 @@ class CodeWalk(Walk):
     def _builtin(self, function: Any) -> None:
         self.named(function)
         if isinstance(function.__self__, types.ModuleType):
-            self.write("of", function.__self__.__name__)
+            self._module(function.__self__, frozenset())
         else:
             self.visit(function.__self__)
 
@@ -211,6 +228,14 @@ class CodeWalk(Walk):
     def _is_settled(self, module: types.ModuleType) -> bool:
         """Whether training loaded this module, which has stayed as it was."""
         return module in self._settled and _walked(module, CodeWalk({})) == self._settled[module]
+
+
+def _patched(cls: type) -> Iterator[types.FunctionType]:
+    """Functions of the user's among the methods of a class that isn't his."""
+    for part in cls.__mro__:
+        for _, method in sorted(vars(part).items()):
+            if isinstance(method, types.FunctionType) and sources.is_own_file(method.__code__.co_filename):
+                yield method
 
 
 def _is_shared(value: Any) -> bool:

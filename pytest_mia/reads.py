@@ -18,7 +18,9 @@ from pytest_mia.sources import is_own_file
 VIRTUAL = ("/proc/", "/sys/", "/dev/")
 ABSENT = ""
 
-_heard: dict[str, float] = {}
+LARGE = 2**20
+
+_heard: dict[tuple[str, str], float] = {}
 _written: set[str] = set()
 _listening: list[object] = []
 
@@ -41,8 +43,9 @@ def recorded() -> Iterator[None]:
 def manifest() -> dict[str, str]:
     """Digest of each file that was ever read inside `recorded` in this process; "" for those that don't exist.
 
-    Code that was loaded, or values that were kept, when an earlier model was trained may serve a later one, so files
-    are never forgotten. What this process writes itself doesn't count, nor do installed packages.
+    Names without a folder stay so: another run reads what lies in its own working folder. Code that was loaded, or
+    values that were kept, when an earlier model was trained may serve a later one, so files are never forgotten. What
+    this process writes itself doesn't count, nor do installed packages.
 
     Raises
     ------
@@ -50,9 +53,9 @@ def manifest() -> dict[str, str]:
         When one of them was changed since.
     """
     found = {}
-    for name, moment in list(_heard.items()):
-        path = _source(name)
-        if path is None or name in _written or not is_own_file(path) or path.startswith(VIRTUAL):
+    for (folder, name), moment in list(_heard.items()):
+        path = _source(name if folder == _folder_of(name) else os.path.join(folder, name))
+        if path is None or not _counts(path):
             continue
         found[path] = digest(path)
         if found[path] != ABSENT and os.stat(path).st_mtime > moment:
@@ -62,21 +65,41 @@ def manifest() -> dict[str, str]:
 
 def names() -> tuple[str, ...]:
     """The files that were ever read inside `recorded` in this process, for another process to `note`."""
-    return tuple(name for name in _heard if name not in _written)
+    names = [os.path.abspath(os.path.join(folder, name)) for folder, name in _heard]
+    return tuple(name for name in names if name not in _written)
 
 
 def note(names: Iterable[str]) -> None:
     """Count files as read that were read for this process elsewhere, where they have the same names."""
-    _heard.update(dict.fromkeys(names, time.time()))
+    _heard.update({(_folder_of(name), name): time.time() for name in names})
 
 
 def digest(path: str) -> str:
     """The SHA-256 of a file; `ABSENT` where there is none that can be read."""
     try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        state = os.stat(path)
+        if state.st_size < LARGE:
+            return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        return _large_digest(os.path.abspath(path), state.st_size, state.st_mtime_ns)
     except OSError:
         return ABSENT
+
+
+@functools.lru_cache
+def _large_digest(path: str, _size: int, _changed: int) -> str:
+    """The digest of a large file, such as weights to start from; taken once as long as it stays as it is."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _counts(path: str) -> bool:
+    place = os.path.abspath(path)
+    return place not in _written and is_own_file(place) and not place.startswith(VIRTUAL)
+
+
+def _folder_of(name: str) -> str:
+    """The folder that a name counts from; none for one that is complete."""
+    return "" if os.path.isabs(name) else os.getcwd()
 
 
 def _source(name: str) -> str | None:
@@ -99,13 +122,13 @@ def _note(event: str, arguments: tuple[Any, ...]) -> None:
     if not _listening or event not in ("open", "sqlite3.connect"):
         return
     try:
-        name = os.path.abspath(os.fsdecode(arguments[0]))
+        name = os.fsdecode(arguments[0])
+        _heard[_folder_of(name), name] = time.time()
     except (TypeError, ValueError, OSError):
         # A file descriptor, or no folder to be in.
         return
-    _heard[name] = time.time()
     if event == "open" and _writes(*arguments[1:3]):
-        _written.add(name)
+        _written.add(os.path.abspath(name))
 
 
 def _writes(mode: str | None, flags: int) -> bool:

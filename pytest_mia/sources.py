@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import functools
 import hashlib
 import importlib.util
 import sys
@@ -23,6 +24,8 @@ ATTRIBUTE = {"LOAD_ATTR", "LOAD_METHOD"}
 FILLERS = {"CACHE", "EXTENDED_ARG", "PUSH_NULL", "PRECALL"}
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb"}
 LOOKUPS = {"get", "pop", "setdefault", "__getitem__"}
+UNFORESEEABLE = {"eval", "exec", "globals", "import_module", "__import__"}
+"""What refers to things by names that are made as code runs."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Uses:
         Modules that it imports when it runs, as (name, level, names taken from it).
     variables
         Environment variables that it reads; ``None`` where that can't be told.
+    unforeseeable
+        Whether it may refer to anything else.
     """
 
     names: frozenset[str]
@@ -48,6 +53,7 @@ class Uses:
     whole: frozenset[str]
     imports: tuple[tuple[str, int, tuple[str, ...]], ...]
     variables: frozenset[str] | None
+    unforeseeable: bool
 
 
 def uses(code: CodeType) -> Uses:
@@ -69,7 +75,13 @@ def uses(code: CodeType) -> Uses:
                 variables.add(_variable(steps, place))
     known = frozenset(name for name in variables if name is not None)
     return Uses(
-        frozenset(names), frozenset(attributes), frozenset(whole), tuple(imports), None if None in variables else known
+        frozenset(names),
+        frozenset(attributes),
+        frozenset(whole),
+        tuple(imports),
+        None if None in variables else known,
+        # Not every attribute that is called eval is Python's.
+        not UNFORESEEABLE.isdisjoint(names) or "import_module" in attributes,
     )
 
 
@@ -82,10 +94,16 @@ def is_own(module: ModuleType) -> bool:
     return module.__name__ not in sys.builtin_module_names if place is None else is_own_file(place)
 
 
+@functools.lru_cache(maxsize=4096)
 def is_own_file(place: str) -> bool:
     """Whether a file is neither Python's, nor installed, nor ours."""
     path = Path(place)
-    return not INSTALLED & set(path.parts) and STANDARD not in path.parents and OURS not in path.parents
+    return (
+        not place.startswith("<")
+        and not INSTALLED & set(path.parts)
+        and STANDARD not in path.parents
+        and OURS not in path.parents
+    )
 
 
 def counts_whole(module: ModuleType) -> bool:
@@ -96,7 +114,7 @@ def counts_whole(module: ModuleType) -> bool:
 def digest(module: ModuleType) -> str:
     """The SHA-256 of a module's file; empty where it has none that can be read."""
     try:
-        return hashlib.sha256(Path(module.__file__ or "").read_bytes()).hexdigest()
+        return hashlib.sha256(Path(_file(module)).read_bytes()).hexdigest()
     except OSError:
         return ""
 
@@ -147,7 +165,7 @@ def _variable(steps: list[dis.Instruction], place: int) -> str | None:
 def _code(module: ModuleType) -> CodeType | None:
     """A module's own code, from its cached bytecode where that is up to date."""
     loader: Any = getattr(getattr(module, "__spec__", None), "loader", None)
-    file = module.__file__ or ""
+    file = _file(module)
     try:
         code: CodeType | None = loader.get_code(module.__name__) if hasattr(loader, "get_code") else None
         if code is None and file.endswith(".py"):
@@ -155,3 +173,7 @@ def _code(module: ModuleType) -> CodeType | None:
     except (ImportError, OSError, SyntaxError, ValueError):
         return None
     return code
+
+
+def _file(module: ModuleType) -> str:
+    return getattr(module, "__file__", None) or ""

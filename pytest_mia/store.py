@@ -48,7 +48,7 @@ def opened(folder: Path | None, mode: str, *, since: float) -> Store | None:
     since
         When this run began, in seconds since 1970: when refreshing, what is older doesn't count.
     """
-    return None if folder is None or mode == "off" else Store(folder, since if mode == "refresh" else 0.0)
+    return None if folder is None or mode == "off" else Store(folder.absolute(), since if mode == "refresh" else 0.0)
 
 
 @dataclass(frozen=True)

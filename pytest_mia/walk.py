@@ -114,6 +114,10 @@ class Walk:
         yield (*DESCRIPTORS, *HARMLESS), self.named
         yield getattr(sys.modules.get("torch"), "Tensor", ()), self._tensor
 
+    def known(self, module: str, name: str) -> None:
+        """Add something that stands under a name in a module."""
+        self.write("known", f"{module}.{name}")
+
     def named(self, value: Any) -> None:
         """Add something by its name and type alone."""
         owner = getattr(value, "__objclass__", type(value))
@@ -167,7 +171,7 @@ class Walk:
         reduce = copyreg.dispatch_table.get(type(value))
         parts = value.__reduce_ex__(5) if reduce is None else reduce(value)
         if isinstance(parts, str):
-            self.write("name", f"{getattr(value, '__module__', type(value).__module__)}.{parts}")
+            self.known(getattr(value, "__module__", None) or type(value).__module__, parts)
             return
         make, arguments, state, items, pairs, setter = (*parts, None, None, None, None)[:6]
         self.items("object", (make, arguments))

@@ -54,9 +54,29 @@ def test_names_count_from_the_folder_they_were_read_in(file, monkeypatch):
     monkeypatch.chdir(file.parent)
     with reads.recorded():
         open("settings.yaml").close()
+    here = reads.manifest()
     monkeypatch.chdir("/")
 
-    assert reads.manifest().keys() == {str(file)}
+    assert here.keys() == {"settings.yaml"}
+    assert reads.digest("settings.yaml") == reads.ABSENT, "another run may read another file of this name"
+    assert reads.manifest().keys() == set(reads.names()) == {str(file)}
+
+
+def test_what_another_process_read(file):
+    reads.note([str(file)])
+
+    assert reads.manifest() == {str(file): reads.digest(str(file))}
+
+
+def test_large_files(tmp_path):
+    path = tmp_path / "weights"
+    digests = set()
+    for content in (b"a", b"b", b"c"):
+        path.write_bytes(content * (reads.LARGE + 1))
+        os.utime(path, ns=(len(digests), len(digests)))
+        digests |= {reads.digest(str(path)), reads.digest(str(path))}
+
+    assert len(digests) == 3
 
 
 def test_what_is_read_outside_does_not_count(file):
