@@ -314,7 +314,7 @@ class TestRefused:
     def test_a_worker_that_comes_later_and_differs(self, cluster, monkeypatch):
         with on(cluster) as backend:
             backend.check(jobs(), METHOD)
-            monkeypatch.setattr(home.environment, "ours", lambda: "another")
+            monkeypatch.setattr(home, "OURS", "another")
             with pytest.raises(MIAUsageError, match="has another version of pytest-mia"):
                 list(backend.train([(job, UNCACHED) for job in jobs()], Data(X, Y, np.arange(2), Y), METHOD))
 

@@ -22,6 +22,9 @@ NUMERIC = {
 }
 """Modules whose version decides figures, with the names of their packages."""
 
+OURS = environment.ours()
+"""A fingerprint of this package's code as it was loaded: a worker that runs on keeps it when another is installed."""
+
 _first_seen: dict[str, str] = {}
 
 
@@ -53,8 +56,8 @@ class Home:
         """In what the process that calls this differs, each in words with its remedy; modules once they are loaded."""
         if _python() != self.python:
             return [f"has Python {_python()}, here is {self.python}: start it with the same version"]
-        if environment.ours() != self.ours:
-            return ["has another version of pytest-mia: install the same one"]
+        if self.ours != OURS:
+            return ["has another version of pytest-mia: install the same one and restart the worker"]
         return [*self._strange_packages(), *self._strange_modules(), *self._strange_gpu()]
 
     def _strange_packages(self) -> list[str]:
@@ -88,7 +91,7 @@ def here(device: str) -> Home:
     }
     own = (module for module in sources.own_modules([*sys.modules]) if sources.counts_whole(module))
     modules = {module.__name__: sources.digest(module) for module in own if getattr(module, "__file__", None)}
-    return Home(_python(), packages, environment.ours(), modules, _gpu(device))
+    return Home(_python(), packages, OURS, modules, _gpu(device))
 
 
 def _python() -> str:
