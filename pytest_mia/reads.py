@@ -65,7 +65,7 @@ def manifest() -> dict[str, str]:
 
 def names() -> tuple[str, ...]:
     """The files that were ever read inside `recorded` in this process, for another process to `note`."""
-    names = [os.path.abspath(os.path.join(folder, name)) for folder, name in _heard]
+    names = [os.path.abspath(os.path.join(folder, name)) for folder, name in list(_heard)]
     return tuple(name for name in names if name not in _written)
 
 

@@ -1,9 +1,11 @@
 """The files that code reads, told by their content."""
 
 import importlib
+import itertools
 import os
 import sqlite3
 import sys
+import threading
 
 import pytest
 
@@ -164,3 +166,27 @@ def test_recording_inside_recording(file, tmp_path):
         file.read_text()
 
     assert reads.manifest().keys() == {str(file)}
+
+
+def test_names_can_be_read_while_another_thread_reads_files(tmp_path):
+    stop = threading.Event()
+
+    def read():
+        for number in itertools.count():
+            if stop.is_set():
+                return
+            reads.digest(str(tmp_path / str(number)))
+
+    before = sys.getswitchinterval()
+    with reads.recorded():
+        thread = threading.Thread(target=read)
+        thread.start()
+        sys.setswitchinterval(1e-6)
+        try:
+            for _ in range(300):
+                reads.names()
+        finally:
+            sys.setswitchinterval(before)
+            stop.set()
+            thread.join()
+    assert str(tmp_path / "0") in reads.names()
