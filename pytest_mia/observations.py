@@ -11,9 +11,6 @@ from pytest_mia.memberships import independent_share
 from pytest_mia.randomness import generator_for
 from pytest_mia.signals import Signals
 
-ROUNDING = 1e-12
-"""Squared deviations below this share of those that they were taken from are rounding errors, and count as none."""
-
 
 @dataclass(frozen=True)
 class Observations:
@@ -118,48 +115,54 @@ class Side:
 class Moments:
     """Moments of a signal over the shadows of any target, each target left out of its own shadows.
 
-    The sums over all shadows are made once; a target's own share is taken off again, so all targets together cost
-    O(models x records).
+    Running moments from both ends are made once; a target's own are those before it joined with those after it, so all
+    targets together cost O(models x records). A target's own membership has no part in its own scores, not even in the
+    last digit, where it could be read off as soon as scores tie. Signals that tie have exactly no variance.
 
     Parameters
     ----------
     values
-        Signal (models, records).
+        The signal (models, records).
     members
         Memberships (models, records).
     references
-        Models (models,) that serve as shadows.
+        Models (models,) that are shadows.
     """
 
     def __init__(self, values: FloatArray, members: BoolArray, references: BoolArray) -> None:
-        self.centre = values[references].mean(axis=0)
-        self.deviations = values - self.centre
-        self.members, self.references = members, references
-        shadows, inside = self.deviations[references], members[references]
-        self._inside = _sums(np.where(inside, shadows, 0.0), inside)
-        self._outside = _sums(np.where(inside, 0.0, shadows), ~inside)
+        self.references = references
+        sides = [chosen & references[:, None] for chosen in (members, ~members)]
+        self._before = [_running(values, side) for side in sides]
+        self._after = [_running(values[::-1], side[::-1])[::-1] for side in sides]
 
     def without(self, model: int) -> tuple[Side, Side]:
         """Moments of the shadows that had each record, and of those that had not, `model` itself left out."""
-        own, inside = float(self.references[model]), self.members[model]
-        return self._side(self._inside, model, own * inside), self._side(self._outside, model, own * ~inside)
+        inside, outside = (
+            _joined(before[model], after[model + 1])
+            for before, after in zip(self._before, self._after, strict=True)
+        )
+        return inside, outside
 
     def shadows(self, model: int) -> int:
         """How many shadows attack `model`."""
         return int(self.references.sum() - self.references[model])
 
-    def _side(self, sums: tuple[FloatArray, FloatArray, FloatArray], model: int, own: FloatArray) -> Side:
-        deviation = self.deviations[model]
-        count = sums[0] - own
-        total, squares = sums[1] - own * deviation, sums[2] - own * deviation**2
-        shift = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
-        mean = np.where(count > 0, self.centre + shift, 0.0)
-        within = squares - count * shift**2
-        return Side(count, mean, np.where(within > ROUNDING * sums[2], within, 0.0))
+
+def _running(values: FloatArray, chosen: BoolArray) -> list[Side]:
+    """Moments of the chosen values of the first 0, 1, 2... models."""
+    zero = np.zeros(values.shape[1])
+    sides = [Side(zero, zero, zero)]
+    for row, mask in zip(values, chosen, strict=True):
+        sides.append(_joined(sides[-1], Side(mask.astype(np.float64), np.where(mask, row, 0.0), zero)))
+    return sides
 
 
-def _sums(deviations: FloatArray, chosen: BoolArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    return chosen.sum(axis=0).astype(np.float64), deviations.sum(axis=0), np.einsum("kn,kn->n", deviations, deviations)
+def _joined(first: Side, second: Side) -> Side:
+    """Moments of two sets of shadows together (Chan, Golub & LeVeque 1979); those of equal values stay exact."""
+    count = first.count + second.count
+    share, change = second.count / np.maximum(count, 1.0), second.mean - first.mean
+    squares = first.squares + second.squares + change**2 * first.count * share
+    return Side(count, first.mean + change * share, squares)
 
 
 def means(inside: Side, outside: Side) -> tuple[FloatArray, FloatArray]:

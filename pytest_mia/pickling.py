@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
-from collections.abc import Iterable, Iterator
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 import cloudpickle
@@ -22,8 +24,10 @@ def dumps(value: Any, by_value: Iterable[ModuleType] = ()) -> bytes:
     by_value
         Modules whose functions and classes are sent as code rather than by name.
     """
+    target = io.BytesIO()
     with pickled_by_value(by_value):
-        return bytes(cloudpickle.dumps(value))
+        _Pickler(target).dump(value)
+    return target.getvalue()
 
 
 def loads(data: bytes) -> Any:
@@ -55,3 +59,17 @@ def pickled_by_value(modules: Iterable[ModuleType]) -> Iterator[None]:
     finally:
         for module in added:
             cloudpickle.unregister_pickle_by_value(module)
+
+
+def _code(code: CodeType) -> tuple[Callable[..., CodeType], tuple[Any, ...]]:
+    """Code with the name of its file, which cloudpickle leaves out from 3.1.3 on, and tracebacks need."""
+    make, arguments = cloudpickle.Pickler.dispatch_table[CodeType](code)
+    return _made, (make, arguments, code.co_filename)
+
+
+def _made(make: Callable[..., CodeType], arguments: tuple[Any, ...], filename: str) -> CodeType:
+    return make(*arguments).replace(co_filename=filename)
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    dispatch_table = ChainMap({CodeType: _code}, cloudpickle.Pickler.dispatch_table)
