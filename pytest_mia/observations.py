@@ -138,8 +138,7 @@ class Moments:
     def without(self, model: int) -> tuple[Side, Side]:
         """Moments of the shadows that had each record, and of those that had not, `model` itself left out."""
         inside, outside = (
-            _joined(before[model], after[model + 1])
-            for before, after in zip(self._before, self._after, strict=True)
+            _joined(before[model], after[model + 1]) for before, after in zip(self._before, self._after, strict=True)
         )
         return inside, outside
 

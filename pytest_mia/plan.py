@@ -125,8 +125,7 @@ def attack_problems(settings: Settings) -> list[str]:
     strange = attacks.unknown(settings.attacks or ())
     if not strange:
         return []
-    known = ", ".join(attack.name for attack in attacks.ATTACKS)
-    return [f"unknown attack {', '.join(map(repr, strange))}; the attacks are {known}"]
+    return [f"unknown attack {', '.join(map(repr, strange))}; the attacks are {', '.join(attacks.known())}"]
 
 
 def _recipe(subject: Subject, records: Records, settings: Settings) -> Plan:

@@ -26,12 +26,20 @@ ATTACKS: tuple[Attack, ...] = (
     Centred(_LOSS),
     *(Centred(attack) for attack in _WITH_SHADOWS),
 )
-"""Every attack there is; where two learn the same advantage the earlier one is chosen."""
+"""Attacks that are run unless others are asked for; where two learn the same advantage the earlier one is chosen."""
+
+ON_REQUEST: tuple[Attack, ...] = ()
+"""Attacks that are run only where they are asked for by name, since they take long or seldom find more."""
 
 
 def unknown(names: Sequence[str]) -> list[str]:
     """Names that no attack has."""
-    return [name for name in names if name not in {attack.name for attack in ATTACKS}]
+    return [name for name in names if name not in known()]
+
+
+def known() -> list[str]:
+    """Names of all attacks."""
+    return [attack.name for attack in (*ATTACKS, *ON_REQUEST)]
 
 
 def fitting(signals: Signals, *, shadows: int, names: Sequence[str] | None = None) -> list[Attack]:
@@ -44,11 +52,11 @@ def fitting(signals: Signals, *, shadows: int, names: Sequence[str] | None = Non
     shadows
         Shadows per target.
     names
-        Only these, where given.
+        These, those on request included; ``None`` for all others.
     """
     return [
         attack
-        for attack in ATTACKS
+        for attack in (ATTACKS if names is None else (*ATTACKS, *ON_REQUEST))
         if (names is None or attack.name in names)
         and shadows >= attack.least_shadows
         and all(getattr(signals, name) is not None for name in attack.signals)
