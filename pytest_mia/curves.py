@@ -86,10 +86,23 @@ def best_place(tpr: FloatArray, fpr: FloatArray) -> int:
 
 
 def ranks(scores: FloatArray) -> FloatArray:
-    """Rank of each score among all, from 0 to 1, ties in the middle."""
-    arranged = np.sort(scores)
-    lower, upper = np.searchsorted(arranged, scores, "left"), np.searchsorted(arranged, scores, "right")
-    return np.asarray((lower + upper) / (2 * max(len(scores), 1)))
+    """Rank of each score among all of its row (..., scores), from 0 to 1, ties in the middle."""
+    return np.asarray(below(scores, np.ones_like(scores)) / max(scores.shape[-1], 1))
+
+
+def below(scores: FloatArray, weights: FloatArray) -> FloatArray:
+    """Weight of a row's scores (..., scores) that are below each of them; of those that tie with it, half."""
+    order = np.argsort(scores, axis=-1)
+    arranged, weight = np.take_along_axis(scores, order, -1), np.take_along_axis(weights, order, -1)
+    starts = np.ones(scores.shape, dtype=bool)
+    starts[..., 1:] = arranged[..., 1:] != arranged[..., :-1]
+    first = np.flatnonzero(starts)
+    last = np.append(first[1:], scores.size)[: len(first)] - 1
+    passed = weight.cumsum(axis=-1)
+    middle = (passed.flat[first] - weight.flat[first] + passed.flat[last]) / 2
+    found = np.empty(scores.shape)
+    np.put_along_axis(found, order, middle[starts.cumsum() - 1].reshape(scores.shape), -1)
+    return found
 
 
 def _at_least(arranged: FloatArray, thresholds: FloatArray) -> IntArray:

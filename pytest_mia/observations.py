@@ -130,7 +130,6 @@ class Moments:
     """
 
     def __init__(self, values: FloatArray, members: BoolArray, references: BoolArray) -> None:
-        self.references = references
         sides = [chosen & references[:, None] for chosen in (members, ~members)]
         self._before = [_running(values, side) for side in sides]
         self._after = [_running(values[::-1], side[::-1])[::-1] for side in sides]
@@ -138,13 +137,9 @@ class Moments:
     def without(self, model: int) -> tuple[Side, Side]:
         """Moments of the shadows that had each record, and of those that had not, `model` itself left out."""
         inside, outside = (
-            _joined(before[model], after[model + 1]) for before, after in zip(self._before, self._after, strict=True)
+            joined(before[model], after[model + 1]) for before, after in zip(self._before, self._after, strict=True)
         )
         return inside, outside
-
-    def shadows(self, model: int) -> int:
-        """How many shadows attack `model`."""
-        return int(self.references.sum() - self.references[model])
 
 
 def _running(values: FloatArray, chosen: BoolArray) -> list[Side]:
@@ -152,11 +147,11 @@ def _running(values: FloatArray, chosen: BoolArray) -> list[Side]:
     zero = np.zeros(values.shape[1])
     sides = [Side(zero, zero, zero)]
     for row, mask in zip(values, chosen, strict=True):
-        sides.append(_joined(sides[-1], Side(mask.astype(np.float64), np.where(mask, row, 0.0), zero)))
+        sides.append(joined(sides[-1], Side(mask.astype(np.float64), np.where(mask, row, 0.0), zero)))
     return sides
 
 
-def _joined(first: Side, second: Side) -> Side:
+def joined(first: Side, second: Side) -> Side:
     """Moments of two sets of shadows together (Chan, Golub & LeVeque 1979); those of equal values stay exact."""
     count = first.count + second.count
     share, change = second.count / np.maximum(count, 1.0), second.mean - first.mean
@@ -177,3 +172,12 @@ def means(inside: Side, outside: Side) -> tuple[FloatArray, FloatArray]:
         np.where(has_in, inside.mean, outside.mean + difference),
         np.where(has_out, outside.mean, inside.mean - difference),
     )
+
+
+def mean_outside(outside: Side) -> FloatArray:
+    """Mean signal over the shadows that never saw the record; where there are none, that of the records that have some.
+
+    It is 0 where no record has any.
+    """
+    has_out = outside.count > 0
+    return np.where(has_out, outside.mean, outside.mean.sum() / max(int(has_out.sum()), 1))

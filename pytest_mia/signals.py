@@ -42,6 +42,8 @@ class Signals:
         Minus the modified entropy Mentr (Song & Mittal 2021, eq. 6).
     shown
         The three largest probabilities in falling order, shape (..., records, 3).
+    entropy
+        Minus the entropy of the probabilities, in nats; it looks at no label (Shokri et al. 2017, section VI-F).
     """
 
     correct: FloatArray | None = None
@@ -49,6 +51,7 @@ class Signals:
     tempered: FloatArray | None = None
     modified_entropy: FloatArray | None = None
     shown: FloatArray | None = None
+    entropy: FloatArray | None = None
 
     def of(self, models: IntArray, records: IntArray) -> Signals:
         """The stacked signals of some models on some records."""
@@ -140,6 +143,7 @@ def _of_logits(logits: FloatArray, labels: IntArray) -> Signals:
         tempered=log_odds(TEMPERATURE),
         modified_entropy=_minus_modified_entropy(probabilities, others, special.log_expit(phi), special.expit(-phi)),
         shown=_largest(probabilities),
+        entropy=-special.entr(probabilities).sum(axis=1),
     )
 
 
@@ -161,6 +165,7 @@ def _of_probabilities(values: FloatArray, labels: IntArray) -> Signals:
         tempered=log_odds(TEMPERATURE),
         modified_entropy=_minus_modified_entropy(probabilities, others, log_true, rest),
         shown=_largest(probabilities),
+        entropy=-special.entr(probabilities).sum(axis=1),
     )
 
 

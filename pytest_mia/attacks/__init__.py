@@ -4,31 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pytest_mia.attacks.base import BaseOffline, BaseOnline
+from pytest_mia.attacks.calibration import Mast, Watson
 from pytest_mia.attacks.centred import Centred
-from pytest_mia.attacks.lira import LiraOffline, LiraOnline, Mast
+from pytest_mia.attacks.lira import LiraOffline, LiraOnline
 from pytest_mia.attacks.nig import NigT
+from pytest_mia.attacks.per_class import PerClass
+from pytest_mia.attacks.population import AttackP, AttackR
 from pytest_mia.attacks.protocol import Attack
 from pytest_mia.attacks.rmia import RmiaOffline, RmiaOnline
 from pytest_mia.attacks.shokri import Shokri
+from pytest_mia.attacks.shokri_classifiers import SHOKRI_BY
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.signals import Signals
 
 _LOSS = Threshold("loss", "confidence")
-_WITH_SHADOWS: tuple[Attack, ...] = (LiraOnline(), LiraOffline(), RmiaOnline(), RmiaOffline(), Mast(), NigT())
+_WITH_SHADOWS: tuple[Attack, ...] = (LiraOnline(), LiraOffline(), RmiaOnline(), RmiaOffline(), Mast(), Watson(), NigT())
 
 ATTACKS: tuple[Attack, ...] = (
     Threshold("gap", "correct"),
     _LOSS,
     Threshold("modified_entropy", "modified_entropy"),
+    Threshold("entropy", "entropy"),
+    PerClass("loss_per_class", "confidence"),
+    PerClass("modified_entropy_per_class", "modified_entropy"),
+    AttackP(),
     Mast("calibrated_gap", ("correct",)),
     Shokri(),
     *_WITH_SHADOWS,
+    BaseOnline(),
+    BaseOffline(),
+    AttackR(),
     Centred(_LOSS),
     *(Centred(attack) for attack in _WITH_SHADOWS),
 )
 """Attacks that are run unless others are asked for; where two learn the same advantage the earlier one is chosen."""
 
-ON_REQUEST: tuple[Attack, ...] = ()
+ON_REQUEST: tuple[Attack, ...] = SHOKRI_BY
 """Attacks that are run only where they are asked for by name, since they take long or seldom find more."""
 
 

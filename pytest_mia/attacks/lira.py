@@ -1,4 +1,4 @@
-"""LiRA, the likelihood-ratio attack, and MAST, its cheap cousin."""
+"""LiRA, the likelihood-ratio attack."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from scipy import special
 
 from pytest_mia.arrays import FloatArray
 from pytest_mia.attacks.protocol import read, shadow_scores
-from pytest_mia.observations import Observations, Side, means
+from pytest_mia.observations import Observations, Side, mean_outside, means
 
-PER_RECORD_FROM = 64
 SMALLEST_SHARE = 1e-2
 SMALLEST_VARIANCE = 1e-6
 
@@ -21,7 +20,8 @@ SMALLEST_VARIANCE = 1e-6
 class LiraOnline:
     """Log-likelihood ratio of two Gaussians, as a member against as a non-member (Carlini et al. 2022, algorithm 1).
 
-    Variances are pooled over records below 64 shadows and per record from there on, as the paper advises.
+    Variances are shared by all records, or each record has its own: the paper advises the former below 64 shadows, and
+    here the other models decide.
     """
 
     name: str = "lira_online"
@@ -29,75 +29,52 @@ class LiraOnline:
     least_shadows: int = 2
 
     def scores(self, observations: Observations) -> Iterator[FloatArray]:
-        """Yield log N(phi; mean_in, var_in) - log N(phi; mean_out, var_out)."""
+        """Yield log N(phi; mean_in, var_in) - log N(phi; mean_out, var_out) by shared variances and by records' own."""
 
-        def score(phi: FloatArray, inside: Side, outside: Side, shadows: int) -> FloatArray:
+        def score(phi: FloatArray, inside: Side, outside: Side) -> FloatArray:
             mean_in, mean_out = means(inside, outside)
-            var_in, var_out = variance(phi, inside, shadows), variance(phi, outside, shadows)
-            return np.asarray(_log_normal(phi, mean_in, var_in) - _log_normal(phi, mean_out, var_out))
+            as_member = _log_normal(phi, mean_in, variances(phi, inside))
+            return np.asarray(as_member - _log_normal(phi, mean_out, variances(phi, outside)))
 
-        yield shadow_scores(read(observations.signals.confidence), observations, score)
+        yield from shadow_scores(read(observations.signals.confidence), observations, score)
 
 
 @dataclass(frozen=True)
 class LiraOffline:
-    """One-sided test against the shadows that never saw the record (Carlini et al. 2022, eq. 4), in logarithms."""
+    """One-sided test against the shadows that never saw the record (Carlini et al. 2022, eq. 4), in logarithms.
+
+    Variances are those of the online attack.
+    """
 
     name: str = "lira_offline"
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 1
 
     def scores(self, observations: Observations) -> Iterator[FloatArray]:
-        """Yield log Phi((phi - mean_out) / sd_out)."""
+        """Yield log Phi((phi - mean_out) / sd_out) by shared variances and by records' own."""
 
-        def score(phi: FloatArray, _inside: Side, outside: Side, shadows: int) -> FloatArray:
-            has_out = outside.count > 0
-            overall = float(outside.mean[has_out].mean()) if has_out.any() else 0.0
-            mean_out = np.where(has_out, outside.mean, overall)
-            deviation = (phi - mean_out) / np.sqrt(variance(phi, outside, shadows))
+        def score(phi: FloatArray, _inside: Side, outside: Side) -> FloatArray:
+            deviation = (phi - mean_outside(outside)) / np.sqrt(variances(phi, outside))
             return np.asarray(special.log_ndtr(deviation))
 
-        yield shadow_scores(read(observations.signals.confidence), observations, score)
+        yield from shadow_scores(read(observations.signals.confidence), observations, score)
 
 
-@dataclass(frozen=True)
-class Mast:
-    """A signal minus the middle of its means as a member and as a non-member (Sablayrolles et al. 2019, section 4).
+def variances(phi: FloatArray, side: Side) -> FloatArray:
+    """Variances (2, records) of a signal over one side's shadows: one for all records, and each record's own.
 
-    On ``correct`` it attacks models that answer with labels alone: being right counts for more on a hard record.
-    """
-
-    name: str = "mast"
-    signals: tuple[str, ...] = ("confidence",)
-    least_shadows: int = 2
-
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
-        """Yield signal - (mean_in + mean_out) / 2."""
-
-        def score(value: FloatArray, inside: Side, outside: Side, _shadows: int) -> FloatArray:
-            mean_in, mean_out = means(inside, outside)
-            return np.asarray(value - (mean_in + mean_out) / 2)
-
-        yield shadow_scores(read(getattr(observations.signals, self.signals[0])), observations, score)
-
-
-def variance(phi: FloatArray, side: Side, shadows: int) -> FloatArray:
-    """Variance of a signal over one side's shadows, with floors so that it is never zero.
+    Both have floors, so that they are never zero.
 
     Parameters
     ----------
     phi
         The target's signal (records,), the scale of last resort.
     side
-        Moments of the shadows.
-    shadows
-        Number of shadows: from 64 on, each record has its own variance.
+        Moments of the shadows. A record with fewer than two of them has the shared variance.
     """
-    pooled = side.spread or SMALLEST_SHARE * float(phi.var()) or 1.0
-    if shadows < PER_RECORD_FROM:
-        return np.full_like(phi, pooled)
-    own = np.divide(side.squares, side.count, out=np.full_like(phi, pooled), where=side.count > 1)
-    return np.maximum(own, max(SMALLEST_SHARE * pooled, SMALLEST_VARIANCE))
+    shared = side.spread or SMALLEST_SHARE * float(phi.var()) or 1.0
+    own = np.divide(side.squares, side.count, out=np.full_like(phi, shared), where=side.count > 1)
+    return np.stack([np.full_like(phi, shared), np.maximum(own, max(SMALLEST_SHARE * shared, SMALLEST_VARIANCE))])
 
 
 def _log_normal(values: FloatArray, mean: FloatArray, var: FloatArray) -> FloatArray:

@@ -33,7 +33,7 @@ class NigT:
     def scores(self, observations: Observations) -> Iterator[FloatArray]:
         """Yield log t_in(phi) - log t_out(phi)."""
 
-        def score(phi: FloatArray, inside: Side, outside: Side, _shadows: int) -> FloatArray:
+        def score(phi: FloatArray, inside: Side, outside: Side) -> FloatArray:
             return np.asarray(_log_predictive(phi, inside) - _log_predictive(phi, outside))
 
         yield shadow_scores(read(observations.signals.confidence), observations, score)

@@ -43,18 +43,16 @@ class Attack(Protocol):
 
 
 def shadow_scores(
-    values: FloatArray, observations: Observations, score: Callable[[FloatArray, Side, Side, int], FloatArray]
+    values: FloatArray, observations: Observations, score: Callable[[FloatArray, Side, Side], FloatArray]
 ) -> FloatArray:
-    """Score each model by the moments of its shadows: ``score(signal of the model, inside, outside, shadows)``.
+    """Score each model by the moments of its shadows: ``score(signal of the model, inside, outside)``.
 
+    A score is (records,), or (settings, records) for an attack with a constant; models become the last axis but one.
     Where all models answer alike, nothing can be told, and all scores are 0.
     """
-    if (values == values[:1]).all():
-        return np.zeros_like(values)
     moments = Moments(values, observations.members, observations.references)
-    return np.stack(
-        [score(values[model], *moments.without(model), moments.shadows(model)) for model in range(len(values))]
-    )
+    scores = np.stack([score(values[model], *moments.without(model)) for model in range(len(values))], axis=-2)
+    return np.zeros_like(scores) if (values == values[:1]).all() else scores
 
 
 def read(field: FloatArray | None) -> FloatArray:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from pytest_mia.arrays import FloatArray, IntArray
+from pytest_mia.arrays import BoolArray, FloatArray, IntArray
 from pytest_mia.attacks.protocol import read
 from pytest_mia.observations import Observations
 from pytest_mia.randomness import seed_for, single_threaded
@@ -17,6 +16,23 @@ FOLDS = 2
 MOST_ROWS = 20_000
 MOST_CLASSES = 255
 """What the trees can hold as one categorical feature; classes beyond it share places."""
+LARGEST = 1e6
+"""Log-odds beyond it count as this, since some classifiers compute in float32."""
+SIGNALS = ("shown", "confidence", "correct")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Labelled answers: features (rows, 5), class codes (rows,) and memberships (rows,), and a seed for the fit."""
+
+    features: FloatArray
+    labels: IntArray
+    members: BoolArray
+    seed: int
+
+
+Judge = Callable[[FloatArray, IntArray], FloatArray]
+"""P(member | answer), shape (settings, rows), from features and class codes."""
 
 
 @dataclass(frozen=True)
@@ -24,51 +40,76 @@ class Shokri:
     """Boosted trees on [three largest probabilities, phi, correct, class], labelled by the shadows' memberships.
 
     The paper has one classifier per class; trees that split on the class as a category tell classes apart where that
-    helps and pool them where a class has few records. Shadows are divided in two: each part is scored by the classifier
-    that learnt on the other one, and a target that is no shadow by both.
+    helps and pool them where a class has few records.
     """
 
     name: str = "shokri"
-    signals: tuple[str, ...] = ("shown", "confidence", "correct")
+    signals: tuple[str, ...] = SIGNALS
     least_shadows: int = 2
 
     def scores(self, observations: Observations) -> Iterator[FloatArray]:
         """Yield P(member | answer)."""
-        models, records = observations.members.shape
-        shadows = np.flatnonzero(observations.references & observations.known.any(axis=1))
-        total, times = np.zeros((models, records)), np.zeros((models, 1))
-        import sklearn.ensemble  # noqa: F401  (loads the threads that are limited here)
+        yield from cross_fitted(observations, self.name, _boosted)
 
-        with single_threaded():
-            for fold in range(FOLDS):
-                learnt = shadows[fold::FOLDS]
-                classifier = _classifier(observations, learnt, seed_for(observations.seed, "shokri", fold))
-                for model in np.setdiff1d(np.arange(models), learnt):
-                    total[model] += classifier.predict_proba(_features(observations, model))[:, 1]
-                    times[model] += 1
-        yield total / times
+
+def cross_fitted(observations: Observations, name: str, learn: Callable[[Lesson], Judge]) -> FloatArray:
+    """Scores (settings, models, records) by classifiers that learnt on other models.
+
+    Shadows are divided in two: each part is scored by the classifier that learnt on the other one, and a target that is
+    no shadow by both.
+
+    Parameters
+    ----------
+    observations
+        The models.
+    name
+        The attack, for its seeds.
+    learn
+        Fits a classifier.
+    """
+    models = np.arange(len(observations.members))
+    shadows = np.flatnonzero(observations.references & observations.known.any(axis=1))
+    found: dict[int, list[FloatArray]] = {model: [] for model in models}
+    import sklearn.ensemble  # noqa: F401  (loads the threads that are limited here)
+
+    with single_threaded():
+        for fold in range(FOLDS):
+            learnt = shadows[fold::FOLDS]
+            judge = learn(_lesson(observations, learnt, seed_for(observations.seed, name, fold)))
+            for model in np.setdiff1d(models, learnt):
+                found[model].append(judge(_features(observations, model), observations.labels))
+    return np.stack([np.mean(each, axis=0) for each in found.values()], axis=1)
 
 
 def _features(observations: Observations, model: int) -> FloatArray:
     signals = observations.signals
-    columns = [read(signals.confidence)[model], read(signals.correct)[model], observations.labels % MOST_CLASSES]
-    return np.column_stack([read(signals.shown)[model], *columns])
+    phi = np.clip(read(signals.confidence)[model], -LARGEST, LARGEST)
+    return np.column_stack([read(signals.shown)[model], phi, read(signals.correct)[model]])
 
 
-def _classifier(observations: Observations, learnt: IntArray, seed: int) -> Any:
+def _lesson(observations: Observations, learnt: IntArray, seed: int) -> Lesson:
+    """Labelled pairs of some models, a random part of them where they are many."""
+    known = observations.known[learnt]
+    features = np.concatenate([_features(observations, model)[observations.known[model]] for model in learnt])
+    labels = np.broadcast_to(observations.labels, known.shape)[known]
+    kept = np.random.default_rng(seed).permutation(len(features))[:MOST_ROWS]
+    return Lesson(features[kept], labels[kept], observations.members[learnt][known][kept], seed)
+
+
+def _boosted(lesson: Lesson) -> Judge:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    rows = np.concatenate([_features(observations, model)[observations.known[model]] for model in learnt])
-    members = np.concatenate([observations.members[model][observations.known[model]] for model in learnt])
-    kept = np.random.default_rng(seed).permutation(len(rows))[:MOST_ROWS]
+    def rows(features: FloatArray, labels: IntArray) -> FloatArray:
+        return np.column_stack([features, labels % MOST_CLASSES])
+
     classifier = HistGradientBoostingClassifier(
         max_iter=12,
         learning_rate=0.2,
         max_leaf_nodes=16,
         min_samples_leaf=20,
         l2_regularization=1.0,
-        categorical_features=[rows.shape[1] - 1],
+        categorical_features=[lesson.features.shape[1]],
         early_stopping=False,
-        random_state=seed,
-    )
-    return classifier.fit(rows[kept], members[kept])
+        random_state=lesson.seed,
+    ).fit(rows(lesson.features, lesson.labels), lesson.members)
+    return lambda features, labels: classifier.predict_proba(rows(features, labels))[None, :, 1]

@@ -1,0 +1,51 @@
+"""BASE, which approximates the Bayes-optimal attack: the target's probability against that of all shadows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pytest_mia.arrays import FloatArray
+from pytest_mia.attacks.protocol import shadow_scores
+from pytest_mia.attacks.rmia import logarithm, probabilities
+from pytest_mia.observations import Observations, Side, joined, mean_outside
+
+SCALES = (0.0, 0.33, 0.67, 1.0)
+
+
+@dataclass(frozen=True)
+class BaseOnline:
+    """log p_target - log of the mean p over all shadows (Lassila et al. 2025), the temperature tuned on the shadows.
+
+    It needs nobody's memberships.
+    """
+
+    name: str = "base_online"
+    signals: tuple[str, ...] = ("confidence", "tempered")
+    least_shadows: int = 1
+
+    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+        """Yield the log ratio at temperature 2 and at 1."""
+
+        def score(probability: FloatArray, inside: Side, outside: Side) -> FloatArray:
+            return logarithm(probability) - logarithm(joined(inside, outside).mean)
+
+        for probability in probabilities(observations.signals):
+            yield shadow_scores(probability, observations, score)
+
+
+@dataclass(frozen=True)
+class BaseOffline:
+    """log p_target - scale * log mean_out p (Lassila et al. 2025), scale and temperature tuned on the shadows."""
+
+    name: str = "base_offline"
+    signals: tuple[str, ...] = ("confidence", "tempered")
+    least_shadows: int = 1
+
+    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+        """Yield the scaled log ratio at temperature 2, then at 1, for each scale from 0 to 1."""
+        for probability in probabilities(observations.signals):
+            expected = shadow_scores(probability, observations, lambda _p, _in, outside: mean_outside(outside))
+            own, others = logarithm(probability), logarithm(expected)
+            for scale in SCALES:
+                yield own - scale * others

@@ -1,0 +1,54 @@
+"""Difficulty calibration: a signal against what is to be expected of the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pytest_mia.arrays import FloatArray
+from pytest_mia.attacks.protocol import read, shadow_scores
+from pytest_mia.observations import Observations, Side, mean_outside, means
+
+
+@dataclass(frozen=True)
+class Watson:
+    """Log-odds minus their mean over the shadows that never saw the record (Watson et al. 2022).
+
+    The paper takes the loss; on models that memorise, its differences are largest where a record is hard rather than
+    where it was a member, and log-odds find twice as much.
+    """
+
+    name: str = "watson"
+    signals: tuple[str, ...] = ("confidence",)
+    least_shadows: int = 1
+
+    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+        """Yield phi - mean_out."""
+
+        def score(phi: FloatArray, _inside: Side, outside: Side) -> FloatArray:
+            return np.asarray(phi - mean_outside(outside))
+
+        yield shadow_scores(read(observations.signals.confidence), observations, score)
+
+
+@dataclass(frozen=True)
+class Mast:
+    """A signal minus the middle of its means as a member and as a non-member (Sablayrolles et al. 2019, section 4).
+
+    On ``correct`` it attacks models that answer with labels alone: being right counts for more on a hard record.
+    """
+
+    name: str = "mast"
+    signals: tuple[str, ...] = ("confidence",)
+    least_shadows: int = 2
+
+    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+        """Yield signal - (mean_in + mean_out) / 2."""
+
+        def score(value: FloatArray, inside: Side, outside: Side) -> FloatArray:
+            mean_in, mean_out = means(inside, outside)
+            return np.asarray(value - (mean_in + mean_out) / 2)
+
+        yield shadow_scores(read(getattr(observations.signals, self.signals[0])), observations, score)

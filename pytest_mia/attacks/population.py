@@ -1,0 +1,49 @@
+"""Attacks R and P of Ye et al. (2022): where a loss stands among those of other models, or of other records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pytest_mia import curves
+from pytest_mia.arrays import FloatArray
+from pytest_mia.attacks.protocol import read
+from pytest_mia.observations import Observations
+
+
+@dataclass(frozen=True)
+class AttackR:
+    """Share of the shadows that never saw the record whose loss is above the target's (Ye et al. 2022, attack R).
+
+    Ties count half, and a record that every shadow had has 1/2. The share is as coarse as shadows are few.
+    """
+
+    name: str = "attack_r"
+    signals: tuple[str, ...] = ("confidence",)
+    least_shadows: int = 1
+
+    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+        """Yield the share; phi falls as the loss rises, and a model isn't counted among its own shadows."""
+        outside = (~observations.members & observations.references[:, None]).astype(np.float64)
+        higher = curves.below(read(observations.signals.confidence).T, outside.T).T - outside / 2
+        others = outside.sum(axis=0) - outside
+        yield np.divide(higher, others, out=np.full_like(others, 0.5), where=others > 0)
+
+
+@dataclass(frozen=True)
+class AttackP:
+    """Percentile of the record's loss among those of a population under the same model (Ye et al. 2022, attack P).
+
+    The paper's population are non-members. Here it is all records of the audit, members too, since an attacker doesn't
+    know who of them is one; the order is the same, and so is the advantage of the best threshold.
+    """
+
+    name: str = "attack_p"
+    signals: tuple[str, ...] = ("confidence",)
+    least_shadows: int = 0
+
+    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+        """Yield the share of records with a higher loss, ties counted half."""
+        yield curves.ranks(read(observations.signals.confidence))
