@@ -3,8 +3,8 @@ import pytest
 from worlds import confident, only
 
 from pytest_mia.attacks import ATTACKS
+from pytest_mia.attacks.calibration import Mast
 from pytest_mia.attacks.centred import Centred
-from pytest_mia.attacks.lira import Mast
 from pytest_mia.attacks.rmia import RmiaOffline
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.rotation import lessons, run_attack
@@ -62,8 +62,7 @@ def test_a_class_without_records_is_no_obstacle():
     assert only(Centred(LOSS), given).tolist() == [[0, 0], [0, 0]]
 
 
-def test_every_attack_on_log_odds_has_its_variant():
-    plain = {attack.name for attack in ATTACKS if attack.signals in {("confidence",), ("tempered",)}}
-    assert {name for name in plain if not name.endswith("_centred")} == {
-        name.removesuffix("_centred") for name in plain if name.endswith("_centred")
-    }
+def test_attacks_on_log_odds_against_shadows_have_their_variant_and_so_has_the_loss():
+    centred = {attack.name for attack in ATTACKS if isinstance(attack, Centred)}
+    families = {"lira_online", "lira_offline", "rmia_online", "rmia_offline", "mast", "watson", "nig_t"}
+    assert centred == {f"{name}_centred" for name in ("loss", *families)}

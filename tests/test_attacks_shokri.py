@@ -1,32 +1,14 @@
 import numpy as np
 import pytest
-from worlds import only
+from worlds import LIKELIHOOD, drawn_answers, only
 
 from pytest_mia.attacks.shokri import Shokri
 from pytest_mia.observations import Observations
-from pytest_mia.signals import Signals
 from pytest_mia.statistics import auc
-
-ANSWERS = np.array([[1.0, 0.0, 0.0], [0.8, 0.1, 0.1], [0.5, 0.4, 0.1], [0.4, 0.3, 0.3]])
-LIKELIHOOD = np.array([[0.1, 0.2, 0.3, 0.4], [0.5, 0.3, 0.15, 0.05]])
-"""How often non-members and members get each of four answers."""
-
-
-def world(likelihood=LIKELIHOOD, *, models=5, records=2000, classes=2, seed=0, members=None):
-    """Answers drawn by membership alone."""
-    rng = np.random.default_rng(seed)
-    members = rng.random((models, records)) < 0.5 if members is None else members
-    labels = rng.integers(0, classes, records)
-    drawn = (rng.random((models, records))[:, :, None] > likelihood.cumsum(axis=-1)[members.astype(int)]).sum(axis=-1)
-    drawn = np.minimum(drawn, 3)
-    phi = np.log([1e6, 4, 1, 2 / 3])[drawn]
-    signals = Signals(correct=(drawn < 3).astype(float), confidence=phi, shown=ANSWERS[drawn].astype(np.float32))
-    every = np.ones((models, records), dtype=bool)
-    return Observations(signals, members, labels, every[:, 0], every, every, seed), drawn
 
 
 def test_scores_are_the_probability_of_membership_given_the_answer():
-    given, drawn = world()
+    given, drawn = drawn_answers()
     posterior = LIKELIHOOD[1] / LIKELIHOOD.sum(axis=0)
     found = only(Shokri(), given)
     for answer in range(4):
@@ -36,9 +18,9 @@ def test_scores_are_the_probability_of_membership_given_the_answer():
 
 def test_a_class_with_a_pattern_of_its_own_is_told_apart():
     """In class 1 members get the answers that non-members get in class 0."""
-    given, drawn = world(records=4000)
+    given, drawn = drawn_answers(records=4000)
     swapped = given.members ^ (given.labels == 1)
-    given, drawn = world(records=4000, members=swapped)
+    given, drawn = drawn_answers(records=4000, members=swapped)
     flipped = Observations(
         given.signals,
         given.members ^ (given.labels == 1),
@@ -57,14 +39,14 @@ def test_a_class_with_a_pattern_of_its_own_is_told_apart():
 
 
 def test_no_leak():
-    given, _ = world(np.tile(LIKELIHOOD.mean(axis=0), (2, 1)), models=8, records=1000)
+    given, _ = drawn_answers(np.tile(LIKELIHOOD.mean(axis=0), (2, 1)), models=8, records=1000)
     areas = [auc(row, mask) for row, mask in zip(only(Shokri(), given), given.members, strict=True)]
     assert np.mean(areas) == pytest.approx(0.5, abs=4 * np.sqrt(1 / 3 / 8000))
 
 
 def test_a_shadow_is_scored_by_classifiers_that_never_saw_it():
     """Memberships of models 0, 2 and 4 are flipped: their own scores, by the other part's classifier, stay."""
-    given, _ = world()
+    given, _ = drawn_answers()
     even = np.arange(5) % 2 == 0
     flipped = Observations(
         given.signals,
@@ -81,7 +63,7 @@ def test_a_shadow_is_scored_by_classifiers_that_never_saw_it():
 
 
 def test_a_target_that_is_no_shadow_is_scored_by_both_parts():
-    given, drawn = world()
+    given, drawn = drawn_answers()
     is_target = np.arange(5) == 4
     pairs = np.ones(given.members.shape, dtype=bool)
     released = Observations(
@@ -110,7 +92,7 @@ def test_a_target_that_is_no_shadow_is_scored_by_both_parts():
 
 
 def test_pairs_that_the_attacker_does_not_know_teach_nothing():
-    given, _ = world()
+    given, _ = drawn_answers()
     known = np.tile(np.arange(2000) < 1500, (5, 1))
     given = Observations(given.signals, given.members, given.labels, given.references, known, given.judged, given.seed)
     changed = Observations(
@@ -120,11 +102,11 @@ def test_pairs_that_the_attacker_does_not_know_teach_nothing():
 
 
 def test_the_seed_decides():
-    one, again = (only(Shokri(), world()[0]) for _ in range(2))
+    one, again = (only(Shokri(), drawn_answers()[0]) for _ in range(2))
     assert (one == again).all()
 
 
 @pytest.mark.parametrize("classes", [1, 300])
 def test_one_class_and_more_classes_than_a_category_can_hold(classes):
-    given, _ = world(records=600, classes=classes, models=3)
+    given, _ = drawn_answers(records=600, classes=classes, models=3)
     assert np.isfinite(only(Shokri(), given)).all()

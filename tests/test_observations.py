@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pytest_mia.observations import Moments, Observations, Side, means, recipe
+from pytest_mia.observations import Moments, Observations, Side, joined, mean_outside, means, recipe
 from pytest_mia.signals import Signals
 
 S = np.array([[0, 1, 2], [1, 3, 2], [4, 5, 0], [6, 5, 4], [3, 2, 1]], dtype=float)
@@ -42,7 +42,6 @@ class TestMoments:
         moments = Moments(values, members, references)
         for model in range(models):
             others = references & (np.arange(models) != model)
-            assert moments.shadows(model) == others.sum()
             for found, mask in zip(moments.without(model), (members, ~members), strict=True):
                 chosen = np.where(mask[others], values[others], np.nan)
                 count = mask[others].sum(axis=0)
@@ -88,6 +87,12 @@ class TestMoments:
     def test_the_spread_is_pooled_within_records(self):
         assert side([2, 1, 3], [0, 9, 5], [4, 0, 2]).spread == 1
 
+    def test_both_sides_together_are_all_shadows(self):
+        found = joined(*Moments(S, M, REFERENCES).without(4))
+        assert found.count.tolist() == [4, 4, 4]
+        assert found.mean == pytest.approx(S[:4].mean(axis=0))
+        assert found.squares / 4 == pytest.approx(S[:4].var(axis=0))
+
 
 class TestMeans:
     def test_both_sides_there(self):
@@ -98,6 +103,10 @@ class TestMeans:
         mean_in, mean_out = means(side([1, 1, 0, 2], [3, 5, 0, 6]), side([1, 1, 2, 0], [1, 1, 7, 0]))
         assert mean_in.tolist() == [3, 5, 10, 6]
         assert mean_out.tolist() == [1, 1, 7, 3]
+
+    def test_outside_alone_is_filled_in_from_the_other_records(self):
+        assert mean_outside(side([1, 0, 3], [2, 0, 8])).tolist() == [2, 5, 8]
+        assert mean_outside(side([0, 0], [0, 0])).tolist() == [0, 0]
 
     def test_no_record_with_both_sides(self):
         mean_in, mean_out = means(side([1, 0], [3, 0]), side([0, 1], [0, 5]))

@@ -7,7 +7,7 @@ import pytest
 from worlds import confident, only, released, trained
 
 from pytest_mia.attacks import ATTACKS
-from pytest_mia.attacks.lira import Mast
+from pytest_mia.attacks.calibration import Mast
 from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.curves import FALSE_POSITIVE_RATES
@@ -158,7 +158,7 @@ class TestRunAttack:
                 reached.append(max((inside >= cut).mean() - (outside >= cut).mean() for cut in cuts[::7]))
             assert reached[learned.setting] == pytest.approx(max(reached), abs=0.01)
             assert len(group) == 1
-            assert len(reached) == len(OFFLINE_CONSTANTS)
+            assert len(reached) == 2 * len(OFFLINE_CONSTANTS)
 
     def test_a_target_is_scored_with_its_own_constant(self):
         given = trained(1.0)

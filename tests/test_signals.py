@@ -10,7 +10,7 @@ from pytest_mia.signals import SMALLEST_LOG, Signals, signals_of, stack
 
 Z = np.array([[2, 1, 0], [0, 3, 1], [1, 1, 1], [50, 0, 0]], dtype=float)
 Y = np.array([0, 0, 2, 0])
-FIELDS = ("correct", "confidence", "tempered", "modified_entropy", "shown")
+FIELDS = ("correct", "confidence", "tempered", "modified_entropy", "shown", "entropy")
 
 
 def softmax(z):
@@ -32,6 +32,12 @@ class TestLogits:
 
     def test_minus_modified_entropy(self):
         assert self.found.modified_entropy == pytest.approx([-0.21363354, -4.61710382, -1.00271826, 0], abs=1e-8)
+
+    def test_minus_entropy(self):
+        assert self.found.entropy == pytest.approx([-0.832395582, -0.524266617, -1.09861229, 0], abs=1e-8)
+
+    def test_entropy_looks_at_no_label(self):
+        assert (signals_of(Logits(Z), 2 - Y).entropy == self.found.entropy).all()
 
     def test_correct(self):
         assert self.found.correct.tolist() == [1, 0, 0, 1]
@@ -84,6 +90,10 @@ class TestProbabilities:
         found = signals_of(Probabilities(np.array([[1.0, 0.0], [0.0, 1.0]])), np.zeros(2, dtype=int))
         assert found.modified_entropy == pytest.approx([0, 2 * math.log(SMALLEST_LOG)])
 
+    def test_entropy_at_zero_and_one(self):
+        found = signals_of(Probabilities(np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 0.0]])), np.zeros(3, dtype=int))
+        assert found.entropy == pytest.approx([0, -math.log(2), 0])
+
     def test_answers_of_the_top_class_alone_need_not_sum_to_one(self):
         found = signals_of(Probabilities(np.array([[0.75, 0.0, 0.0], [0.0, 0.0, 0.0]])), np.zeros(2, dtype=int))
         assert found.confidence == pytest.approx([math.log(0.75) - math.log(1e-12), 0])
@@ -103,7 +113,7 @@ class TestLabels:
     def test_only_whether_they_are_right(self):
         found = signals_of(Labels(np.array([0, 2, -1])), np.array([0, 1, 1]))
         assert found.correct.tolist() == [1, 0, 0]
-        assert [getattr(found, name) for name in FIELDS[1:]] == [None] * 4
+        assert [getattr(found, name) for name in FIELDS[1:]] == [None] * 5
 
 
 class TestLosses:

@@ -7,6 +7,15 @@ from pytest_mia.memberships import draw_halves
 from pytest_mia.observations import Observations, recipe
 from pytest_mia.signals import Signals, signals_of, stack
 
+S = np.array([[0, 1, 2], [1, 3, 2], [4, 5, 0], [6, 5, 4]], dtype=float)
+M = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0], [0, 0, 1]], dtype=bool)
+T = np.array([3.0, 2.0, 1.0])
+"""The vectors of the formula sheet: shadows' log-odds and memberships, and the target's log-odds."""
+
+ANSWERS = np.array([[1.0, 0.0, 0.0], [0.8, 0.1, 0.1], [0.5, 0.4, 0.1], [0.4, 0.3, 0.3]])
+LIKELIHOOD = np.array([[0.1, 0.2, 0.3, 0.4], [0.5, 0.3, 0.15, 0.05]])
+"""How often non-members and members get each of four answers."""
+
 
 def released(signals, members, labels=None, *, seed=0):
     """The last model is the target, all others are its shadows."""
@@ -45,3 +54,30 @@ def only(attack, observations):
     """Scores of an attack that has no constant to tune."""
     (scores,) = attack.scores(observations)
     return scores
+
+
+def attacked(shadows=S, members=M, target=T):
+    """Observations of a target that was trained on nothing."""
+    phi = np.vstack([shadows, target]).astype(float)
+    return released(Signals(confidence=phi, correct=phi), np.vstack([members, np.zeros(len(target), dtype=bool)]))
+
+
+def gaussian_world(shift, *, inside, outside, records=20_000, seed=0, level=50.0):
+    """Shadows in fixed numbers on either side of every record; phi = record's level + shift if a member + N(0, 1)."""
+    rng = np.random.default_rng(seed)
+    members = np.vstack([np.tile(np.arange(inside + outside) < inside, (records, 1)).T, rng.random((1, records)) < 0.5])
+    phi = rng.normal(0, level, records) + shift * members + rng.normal(size=members.shape)
+    return released(Signals(confidence=phi), members)
+
+
+def drawn_answers(likelihood=LIKELIHOOD, *, models=5, records=2000, classes=2, seed=0, members=None):
+    """Answers drawn by membership alone."""
+    rng = np.random.default_rng(seed)
+    members = rng.random((models, records)) < 0.5 if members is None else members
+    labels = rng.integers(0, classes, records)
+    drawn = (rng.random((models, records))[:, :, None] > likelihood.cumsum(axis=-1)[members.astype(int)]).sum(axis=-1)
+    drawn = np.minimum(drawn, 3)
+    phi = np.log([1e6, 4, 1, 2 / 3])[drawn]
+    signals = Signals(correct=(drawn < 3).astype(float), confidence=phi, shown=ANSWERS[drawn].astype(np.float32))
+    every = np.ones((models, records), dtype=bool)
+    return Observations(signals, members, labels, every[:, 0], every, every, seed), drawn

@@ -69,7 +69,7 @@ def cross_fitted(observations: Observations, name: str, learn: Callable[[Lesson]
     """
     models = np.arange(len(observations.members))
     shadows = np.flatnonzero(observations.references & observations.known.any(axis=1))
-    found: dict[int, list[FloatArray]] = {model: [] for model in models}
+    found: list[list[FloatArray]] = [[] for _ in models]
     import sklearn.ensemble  # noqa: F401  (loads the threads that are limited here)
 
     with single_threaded():
@@ -78,7 +78,7 @@ def cross_fitted(observations: Observations, name: str, learn: Callable[[Lesson]
             judge = learn(_lesson(observations, learnt, seed_for(observations.seed, name, fold)))
             for model in np.setdiff1d(models, learnt):
                 found[model].append(judge(_features(observations, model), observations.labels))
-    return np.stack([np.mean(each, axis=0) for each in found.values()], axis=1)
+    return np.stack([np.mean(each, axis=0) for each in found], axis=1)
 
 
 def _features(observations: Observations, model: int) -> FloatArray:

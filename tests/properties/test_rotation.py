@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pytest_mia.attacks.lira import Mast
+from pytest_mia.attacks.calibration import Mast
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.bounds import levels, selected_interval
 from pytest_mia.curves import grid, learn, ranks
