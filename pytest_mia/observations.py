@@ -115,9 +115,9 @@ class Side:
 class Moments:
     """Moments of a signal over the shadows of any target, each target left out of its own shadows.
 
-    Running moments from both ends are made once; a target's own are those before it joined with those after it, so all
-    targets together cost O(models x records). A target's own membership has no part in its own scores, not even in the
-    last digit, where it could be read off as soon as scores tie. Signals that tie have exactly no variance.
+    Running moments over the models before a target are joined with those over the models after it, so all targets
+    together cost O(models x records). A target's own membership has no part in its own scores, not even in the last
+    digit, where it could be read off as soon as scores tie. Signals that tie have exactly no variance.
 
     Parameters
     ----------
@@ -130,25 +130,30 @@ class Moments:
     """
 
     def __init__(self, values: FloatArray, members: BoolArray, references: BoolArray) -> None:
-        sides = [chosen & references[:, None] for chosen in (members, ~members)]
-        self._before = [_running(values, side) for side in sides]
-        self._after = [_running(values[::-1], side[::-1])[::-1] for side in sides]
+        self._inside, self._outside = (_left_out(values, side & references[:, None]) for side in (members, ~members))
 
     def without(self, model: int) -> tuple[Side, Side]:
         """Moments of the shadows that had each record, and of those that had not, `model` itself left out."""
-        inside, outside = (
-            joined(before[model], after[model + 1]) for before, after in zip(self._before, self._after, strict=True)
-        )
-        return inside, outside
+        return self._inside[model], self._outside[model]
 
 
-def _running(values: FloatArray, chosen: BoolArray) -> list[Side]:
-    """Moments of the chosen values of the first 0, 1, 2... models."""
-    zero = np.zeros(values.shape[1])
-    sides = [Side(zero, zero, zero)]
-    for row, mask in zip(values, chosen, strict=True):
-        sides.append(joined(sides[-1], Side(mask.astype(np.float64), np.where(mask, row, 0.0), zero)))
+def _left_out(values: FloatArray, chosen: BoolArray) -> list[Side]:
+    """Moments of the chosen values of all models but each one."""
+    nothing = Side(*(np.zeros(values.shape[1]) for _ in range(3)))
+    sides, after = [nothing], nothing
+    for model in range(len(values) - 1):
+        sides.append(_followed(sides[model], values[model], chosen[model]))
+    for model in reversed(range(len(values))):
+        sides[model] = joined(sides[model], after)
+        after = _followed(after, values[model], chosen[model])
     return sides
+
+
+def _followed(side: Side, row: FloatArray, chosen: BoolArray) -> Side:
+    """Moments with one more model's chosen values (Welford 1962)."""
+    count, change = side.count + chosen, row - side.mean
+    step = change * (chosen / np.maximum(count, 1.0))
+    return Side(count, side.mean + step, side.squares + change * (change - step) * chosen)
 
 
 def joined(first: Side, second: Side) -> Side:
