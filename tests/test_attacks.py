@@ -163,9 +163,9 @@ def test_models_that_all_answer_alike_have_no_advantage(attack):
 
 @every_attack
 def test_no_leak(attack):
-    """AUC 1/2 at every constant, over 12 worlds of 8 models; pairs of models that count twice double the variance."""
-    worlds = [trained(0.0, seed=seed) for seed in range(12)]
-    noise = np.sqrt(2 * (300 + 1) / (12 * 150 * 150) / (8 * 12))
+    """AUC 1/2 at every constant, over worlds of 8 models; pairs of models that count twice double the variance."""
+    worlds = [trained(0.0, seed=seed) for seed in range(4 if attack in ON_REQUEST else 12)]
+    noise = np.sqrt(2 * (300 + 1) / (12 * 150 * 150) / (8 * len(worlds)))
     for same_constant in zip(*(attack.scores(given) for given in worlds), strict=True):
         areas = [
             auc(row, mask)
