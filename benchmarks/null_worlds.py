@@ -25,7 +25,7 @@ from pytest_mia.settings import Settings
 from pytest_mia.signals import signals_of, stack
 
 EVERY_ATTACK = tuple(attack.name for attack in ATTACKS)
-FAST_ATTACKS = tuple(name for name in EVERY_ATTACK if name != "shokri")
+FAST_ATTACKS = tuple(name for name in EVERY_ATTACK if name not in ("shokri", "combined"))
 CLASSES = 2
 GROUP = 4
 

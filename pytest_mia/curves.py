@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pytest_mia.arrays import FloatArray, IntArray
 from pytest_mia.observations import Observations
+
+if TYPE_CHECKING:
+    from pytest_mia.attacks.protocol import Fitted
 
 FALSE_POSITIVE_RATES = (0.001, 0.01, 0.1)
 MOST_THRESHOLDS = 1000
@@ -28,6 +32,8 @@ class Learned:
         TPR - FPR of that threshold on the labelled models, by which attacks are compared.
     tail_thresholds, tail_rates
         Thresholds at each of `FALSE_POSITIVE_RATES`, and their TPR on the labelled models.
+    fitted
+        What a fitted attack learnt besides.
     """
 
     setting: int
@@ -35,6 +41,7 @@ class Learned:
     advantage: float
     tail_thresholds: tuple[float, ...]
     tail_rates: tuple[float, ...]
+    fitted: Fitted | None = field(default=None, compare=False)
 
 
 def learn(scores: FloatArray, lesson: Observations, setting: int) -> Learned:

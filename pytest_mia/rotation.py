@@ -7,13 +7,15 @@ attacks would show an advantage without any leak (0.01 with 8 models and 200 rec
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
-from pytest_mia.attacks.protocol import Attack
+from pytest_mia.attacks.protocol import Attack, FittedAttack
 from pytest_mia.curves import FALSE_POSITIVE_RATES, Learned, learn
 from pytest_mia.observations import Observations
 from pytest_mia.results import Counts
@@ -129,6 +131,14 @@ def target_scores(
     """
     targets = observations.targets
     found = np.empty((len(places), observations.members.shape[1]))
+    if isinstance(attack, FittedAttack):
+        asked = [learned[place] for place in places.tolist()]
+        for _, group in itertools.groupby(range(len(asked)), key=lambda row: id(asked[row].fitted)):
+            rows = [*group]
+            one = asked[rows[0]]
+            assert one.fitted is not None, "a fitted attack was asked for scores without a lesson"
+            found[rows] = one.fitted.scores(observations, targets[places[rows]], one.setting)
+        return found
     for setting, scores in enumerate(attack.scores(observations)):
         for row, place in enumerate(places):
             if learned[place].setting == setting:
@@ -138,8 +148,10 @@ def target_scores(
 
 def _learn(attack: Attack, lesson: Observations) -> Learned:
     """The best constant of the attack with its thresholds."""
-    settings = [learn(scores, lesson, setting) for setting, scores in enumerate(attack.scores(lesson))]
-    return max(settings, key=lambda learned: learned.advantage)
+    fitted = attack.fit(lesson) if isinstance(attack, FittedAttack) else None
+    scores = attack.scores(lesson) if fitted is None else fitted.lesson_scores
+    settings = [learn(each, lesson, setting) for setting, each in enumerate(scores)]
+    return dataclasses.replace(max(settings, key=lambda learned: learned.advantage), fitted=fitted)
 
 
 def _count(judged: Sequence[tuple[FloatArray, BoolArray]], thresholds: Sequence[float], share: float) -> Counts:

@@ -15,10 +15,11 @@ from pytest_mia.statistics import auc
 
 NAMES = [attack.name for attack in ATTACKS]
 LATER = [attack.name for attack in ON_REQUEST]
+SLOW = {"combined": pytest.mark.slow}
 every_attack = pytest.mark.parametrize(
     "attack",
     [
-        *(pytest.param(attack, id=attack.name) for attack in ATTACKS),
+        *(pytest.param(attack, id=attack.name, marks=SLOW.get(attack.name, ())) for attack in ATTACKS),
         *(pytest.param(attack, id=attack.name, marks=pytest.mark.slow) for attack in ON_REQUEST),
     ],
 )
@@ -84,6 +85,7 @@ class TestRegistry:
               for name in ("lira_online", "lira_offline", "rmia_online", "rmia_offline", "mast", "watson", "nig_t")
               for end in ("", "_centred")),
             "loss_centred",
+            "combined",
         }  # fmt: skip
 
     def test_seven_classifiers_on_request(self):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pytest_mia.attacks.base import BaseOffline, BaseOnline
 from pytest_mia.attacks.calibration import Mast, Watson
 from pytest_mia.attacks.centred import Centred
+from pytest_mia.attacks.combined import Combined
 from pytest_mia.attacks.lira import LiraOffline, LiraOnline
 from pytest_mia.attacks.nig import NigT
 from pytest_mia.attacks.per_class import PerClass
@@ -37,6 +38,7 @@ ATTACKS: tuple[Attack, ...] = (
     AttackR(),
     Centred(_LOSS),
     *(Centred(attack) for attack in _WITH_SHADOWS),
+    Combined(),
 )
 """Attacks that are run unless others are asked for; where two learn the same advantage the earlier one is chosen."""
 

@@ -39,11 +39,16 @@ class Centred:
 
     def scores(self, observations: Observations) -> Iterator[FloatArray]:
         """Yield the attack's scores on centred signals."""
-        signals, labels = observations.signals, observations.labels
-        centred = dataclasses.replace(
-            signals, confidence=_centre(signals.confidence, labels), tempered=_centre(signals.tempered, labels)
-        )
-        yield from self.attack.scores(dataclasses.replace(observations, signals=centred))
+        yield from self.attack.scores(centred(observations))
+
+
+def centred(observations: Observations) -> Observations:
+    """The same with log-odds from which each model's mean over the records of the class is taken off."""
+    signals, labels = observations.signals, observations.labels
+    signals = dataclasses.replace(
+        signals, confidence=_centre(signals.confidence, labels), tempered=_centre(signals.tempered, labels)
+    )
+    return dataclasses.replace(observations, signals=signals)
 
 
 def _centre(values: FloatArray | None, labels: IntArray) -> FloatArray | None:

@@ -33,8 +33,8 @@ class LiraOnline:
 
         def score(phi: FloatArray, inside: Side, outside: Side) -> FloatArray:
             mean_in, mean_out = means(inside, outside)
-            as_member = _log_normal(phi, mean_in, variances(phi, inside))
-            return np.asarray(as_member - _log_normal(phi, mean_out, variances(phi, outside)))
+            as_member = log_normal(phi, mean_in, variances(phi, inside))
+            return np.asarray(as_member - log_normal(phi, mean_out, variances(phi, outside)))
 
         yield from shadow_scores(read(observations.signals.confidence), observations, score)
 
@@ -77,6 +77,7 @@ def variances(phi: FloatArray, side: Side) -> FloatArray:
     return np.stack([np.full_like(phi, shared), np.maximum(own, max(SMALLEST_SHARE * shared, SMALLEST_VARIANCE))])
 
 
-def _log_normal(values: FloatArray, mean: FloatArray, var: FloatArray) -> FloatArray:
+def log_normal(values: FloatArray, mean: FloatArray, var: FloatArray) -> FloatArray:
+    """Log density of a Gaussian, up to a constant."""
     # The constant log(2 pi) / 2 cancels in a ratio.
     return np.asarray(-0.5 * (np.log(var) + (values - mean) ** 2 / var))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from pytest_mia.arrays import FloatArray
+from pytest_mia.arrays import FloatArray, IntArray
 from pytest_mia.observations import Moments, Observations, Side
 
 
@@ -39,6 +39,36 @@ class Attack(Protocol):
         Row m attacks model m with all references but m itself. Which array counts is decided in the rotation, on the
         other models.
         """
+        ...
+
+
+class Fitted(Protocol):
+    """What an attack learnt from a lesson.
+
+    Attributes
+    ----------
+    lesson_scores
+        Scores (settings, models, records) of the lesson's own models, none of which had a part in what scores it.
+    """
+
+    @property
+    def lesson_scores(self) -> FloatArray: ...  # noqa: D102
+
+    def scores(self, observations: Observations, models: IntArray, setting: int) -> FloatArray:
+        """Scores (models, records) of some models, none of which the lesson knew."""
+        ...
+
+
+@runtime_checkable
+class FittedAttack(Attack, Protocol):
+    """An attack that learns from calibrated scores of labelled models, for which a target's own models are a lesson.
+
+    Such scores depend on the memberships of all models that were shadows, so what is applied to a target must come
+    from a lesson without it.
+    """
+
+    def fit(self, lesson: Observations) -> Fitted:
+        """Learn from the labelled models of a lesson."""
         ...
 
 

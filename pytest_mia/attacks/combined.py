@@ -1,0 +1,164 @@
+"""The combined attack: classifiers that learn from the other models how to weigh all that is known of an answer.
+
+Every single attack looks at an answer from one side: its level, its distance from what shadows answered, their spread.
+Which of these counts, and for which records, differs from model to model, and can be learnt where memberships are
+known: on the attacker's own models, each of which is a target of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from pytest_mia.arrays import BoolArray, FloatArray, IntArray
+from pytest_mia.attacks.evidence import evidence
+from pytest_mia.observations import Observations
+from pytest_mia.randomness import generator_for, seed_for, single_threaded
+
+FOLDS = 2
+MOST_ROWS = 40_000
+"""Labelled pairs that a classifier learns from, at the most."""
+MOST_CLASSES = 255
+"""What the trees can hold as one categorical feature; classes beyond it share places."""
+QUANTILES = 100
+ROWS_PER_LEAF = 100
+"""A leaf holds at least one of so many parts of the rows: the fewer there are, the less is told apart."""
+FEWEST_IN_LEAF = 20
+PENALTY = 0.1
+
+
+Classifier = Callable[[FloatArray, IntArray], FloatArray]
+"""Log-odds (rows,) of membership from evidence (rows, columns) and class codes (rows,)."""
+
+
+@dataclass(frozen=True)
+class Combined:
+    """A linear and a boosted classifier of all evidence, and the sum of both (ours).
+
+    Three settings compete on the other models: logistic regression on evidence made normal by its quantiles, which few
+    records can afford; boosted trees, which find what counts for which records; and the sum of their log-odds. The
+    idea of learning from shadow models is Shokri et al.'s (2017), that of learning from calibrated scores is ours.
+    """
+
+    name: str = "combined"
+    signals: tuple[str, ...] = ("confidence",)
+    least_shadows: int = 3
+
+    def fit(self, lesson: Observations) -> Combination:
+        """Learn from the labelled models of a lesson, in two parts: each is scored by what was learnt on the other."""
+        import sklearn.ensemble  # noqa: F401  (loads the threads that are limited here)
+
+        rows, parts = evidence(lesson, np.arange(len(lesson.members))), np.arange(len(lesson.members)) % FOLDS
+        scores = np.zeros((len(SETTINGS), *lesson.members.shape))
+        learnt = []
+        with single_threaded():
+            for part in range(FOLDS):
+                pair = _classifiers(rows, lesson, parts == part, seed_for(lesson.seed, "combined", part))
+                for model in np.flatnonzero(parts != part):
+                    scores[:, model] = _weighed(pair, rows[model], lesson.labels)
+                learnt.append(pair)
+        return Combination(scores, tuple(learnt))
+
+    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+        """Yield linear, boosted and summed log-odds, each model scored by what was learnt without it."""
+        models = np.arange(len(observations.members))
+        learnt = [self.fit(observations.lesson(models[[model]], MOST_ROWS * FOLDS)) for model in models]
+        for setting in range(len(SETTINGS)):
+            rows = (fitted.scores(observations, models[[model]], setting) for model, fitted in enumerate(learnt))
+            yield np.concatenate([*rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Combination:
+    """What the combined attack learnt from a lesson.
+
+    Attributes
+    ----------
+    lesson_scores
+        Scores (settings, models, records) of the lesson's own models, each by classifiers that had not learnt from it.
+    classifiers
+        A linear and a boosted one from each part of the lesson.
+    """
+
+    lesson_scores: FloatArray
+    classifiers: tuple[tuple[Classifier, Classifier], ...]
+
+    def scores(self, observations: Observations, models: IntArray, setting: int) -> FloatArray:
+        """Scores (models, records) of some models, none of which the lesson knew; see `Fitted`."""
+        found = np.empty((len(models), len(observations.labels)))
+        with single_threaded():
+            for place, row in enumerate(evidence(observations, models)):
+                weighed = [_weighed(pair, row, observations.labels)[setting] for pair in self.classifiers]
+                found[place] = np.mean(weighed, axis=0)
+        return found
+
+
+SETTINGS = ("linear", "boosted", "both")
+
+
+def _weighed(pair: tuple[Classifier, Classifier], rows: FloatArray, labels: IntArray) -> FloatArray:
+    linear, boosted = (classifier(rows, labels) for classifier in pair)
+    return np.stack([linear, boosted, linear + boosted])
+
+
+def _classifiers(rows: FloatArray, lesson: Observations, chosen: BoolArray, seed: int) -> tuple[Classifier, Classifier]:
+    """Learn from the known pairs of the chosen models."""
+    known = lesson.known & chosen[:, None]
+    models, records = np.nonzero(known)
+    if len(models) > MOST_ROWS:
+        some = np.sort(generator_for(seed, "rows").permutation(len(models))[:MOST_ROWS])
+        models, records = models[some], records[some]
+    taught, members = rows[models, records], lesson.members[models, records]
+    if members.all() or not members.any():
+        return _undecided, _undecided
+    return _linear(taught, members), _boosted(taught, lesson.labels[records], members, seed)
+
+
+def _undecided(rows: FloatArray, _labels: IntArray) -> FloatArray:
+    return np.zeros(len(rows))
+
+
+def _linear(rows: FloatArray, members: BoolArray) -> Classifier:
+    from sklearn.linear_model import LogisticRegression
+
+    scale = [_normal_scale(column) for column in rows.T]
+
+    def scaled(rows: FloatArray) -> FloatArray:
+        return np.column_stack([np.interp(column, *points) for column, points in zip(rows.T, scale, strict=True)])
+
+    model = LogisticRegression(C=PENALTY, max_iter=300).fit(scaled(rows), members)
+    return lambda rows, _labels: np.asarray(model.decision_function(scaled(rows)))
+
+
+def _normal_scale(column: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Values, and where a normal variable has the same quantiles; ties stand in the middle of theirs."""
+    shares = (np.arange(QUANTILES) + 0.5) / QUANTILES
+    values, places = np.unique(np.quantile(column, shares), return_inverse=True)
+    normal = special.ndtri(shares)
+    return values, np.bincount(places, weights=normal) / np.bincount(places)
+
+
+def _boosted(rows: FloatArray, labels: IntArray, members: BoolArray, seed: int) -> Classifier:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    model: Any = HistGradientBoostingClassifier(
+        max_iter=40,
+        learning_rate=0.1,
+        max_leaf_nodes=8,
+        min_samples_leaf=max(FEWEST_IN_LEAF, len(rows) // ROWS_PER_LEAF),
+        l2_regularization=10.0,
+        max_features=0.5,
+        categorical_features=[rows.shape[1]],
+        early_stopping=False,
+        random_state=seed,
+    )
+    model.fit(_with_class(rows, labels), members)
+    return lambda rows, labels: np.asarray(model.decision_function(_with_class(rows, labels)))
+
+
+def _with_class(rows: FloatArray, labels: IntArray) -> FloatArray:
+    return np.column_stack([rows, labels % MOST_CLASSES])

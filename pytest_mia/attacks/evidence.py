@@ -1,0 +1,110 @@
+"""All that is known of an answer, as columns: what the combined attack weighs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import special
+
+from pytest_mia.arrays import FloatArray, IntArray
+from pytest_mia.attacks.centred import centred
+from pytest_mia.attacks.lira import log_normal, variances
+from pytest_mia.attacks.nig import log_predictive, prior_of
+from pytest_mia.attacks.rmia import logarithm, offline_reference
+from pytest_mia.observations import Moments, Observations, mean_outside, means
+
+OFFLINE = (0.3, 0.9)
+LARGEST = 1e30
+"""Where evidence is cut off, so that it stays finite in float32."""
+
+
+def evidence(observations: Observations, models: IntArray) -> FloatArray:
+    """Columns of evidence on some models, each attacked with all references but itself.
+
+    Parameters
+    ----------
+    observations
+        What the attacker sees.
+    models
+        Rows of the models.
+
+    Returns
+    -------
+    FloatArray
+        (models, records, columns), in float32: log-odds, plain and free of their class's level, with what single
+        attacks make of them; expected levels and spreads of the shadows; relative probabilities; what else was shown.
+    """
+    columns = [_log_odds, _relative, _shown]
+    parts = zip(*(column(observations, models) for column in columns), strict=True)
+    stacked = (np.column_stack([each for part in row for each in part]) for row in parts)
+    found = np.stack([np.clip(each, -LARGEST, LARGEST).astype(np.float32) for each in stacked])
+    phi = observations.signals.confidence
+    assert phi is not None
+    # Where all models answer alike, how many shadows had a record is all that would be left, and tells nothing.
+    return np.zeros_like(found) if (phi == phi[:1]).all() else found
+
+
+def _log_odds(observations: Observations, models: IntArray) -> Iterator[list[FloatArray]]:
+    phi = observations.signals.confidence
+    assert phi is not None
+    level_free = centred(observations).signals.confidence
+    assert level_free is not None
+    plain, free = (Moments(values, observations.members, observations.references) for values in (phi, level_free))
+    for model in models:
+        inside, outside = plain.without(model)
+        expected = means(inside, outside)
+        spreads = [np.sqrt(side.squares / np.maximum(side.count, 1)) for side in (inside, outside)]
+        yield [
+            *_calibrated(phi[model], plain, model),
+            *_calibrated(level_free[model], free, model),
+            *expected,
+            expected[0] - expected[1],
+            *spreads,
+        ]
+
+
+def _calibrated(values: FloatArray, moments: Moments, model: int) -> list[FloatArray]:
+    """A signal, and what LiRA, NIG-t and MAST make of it."""
+    inside, outside = moments.without(model)
+    mean_in, mean_out = means(inside, outside)
+    var_in, var_out = (variances(values, side)[0] for side in (inside, outside))
+    return [
+        values,
+        values - mean_in,
+        values - mean_out,
+        values - (mean_in + mean_out) / 2,
+        (values - mean_out) / np.sqrt(var_out),
+        log_normal(values, mean_in, var_in) - log_normal(values, mean_out, var_out),
+        log_predictive(values, inside, prior_of(values, inside))
+        - log_predictive(values, outside, prior_of(values, outside)),
+    ]
+
+
+def _relative(observations: Observations, models: IntArray) -> Iterator[list[FloatArray]]:
+    """Probabilities against the shadows', as RMIA and BASE compare them, at temperatures 1 and 2."""
+    signals = observations.signals
+    given = [special.expit(each) for each in (signals.confidence, signals.tempered) if each is not None]
+    moments = [Moments(each, observations.members, observations.references) for each in given]
+    for model in models:
+        found: list[FloatArray] = []
+        for values, each in zip(given, moments, strict=True):
+            inside, outside = each.without(model)
+            mean_in, mean_out = means(inside, outside)
+            expected = mean_outside(outside)
+            references = [(mean_in + mean_out) / 2, *(offline_reference(expected, a) for a in OFFLINE)]
+            found += [logarithm(values[model]) - logarithm(reference) for reference in references]
+        yield found
+
+
+def _shown(observations: Observations, models: IntArray) -> Iterator[list[FloatArray]]:
+    """Every other number of the answer as it is."""
+    signals = observations.signals
+    given = [
+        array
+        for field in dataclasses.fields(signals)
+        if field.name not in ("confidence", "tempered") and (array := getattr(signals, field.name)) is not None
+    ]
+    for model in models:
+        yield [each[model] for each in given]

@@ -1,0 +1,114 @@
+"""The combined attack, against worlds whose best attack is known."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy import special, stats
+from worlds import confident, trained
+
+from pytest_mia.attacks.combined import SETTINGS, Combined, _normal_scale
+from pytest_mia.attacks.evidence import evidence
+from pytest_mia.attacks.lira import LiraOnline
+from pytest_mia.attacks.nig import NigT
+from pytest_mia.attacks.protocol import FittedAttack
+from pytest_mia.memberships import draw_halves
+from pytest_mia.rotation import lessons, run_attack
+from pytest_mia.statistics import auc
+
+
+def shifted(leak, *, models=8, records=600, spread=0.0, seed=0):
+    """Log-odds of N(level, 1), higher by `leak` for members; levels differ between records by `spread`."""
+    rng = np.random.default_rng([seed, 3])
+    members = draw_halves(np.zeros(records, dtype=int), models=models, seed=seed)
+    return confident(spread * rng.normal(size=records) + rng.normal(size=members.shape) + leak * members, members)
+
+
+def advantage(given, attack):
+    counts = run_attack(attack, given, lessons(given)).counts
+    return np.mean(np.divide(counts.flagged_members, counts.members)) - np.mean(
+        np.divide(counts.flagged_nonmembers, counts.nonmembers)
+    )
+
+
+def test_it_is_fitted_and_others_are_not():
+    assert isinstance(Combined(), FittedAttack)
+    assert not isinstance(LiraOnline(), FittedAttack)
+
+
+@pytest.mark.parametrize("leak", [1.0, 2.0])
+def test_where_the_level_is_known_it_reaches_the_best_advantage_there_is(leak):
+    """Two Gaussians apart by d are told apart with an advantage of 2 Phi(d / 2) - 1, and no better."""
+    best = 2 * stats.norm.cdf(leak / 2) - 1
+    noise = np.sqrt(2 * 0.25 / (8 * 300))
+    assert advantage(shifted(leak), Combined()) == pytest.approx(best, abs=3 * noise)
+
+
+def test_where_records_differ_it_is_no_weaker_than_the_attacks_that_it_combines():
+    given = shifted(2.0, spread=3.0, records=1000)
+    noise = np.sqrt(2 * 0.25 / (8 * 500))
+    assert advantage(given, Combined()) > max(advantage(given, attack) for attack in (LiraOnline(), NigT())) - noise
+
+
+@pytest.mark.slow
+def test_no_advantage_without_a_leak():
+    """A mean of 0 over 16 worlds in rotation, within what their own spread allows."""
+    found = [advantage(trained(0.0, models=5, records=60, classes=2, seed=seed), Combined()) for seed in range(16)]
+    assert np.mean(found) == pytest.approx(0, abs=3.5 * np.std(found) / np.sqrt(len(found)))
+    assert np.std(found) < 0.1
+
+
+def test_every_model_of_a_lesson_is_scored_by_what_was_learnt_on_the_others():
+    """Memberships of one part of the lesson turned round: their scores don't follow, those of the others do."""
+    given = trained(2.0, models=6, records=90)
+    turned = given.members.copy()
+    turned[1::2] = ~turned[1::2]
+    # Nothing but the labels may change, so the attacker's references are left out of it.
+    alone = dataclasses.replace(given, references=np.zeros(6, dtype=bool))
+    plain = Combined().fit(alone).lesson_scores
+    other = Combined().fit(dataclasses.replace(alone, members=turned)).lesson_scores
+    assert (plain[:, 1::2] == other[:, 1::2]).all()
+    assert (plain[:, ::2] != other[:, ::2]).any()
+
+
+def test_settings_are_linear_boosted_and_their_sum():
+    fitted = Combined().fit(trained(2.0, models=4, records=90))
+    linear, boosted, both = fitted.lesson_scores
+    assert len(SETTINGS) == 3
+    np.testing.assert_allclose(both, linear + boosted)
+
+
+def test_a_lesson_with_members_alone_teaches_nothing():
+    given = trained(2.0, models=4, records=40)
+    fitted = Combined().fit(dataclasses.replace(given, members=np.ones_like(given.members)))
+    assert not fitted.lesson_scores.any()
+
+
+def test_models_that_answer_alike_are_no_evidence():
+    given = confident(np.tile(np.arange(40.0), (4, 1)), np.random.default_rng(0).random((4, 40)) < 0.5)
+    assert not evidence(given, np.arange(4)).any()
+
+
+def test_evidence_holds_what_single_attacks_say():
+    given = trained(1.0, models=5, records=50)
+    columns = evidence(given, np.arange(5)).astype(float)
+    (nig,) = NigT().scores(given)
+    shared = next(LiraOnline().scores(given))
+    for scores in (nig, shared, given.signals.confidence, given.signals.entropy):
+        assert np.isclose(columns, scores[:, :, None], rtol=1e-4, atol=1e-4).all(axis=(0, 1)).any()
+
+
+def test_quantiles_are_made_normal_and_ties_stand_in_their_middle():
+    rng = np.random.default_rng(0)
+    values, normal = _normal_scale(np.exp(rng.normal(size=100_000)))
+    np.testing.assert_allclose(normal, np.log(values), atol=0.05)
+    values, normal = _normal_scale(np.repeat([0.0, 1.0], 500))
+    assert values.tolist() == [0.0, 1.0]
+    half = special.ndtri((np.arange(100) + 0.5) / 100)[50:].mean()
+    np.testing.assert_allclose(normal, [-half, half])
+
+
+def test_in_rotation_members_score_higher():
+    given = trained(2.0, models=5, records=120)
+    for scores in Combined().scores(given):
+        assert np.mean([auc(row, mask) for row, mask in zip(scores, given.members, strict=True)]) > 0.75
