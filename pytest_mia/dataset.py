@@ -198,7 +198,7 @@ def _label_problems(y: Any) -> list[str]:
     except TypeError:
         kinds = sorted({type(label).__name__ for label in labels.tolist()})
         return [f"y mixes labels of types {', '.join(kinds)}; they need one type"]
-    return [] if len(classes) > 1 else [f"y holds one class only ({classes[0]!r}); at least 2 are needed"]
+    return [] if len(classes) > 1 else [f"y holds one class only ({classes.tolist()[0]!r}); at least 2 are needed"]
 
 
 def _missing_problems(name: str, what: str, values: Any) -> list[str]:

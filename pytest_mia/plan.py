@@ -258,6 +258,8 @@ def _outlook(records: Records, settings: Settings, threshold: float | None) -> t
 def _refuse_empty_halves(made: Plan) -> None:
     empty = [job.number for job in made.jobs if not job.members.any()]
     if empty:
-        groups = made.records.groups
-        units = f"{made.records.audited} records" if groups is None else f"{len(np.unique(groups))} groups of records"
-        raise MIAUsageError(f"model {empty[0]} would train on nothing: its half of the {units} is empty; give more")
+        records = made.records
+        units, remedy = f"{records.audited} records", "give two of one class at least"
+        if records.groups is not None:
+            units, remedy = f"{len(np.unique(records.groups))} groups of records", "give more"
+        raise MIAUsageError(f"model {empty[0]} would train on nothing: its half of the {units} is empty; {remedy}")

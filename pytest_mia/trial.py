@@ -70,9 +70,9 @@ class Trial:
     """
 
     def __init__(self, test: str, item: pytest.Item, session: Session, subject: Subject) -> None:
+        __tracebackhide__ = True
         self.unasked: set[str] = set()
         self.test = test
-        session.verdicts.begun.add(test)
         self._item = item
         self._session = session
         self._settings = options.marked(item, session.options.settings)
@@ -80,6 +80,7 @@ class Trial:
         self._replay = options.replay(item.config, test, self._settings)
         self._shown: list[AuditResult] = []
         self._judged: list[AuditResult] = []
+        session.verdicts.begun.add(test)
 
     def gate(self, name: str) -> Callable[..., AuditResult]:
         """The gate of this name, which audits when it is called."""
@@ -188,6 +189,7 @@ def _arguments(name: str, args: tuple[Any, ...], keywords: Mapping[str, Any]) ->
 
 def _complete(subject: Subject, *, shadows: int) -> Subject:
     """The subject without the fixtures that are missing and not needed."""
+    __tracebackhide__ = True
     missing = {
         name: value for name in ("dataset", "model_factory") if isinstance(value := getattr(subject, name), Missing)
     }

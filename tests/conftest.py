@@ -1,3 +1,28 @@
 """What all tests share."""
 
+import time
+import types
+
+import pytest
+
 pytest_plugins = ["pytester"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_was_read(monkeypatch):
+    """A cached model depends on every file that this process ever read in training; each test has read none yet."""
+    from pytest_mia import reads
+
+    monkeypatch.setattr(reads, "_heard", {})
+    monkeypatch.setattr(reads, "_written", set())
+
+
+@pytest.fixture
+def deadline_passes(monkeypatch):
+    """Call it to let any deadline of training pass: no test waits for one, or depends on how fast a machine is."""
+    from pytest_mia import shadows
+
+    passed = []
+    clock = types.SimpleNamespace(perf_counter=lambda: time.perf_counter() + 1e9 * bool(passed))
+    monkeypatch.setattr(shadows, "time", clock)
+    return lambda: passed.append(True)

@@ -122,7 +122,7 @@ def test_labels_that_are_missing(refused, y):
 
 def test_one_class_only(refused):
     assert refused(dataset=(X, np.ones(60, dtype=int))) == (
-        "mia_dataset: y holds one class only (np.int64(1)); at least 2 are needed",
+        "mia_dataset: y holds one class only (1); at least 2 are needed",
     )
 
 

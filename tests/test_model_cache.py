@@ -17,7 +17,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 import pytest_mia
-from pytest_mia import environment, reads
+from pytest_mia import environment
 from pytest_mia.store import Entry, Store
 
 RNG = np.random.default_rng(0)
@@ -27,13 +27,6 @@ DEPTH = 3
 
 def tree():
     return DecisionTreeClassifier(max_depth=DEPTH)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_heard(monkeypatch):
-    """Files that the training of another test read don't count."""
-    monkeypatch.setattr(reads, "_heard", {})
-    monkeypatch.setattr(reads, "_written", set())
 
 
 @pytest.fixture
@@ -534,7 +527,7 @@ def test_progress_counts_models_that_are_trained(audit):
 
 
 SCRIPT = """
-import json, sys, time
+import json, pathlib, sys, time
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier
 import pytest_mia
@@ -542,9 +535,13 @@ import pytest_mia
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(120, 4)), rng.integers(0, 3, 120)
 
+FOLDER, PAUSE = pathlib.Path(sys.argv[1]), float(sys.argv[3])
+
 class Slow(DecisionTreeClassifier):
     def fit(self, X, y):
-        time.sleep(0.4)
+        time.sleep(PAUSE)
+        while len([*FOLDER.glob("*.entry")]) >= 4 and not (FOLDER.parent / "go").exists():
+            time.sleep(0.05)
         return super().fit(X, y)
 
 def main():
@@ -564,12 +561,12 @@ if __name__ == "__main__":
 
 
 @contextlib.contextmanager
-def started(tmp_path, jobs=1, cache="cache"):
-    """An audit in another process, which waits until it is told to begin."""
+def started(tmp_path, jobs=1, cache="cache", *, pause):
+    """An audit in another process, which waits until it is told to begin, and after 4 models until the file go is."""
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     with subprocess.Popen(
-        [sys.executable, script, tmp_path / cache, str(jobs)],
+        [sys.executable, script, tmp_path / cache, str(jobs), str(pause)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -584,18 +581,19 @@ def finished(process):
     return json.loads(last)
 
 
-@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_a_killed_audit_goes_on_from_the_models_that_were_finished(tmp_path, jobs):
-    with started(tmp_path, jobs) as process:
+@pytest.mark.parametrize(("jobs", "pause"), [(1, 0.0), pytest.param(2, 0.4, marks=pytest.mark.slow)])
+def test_a_killed_audit_goes_on_from_the_models_that_were_finished(tmp_path, jobs, pause):
+    with started(tmp_path, jobs, pause=pause) as process:
         process.stdin.write("\n")
         process.stdin.flush()
         while process.stdout.readline() != "4/8\n":
             assert process.poll() is None
         os.killpg(process.pid, signal.SIGKILL)
     finished_before = len(entries(tmp_path))
-    with started(tmp_path, jobs) as process:
+    (tmp_path / "go").touch()
+    with started(tmp_path, jobs, pause=pause) as process:
         after = finished(process)
-    with started(tmp_path, jobs, "another") as process:
+    with started(tmp_path, jobs, "another", pause=pause) as process:
         whole = finished(process)
 
     assert 4 <= finished_before < 8
@@ -606,7 +604,8 @@ def test_a_killed_audit_goes_on_from_the_models_that_were_finished(tmp_path, job
 
 
 def test_two_processes_train_each_model_once(tmp_path):
-    with started(tmp_path) as one, started(tmp_path) as other:
+    (tmp_path / "go").touch()
+    with started(tmp_path, pause=0.4) as one, started(tmp_path, pause=0.4) as other:
         one.stdin.write("\n")
         one.stdin.flush()
         found = finished(other), finished(one)

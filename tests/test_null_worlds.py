@@ -48,10 +48,10 @@ QUICK = [
     ("neighbours", "recipe", 4, 30),
 ]
 SLOW = [
-    *((world, "recipe", 4, 150) for world in ("plain", "heavy_tails", "class_shocks", "quarters", "grouped")),
-    *((world, "release", 4, 300) for world in ("plain", "quarters", "grouped")),
-    *((world, "recipe", 8, 60) for world in ("plain", "class_shocks", "grouped")),
-    ("plain", "recipe", 16, 40),
+    *((world, "recipe", 4, 80) for world in ("plain", "heavy_tails", "class_shocks", "quarters", "grouped")),
+    *((world, "release", 4, 150) for world in ("plain", "quarters", "grouped")),
+    *((world, "recipe", 8, 32) for world in ("plain", "class_shocks", "grouped")),
+    ("plain", "recipe", 16, 24),
 ]  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def test_null_worlds_at_length(benchmark, world, kind, models, runs):
 @pytest.mark.slow
 def test_null_worlds_with_the_classifier_too(benchmark):
     check(
-        benchmark, benchmark.audits(benchmark.plain, benchmark.Design("recipe", 4, attacks=benchmark.EVERY_ATTACK), 80)
+        benchmark, benchmark.audits(benchmark.plain, benchmark.Design("recipe", 4, attacks=benchmark.EVERY_ATTACK), 40)
     )
 
 

@@ -147,6 +147,13 @@ class TestSizes:
                 found |= {str(error).partition(" ")[2].partition(" ")[2]}
         assert found == {"would train on nothing: its half of the 3 groups of records is empty; give more"}
 
+    def test_halves_of_a_record_per_class_say_what_would_fill_them(self):
+        remedy = r"its half of the 2 records is empty; give two of one class at least$"
+        with pytest.raises(MIAUsageError, match=r"^model \d+ would train on nothing: " + remedy):
+            planned((X[:2], Y[:2]), shadows=15)
+        for seed in range(20):
+            planned((X[:3], Y[:3]), shadows=15, seed=seed)
+
     @pytest.mark.parametrize(
         ("threshold", "note"),
         [

@@ -10,12 +10,6 @@ import pytest
 from pytest_mia import reads
 
 
-@pytest.fixture(autouse=True)
-def _nothing_heard(monkeypatch):
-    monkeypatch.setattr(reads, "_heard", {})
-    monkeypatch.setattr(reads, "_written", set())
-
-
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "settings.yaml"

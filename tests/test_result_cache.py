@@ -9,7 +9,7 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 import pytest_mia
-from pytest_mia import auditing, environment, findings, reads
+from pytest_mia import auditing, environment, findings
 from pytest_mia.result_cache import revived
 from pytest_mia.results import AuditResult, Interval
 from pytest_mia.settings import Settings
@@ -18,11 +18,6 @@ from pytest_mia.subject import Subject
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(120, 4)), RNG.integers(0, 3, 120)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_heard(monkeypatch):
-    monkeypatch.setattr(reads, "_heard", {})
 
 
 @pytest.fixture

@@ -133,7 +133,7 @@ class TestRelease:
 
     def test_both_together_need_two_classes(self):
         ones = np.flatnonzero(Y)
-        expected = "mia_target: y holds one class only (np.int64(1)); at least 2 are needed"
+        expected = "mia_target: y holds one class only (1); at least 2 are needed"
         assert problems(target=Target(None, part(ones[:15]), part(ones[15:]))) == (expected,)
 
     def test_anything_but_a_target_is_refused(self):

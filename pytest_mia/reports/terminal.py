@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ HEADINGS = ("test", "verdict", "measured (low to high)", "limit", "attack", "AUC
 
 
 def show(reporter: pytest.TerminalReporter, audits: Sequence[Mapping[str, Any]], *, lost: Sequence[str]) -> None:
-    """Write the table; nothing when no audit ran.
+    """Write the table; nothing when no audit ran. In a terminal that is too narrow, each row is folded.
 
     Parameters
     ----------
@@ -30,9 +31,14 @@ def show(reporter: pytest.TerminalReporter, audits: Sequence[Mapping[str, Any]],
         reporter.write_sep("=", "membership inference audits")
         rows = [HEADINGS, *map(_cells, audits)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        _write(reporter, HEADINGS, widths, {"bold": True})
-        for audit, cells in zip(audits, rows[1:], strict=True):
-            _write(reporter, cells, widths, COLOURS.get(audit["verdict"], {"red": audit["verdict"] is not None}))
+        colours = [COLOURS.get(audit["verdict"], {"red": audit["verdict"] is not None}) for audit in audits]
+        columns = reporter.config.get_terminal_writer().fullwidth
+        if reporter.isatty and sum(widths) + 2 * len(widths) > columns:
+            for cells, colour in zip(rows[1:], colours, strict=True):
+                _fold(reporter, cells, columns, colour)
+        else:
+            for cells, colour in zip(rows, [{"bold": True}, *colours], strict=True):
+                _write(reporter, cells, widths, colour)
     if any(audit["verdict"] == "pass" for audit in audits):
         reporter.write_line(A_PASS)
     for what in lost:
@@ -47,6 +53,16 @@ def _write(
     reporter.write(f"{test}  ")
     reporter.write(verdict, **colour)
     reporter.line(f"  {'  '.join(others)}".rstrip())
+
+
+def _fold(reporter: pytest.TerminalReporter, cells: Sequence[str], columns: int, colour: Mapping[str, bool]) -> None:
+    """One row as a line for its test and verdict, and lines that name each of its other cells."""
+    test, verdict, measured, *others = cells
+    reporter.write(f"{test}  ")
+    reporter.line(verdict, **colour)
+    named = [measured, *(f"{name} {cell}" for name, cell in zip(HEADINGS[3:], others, strict=True))]
+    for line in textwrap.wrap(", ".join(named), columns - 1, initial_indent="  ", subsequent_indent="  "):
+        reporter.line(line)
 
 
 def _cells(audit: Mapping[str, Any]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import distributed  # noqa: F401
 import joblib  # noqa: F401
 import numpy  # noqa: F401
 import pytest
@@ -9,6 +10,7 @@ import sklearn.naive_bayes
 import sklearn.tree  # noqa: F401
 
 # An inner run drops what it imported first, and numpy can't be imported twice: so all that is needed is imported here.
+# What distributed brings along takes the place of importlib.metadata: dropped, it would leave no package to be found.
 import pytest_mia.auditing  # noqa: F401
 
 # The filters of these tests hold inside the inner runs too: only -W takes their "error" back.

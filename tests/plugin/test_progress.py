@@ -85,6 +85,18 @@ def test_a_terminal_gets_a_live_line_that_leaves_pytests_own_alone(fake, pyteste
     assert any(re.fullmatch(r"test_privacy\.py \.\. +\[100%\]", line) for line in shown)
 
 
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a terminal")
+def test_a_narrow_terminal_gets_rows_that_are_folded(fake):
+    fake(GATE)  # writes the files
+    _, shown = in_terminal([sys.executable, "-mpytest", "-pno:cacheprovider", "--color=no", "-Wdefault"])
+
+    first = shown.index("test_privacy.py::test_release  pass")
+    assert shown[first + 1 : first + 3] == [
+        "  advantage 0.300 (0.280 to 0.320), limit 0.5, attack loss, AUC 0.750,",
+        "  train/test 1.000/0.875, shadows 7, seconds 1.5",
+    ]
+
+
 def in_terminal(command):
     """What a command writes to a terminal, and the lines that a person is left with."""
     ours, theirs = os.openpty()
