@@ -34,6 +34,8 @@ class Observations:
         The audit's seed, for attacks that fit a model of their own.
     groups
         Group of each record (records,), whose records are drawn together; ``None`` where each stands for itself.
+    features
+        The records as numbers (records, columns), labels included, for attacks that look at them; otherwise ``None``.
     """
 
     signals: Signals
@@ -44,6 +46,7 @@ class Observations:
     judged: BoolArray
     seed: int = 0
     groups: IntArray | None = None
+    features: FloatArray | None = None
 
     @property
     def targets(self) -> IntArray:
@@ -81,6 +84,8 @@ class Observations:
             known,
             known,
             self.seed,
+            None if self.groups is None else self.groups[records],
+            None if self.features is None else self.features[records],
         )
 
 
