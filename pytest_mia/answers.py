@@ -207,14 +207,12 @@ def numbers(values: Any) -> npt.NDArray[Any]:
 
 def _checked_tokens(answer: TokenLogProbabilities) -> TokenLogProbabilities:
     ended = np.isnan(answer.values)
-    _refuse(ended.all(axis=1), "NaN for every token")
+    _refuse(np.asarray(ended.all(axis=1)), "NaN for every token")
     _refuse(answer.values > ROUNDING, "log-probabilities above 0")
     _refuse(np.isinf(answer.values), "infinite values")
-    for moments in (answer.means, answer.deviations):
-        if moments is not None:
-            _refuse(np.logical_and(~ended, ~np.isfinite(moments)), "means or deviations that are no numbers")
-    if answer.deviations is not None:
-        _refuse(answer.deviations < 0, "deviations below 0")
+    if answer.means is not None and answer.deviations is not None:
+        known = np.isfinite(answer.means) & np.isfinite(answer.deviations) & (answer.deviations >= 0)
+        _refuse(~(known | ended), "means or deviations that are no numbers, or below 0")
     return answer
 
 

@@ -254,7 +254,7 @@ class TestProblems:
             (Dataset(X, ["a"] * 6), "one class only"),
             (
                 Dataset(X, np.linspace(0, 1, 6)),
-                "fractions, first in record 1, .* for regression give mia_loss, or a model that",
+                "fractions, first in record 1, .* for regression give mia_loss",
             ),
             (Dataset(X, Y[:, None]), r"shape \(6, 1\).*y.ravel"),
             (Dataset(X, np.eye(6)), "argmax"),

@@ -70,7 +70,7 @@ def read_features(names: Sequence[str]) -> bool:
 
 
 def fitting(
-    signals: Signals, *, shadows: int, names: Sequence[str] | None = None, features: bool = True
+    signals: Signals, *, shadows: int, names: Sequence[str] | None = None, features: bool = False
 ) -> list[Attack]:
     """Attacks that can be run on these signals with this many shadows, in the registry's order.
 

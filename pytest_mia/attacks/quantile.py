@@ -92,7 +92,8 @@ def _regressor(level: float, seed: int) -> Any:
     return HistGradientBoostingRegressor(
         loss="quantile",
         quantile=level,
-        max_iter=50,
+        max_iter=30,
+        learning_rate=0.2,
         max_leaf_nodes=16,
         min_samples_leaf=SMALLEST_LEAF,
         early_stopping=False,
