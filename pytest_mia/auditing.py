@@ -192,9 +192,10 @@ def audit(
     training
         How a torch module is trained: `pytest_mia.TorchTraining`, or any ``train(model, X, y)``.
     predict
-        ``predict(model, X)`` -> probabilities or logits (records, classes), or labels (records,).
+        ``predict(model, X)`` -> probabilities or logits (records, classes), or labels (records,); numbers for a
+        regression, one column per label where several may hold, `pytest_mia.TokenLogProbabilities` for texts.
     loss
-        ``loss(model, X, y)`` -> one value per record (records,), for models without classes.
+        ``loss(model, X, y)`` -> one value per record (records,), for models of any other kind.
     target
         `pytest_mia.Target`: audits this trained model instead of the recipe.
     shadow_factory, shadow_dataset
