@@ -63,6 +63,14 @@ def test_people_keep_together_in_what_is_learnt():
         assert (lesson.groups == given.groups).all()
 
 
+def test_a_lesson_of_some_records_holds_whole_people():
+    given = people(1.0)
+    lesson = given.lesson(np.array([0]), 7 * 50)
+    whole, taught = np.bincount(given.groups), np.bincount(lesson.groups, minlength=100)
+    assert len(lesson.groups) == 50
+    assert (taught[taught > 0] < whole[taught > 0]).sum() <= 1
+
+
 def test_a_target_s_scores_do_not_depend_on_its_own_membership():
     given = people(1.0)
     flipped = given.members.copy()

@@ -6,6 +6,7 @@ Duck typing decides: XGBoost, LightGBM, skorch and a user's own classes work bec
 from __future__ import annotations
 
 import copy
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -202,9 +203,8 @@ def _one_thread(owner: Any) -> int | None:
 
 
 def _is_sklearn(model: Any) -> bool:
-    from sklearn.base import BaseEstimator
-
-    return isinstance(model, BaseEstimator)
+    base = sys.modules.get("sklearn.base")
+    return base is not None and isinstance(model, base.BaseEstimator)
 
 
 def _is_fitted(model: Any) -> bool:
