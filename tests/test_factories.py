@@ -85,6 +85,23 @@ def test_what_the_users_factory_raises_is_shown_as_his_own():
     assert "in broken" in str(error.value)
 
 
+class TestKind:
+    """What the audited model says that it is."""
+
+    def kind(self, factory, **given):
+        subject = Subject(factory, (X, Y), **given)
+        return factories.kind(subject, factories.tried(subject, Settings()))
+
+    def test_of_the_factory_s_model(self):
+        assert self.kind(LogisticRegression) == "classifier"
+        assert self.kind(Ridge, shadow_factory=LogisticRegression) == "regressor"
+        assert self.kind(lambda: {}) is None
+        assert self.kind(None) is None
+
+    def test_of_the_released_model(self):
+        assert self.kind(Ridge, target=Target(FITTED, (X, Y), (X, Y))) == "classifier"
+
+
 class TestGuesses:
     def test_every_guess_is_tried(self):
         guesses = [LogisticRegression, lambda: None, Ridge]
