@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from worlds import only
 
+from pytest_mia.attacks.calibration import Mast
 from pytest_mia.attacks.grouped import Grouped
-from pytest_mia.attacks.lira import Mast
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.findings import Context, find
 from pytest_mia.memberships import draw_halves

@@ -6,7 +6,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from pytest_mia import ModelTrainingError, Target
-from pytest_mia.factories import problems, tried
+from pytest_mia.factories import kind, problems, tried
 from pytest_mia.settings import Settings
 from pytest_mia.shadows import Data, Method
 from pytest_mia.subject import Subject
@@ -90,7 +90,7 @@ class TestKind:
 
     def kind(self, factory, **given):
         subject = Subject(factory, (X, Y), **given)
-        return factories.kind(subject, factories.tried(subject, Settings()))
+        return kind(subject, tried(subject, Settings()))
 
     def test_of_the_factory_s_model(self):
         assert self.kind(LogisticRegression) == "classifier"
