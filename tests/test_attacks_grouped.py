@@ -5,7 +5,9 @@ import pytest
 from worlds import only
 
 from pytest_mia.attacks.calibration import Mast
-from pytest_mia.attacks.grouped import Grouped
+from pytest_mia.attacks.combined import Combined
+from pytest_mia.attacks.grouped import Grouped, averaged, grouped
+from pytest_mia.attacks.protocol import FittedAttack
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.findings import Context, find
 from pytest_mia.memberships import draw_halves
@@ -55,6 +57,18 @@ def test_it_is_named_as_the_attack_and_needs_what_that_needs():
         Mast().signals,
         Mast().least_shadows,
     )
+
+
+def test_what_is_fitted_is_averaged_too():
+    given = people(1.0, models=6)
+    attack = grouped(Combined())
+    assert isinstance(attack, FittedAttack)
+    fitted, alone = attack.fit(given.lesson(np.array([0]), 10**6)), Combined().fit(given.lesson(np.array([0]), 10**6))
+    targets = np.array([0])
+    expected = averaged(alone.scores(given, targets, 2), given)
+    assert fitted.scores(given, targets, 2) == pytest.approx(expected)
+    assert fitted.lesson_scores[1] == pytest.approx(averaged(alone.lesson_scores[1], given))
+    assert type(grouped(Mast())) is Grouped
 
 
 def test_people_keep_together_in_what_is_learnt():

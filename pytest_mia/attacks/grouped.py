@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pytest_mia.arrays import FloatArray, IntArray
-from pytest_mia.attacks.protocol import Attack
+from pytest_mia.attacks.protocol import Attack, Fitted, FittedAttack
 from pytest_mia.observations import Observations
 
 
@@ -39,11 +39,42 @@ class Grouped:
 
     def scores(self, observations: Observations) -> Iterator[FloatArray]:
         """Yield the attack's scores, averaged over the records of each group."""
-        groups = observations.groups
         for scores in self.attack.scores(observations):
-            yield scores if groups is None else _averaged(scores, groups)
+            yield averaged(scores, observations)
 
 
-def _averaged(scores: FloatArray, groups: IntArray) -> FloatArray:
-    _, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+@dataclass(frozen=True)
+class GroupedFitted(Grouped):
+    """The same of an attack that learns from a lesson."""
+
+    attack: FittedAttack
+
+    def fit(self, lesson: Observations) -> GroupedFit:
+        """What the attack learns, with the lesson's own scores averaged."""
+        fitted = self.attack.fit(lesson)
+        return GroupedFit(np.stack([averaged(scores, lesson) for scores in fitted.lesson_scores]), fitted)
+
+
+@dataclass(frozen=True, eq=False)
+class GroupedFit:
+    """What an attack learnt from a lesson, for people; see `Fitted`."""
+
+    lesson_scores: FloatArray
+    fitted: Fitted
+
+    def scores(self, observations: Observations, models: IntArray, setting: int) -> FloatArray:
+        """Scores (models, records) of some models, averaged over the records of each group."""
+        return averaged(self.fitted.scores(observations, models, setting), observations)
+
+
+def grouped(attack: Attack) -> Attack:
+    """The attack on people."""
+    return GroupedFitted(attack) if isinstance(attack, FittedAttack) else Grouped(attack)
+
+
+def averaged(scores: FloatArray, observations: Observations) -> FloatArray:
+    """Scores (models, records), each the mean of its group's under the same model."""
+    if observations.groups is None:
+        return scores
+    _, codes, sizes = np.unique(observations.groups, return_inverse=True, return_counts=True)
     return np.stack([(np.bincount(codes, weights=row) / sizes)[codes] for row in scores])
