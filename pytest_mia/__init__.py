@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mia._version import __version__
 
 if TYPE_CHECKING:
+    from pytest_mia.answers import TokenLogProbabilities
     from pytest_mia.auditing import ShadowModel, audit, audit_outputs
     from pytest_mia.dataset import Dataset, Target
     from pytest_mia.errors import (
@@ -45,6 +46,7 @@ _HOMES = {
     "OutOfTimeError": "errors",
     "ShadowModel": "auditing",
     "Target": "dataset",
+    "TokenLogProbabilities": "answers",
     "TorchTraining": "models.module",
     "audit": "auditing",
     "audit_outputs": "auditing",
@@ -66,6 +68,7 @@ __all__ = [
     "OutOfTimeError",
     "ShadowModel",
     "Target",
+    "TokenLogProbabilities",
     "TorchTraining",
     "__version__",
     "audit",

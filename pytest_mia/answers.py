@@ -46,7 +46,39 @@ class Losses:
     values: FloatArray
 
 
-Answer = Probabilities | Logits | Labels | Losses
+@dataclass(frozen=True, eq=False)
+class Residuals:
+    """What is left of a regression, y - f(x), with its sign: (records, outputs)."""
+
+    values: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class LogOdds:
+    """Where several labels may hold at once: log-odds of the truth about each of them (records, labels)."""
+
+    values: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class TokenLogProbabilities:
+    """What a language model answers on texts: the log-probability of each token after those before it.
+
+    Attributes
+    ----------
+    values
+        Natural logarithms (records, tokens), at most 0; NaN where a text has ended.
+    means, deviations
+        Mean and standard deviation of log p(v) over the vocabulary, v drawn from the model's own next-token
+        distribution at that place, for Min-K%++ (Zhang et al. 2025, eq. 3); both or neither.
+    """
+
+    values: FloatArray
+    means: FloatArray | None = None
+    deviations: FloatArray | None = None
+
+
+Answer = Probabilities | Logits | Labels | Losses | Residuals | LogOdds | TokenLogProbabilities
 
 
 def smallest_probability(dtype: npt.DTypeLike) -> float:
@@ -67,14 +99,16 @@ def checked(answer: Answer, number_of_records: int) -> Answer:
     Raises
     ------
     InvalidAuditError
-        For a wrong number of rows, NaN, infinite logits or losses, and probabilities below 0 or above 1; the message
-        holds their count and the first record.
+        For a wrong number of rows, NaN, infinite logits or losses, probabilities below 0 or above 1, and
+        log-probabilities above 0; the message holds their count and the first record.
     """
     values = answer.codes if isinstance(answer, Labels) else answer.values
     if len(values) != number_of_records:
         raise InvalidAuditError(f"the model gave {len(values)} answers on {number_of_records} records")
     if isinstance(answer, Labels):
         return answer
+    if isinstance(answer, TokenLogProbabilities):
+        return _checked_tokens(answer)
     _refuse(np.isnan(values), "NaN")
     if isinstance(answer, Probabilities):
         _refuse((values < -ROUNDING) | (values > 1 + ROUNDING), "probabilities outside of 0 to 1")
@@ -137,7 +171,7 @@ def as_logits(values: Any, classes: npt.NDArray[Any]) -> Answer:
 
 def from_one_column(column: FloatArray) -> Answer:
     """Two columns from one for the second class: 1 - p and p, or 0 and the logit, so that their difference stays."""
-    if _in_unit(column):
+    if in_unit(column):
         return Probabilities(np.stack([1 - column, column], axis=1))
     return _two_logits(column)
 
@@ -171,15 +205,27 @@ def numbers(values: Any) -> npt.NDArray[Any]:
     return array.astype(np.float64) if counts else array
 
 
+def _checked_tokens(answer: TokenLogProbabilities) -> TokenLogProbabilities:
+    ended = np.isnan(answer.values)
+    _refuse(np.asarray(ended.all(axis=1)), "NaN for every token")
+    _refuse(answer.values > ROUNDING, "log-probabilities above 0")
+    _refuse(np.isinf(answer.values), "infinite values")
+    if answer.means is not None and answer.deviations is not None:
+        known = np.isfinite(answer.means) & np.isfinite(answer.deviations) & (answer.deviations >= 0)
+        _refuse(~(known | ended), "means or deviations that are no numbers, or below 0")
+    return answer
+
+
 def _scores(array: FloatArray) -> Answer:
-    return Probabilities(array) if _in_unit(array) else Logits(array)
+    return Probabilities(array) if in_unit(array) else Logits(array)
 
 
 def _two_logits(column: FloatArray) -> Logits:
     return Logits(np.stack([np.zeros_like(column), column], axis=1))
 
 
-def _in_unit(values: FloatArray) -> bool:
+def in_unit(values: FloatArray) -> bool:
+    """Whether all values may be probabilities."""
     return not ((values < -ROUNDING) | (values > 1 + ROUNDING)).any()
 
 

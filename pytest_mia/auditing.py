@@ -20,13 +20,14 @@ from pytest_mia import (
     diagnostics,
     findings,
     model_cache,
+    numbers,
     outputs,
     plan,
     result_cache,
     shadows,
     stopping,
 )
-from pytest_mia.arrays import BoolArray
+from pytest_mia.arrays import BoolArray, FloatArray
 from pytest_mia.backends import Backend
 from pytest_mia.errors import MIAUsageError, OutOfTimeError
 from pytest_mia.observations import Observations, recipe
@@ -191,9 +192,10 @@ def audit(
     training
         How a torch module is trained: `pytest_mia.TorchTraining`, or any ``train(model, X, y)``.
     predict
-        ``predict(model, X)`` -> probabilities or logits (records, classes), or labels (records,).
+        ``predict(model, X)`` -> probabilities or logits (records, classes), or labels (records,); numbers for a
+        regression, one column per label where several may hold, `pytest_mia.TokenLogProbabilities` for texts.
     loss
-        ``loss(model, X, y)`` -> one value per record (records,), for models without classes.
+        ``loss(model, X, y)`` -> one value per record (records,), for models of any other kind.
     target
         `pytest_mia.Target`: audits this trained model instead of the recipe.
     shadow_factory, shadow_dataset
@@ -387,8 +389,15 @@ def _examine(
         made.judged,
         settings.seed,
         made.records.groups,
+        _features(made, settings),
     )
     return _attack(observations, context, settings, store)
+
+
+def _features(made: Plan, settings: Settings) -> FloatArray | None:
+    """The records as numbers, where an attack that was asked for looks at them."""
+    wanted = settings.attacks is not None and attacks.read_features(settings.attacks)
+    return numbers.of(made.records.data.X, made.records.data.y) if wanted else None
 
 
 def _context(made: Plan, trained: Sequence[Trained], *, looks: int, replay: str, start: float) -> findings.Context:
@@ -438,7 +447,12 @@ def _attack(
     observations: Observations, context: findings.Context, settings: Settings, store: Store | None
 ) -> AuditResult:
     start = time.perf_counter()
-    fitting = attacks.fitting(observations.signals, shadows=context.shadows, names=settings.attacks)
+    fitting = attacks.fitting(
+        observations.signals,
+        shadows=context.shadows,
+        names=settings.attacks,
+        features=observations.features is not None,
+    )
     if not fitting:
         raise MIAUsageError(_no_attack(observations, settings, context.shadows))
     context = replace(

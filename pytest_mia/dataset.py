@@ -39,7 +39,9 @@ class Dataset:
     X
         Features: array, DataFrame, sparse matrix, tensor, list of texts, or anything else with one row per record.
     y
-        One label per record: strings, integers, bools; with a loss function anything, or ``None``.
+        One label per record: strings, integers, bools for classes, floats for a regression; several columns of floats
+        for a regression with several outputs, of 0 and 1 for labels that may hold at once; with a loss function
+        anything, or ``None``, and ``None`` for language models.
     groups
         One id per record, such as a patient's; records of one group are members together or not at all.
     slices
@@ -152,7 +154,7 @@ def problems(dataset: Dataset, *, needs_labels: bool) -> list[str]:
         return [f"X: {error}"]
     found = ["the dataset is empty"] if size == 0 else []
     if needs_labels and dataset.y is None:
-        found.append("y is missing; give one label per record, or mia_loss for models without classes")
+        found.append("y is missing; give one label per record, or mia_loss or mia_predict for models without classes")
     columns = {"y": dataset.y, "groups": dataset.groups}
     columns |= {f"slice {name!r}": dataset.slices[name] for name in ([] if dataset.slices is None else dataset.slices)}
     for name, values in columns.items():
@@ -192,7 +194,10 @@ def _label_problems(y: Any) -> list[str]:
         return found
     broken = np.flatnonzero(labels != np.round(labels)) if labels.dtype.kind == "f" else np.array([])
     if len(broken):
-        return [f"y holds fractions, first in record {broken[0]}, which are no classes; for regression give mia_loss"]
+        return [
+            f"y holds fractions, first in record {broken[0]}, which are no classes; "
+            "for regression give mia_loss, or a model that says it is a regressor"
+        ]
     try:
         classes = np.unique(labels)
     except TypeError:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from pytest_mia import rows
+from pytest_mia import numbers, rows
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
 from pytest_mia.randomness import generator_for, single_threaded
 from pytest_mia.signals import Signals
@@ -18,15 +18,9 @@ SPLITS = 5
 BLIND_LEVEL = 0.01
 BOOSTED_FROM = 500
 BOOSTED_COLUMNS = 100
-MOST_ONE_HOT = 100
 MOST_BLIND = 10_000
 """Records that are enough for the blind test."""
-MOST_COLUMNS = 1000
-PROJECTED = 512
-"""Columns that texts and wide records are hashed, or projected, to for the blind test."""
 AT_ONCE = 4096
-LARGEST = 1e100
-"""Where the blind test cuts features off, so that their squares stay finite."""
 COARSE = 20
 FEWEST_TO_BALANCE = 20
 DIGITS = 8
@@ -50,8 +44,8 @@ def record_keys(X: Any, y: Any) -> IntArray | None:
     if records is None:
         return None
     labels = [""] * len(records) if y is None else rows.texts(y)
-    numbers: dict[Any, int] = {}
-    return np.array([numbers.setdefault(key, len(numbers)) for key in zip(records, labels, strict=True)], dtype=np.intp)
+    seen: dict[Any, int] = {}
+    return np.array([seen.setdefault(key, len(seen)) for key in zip(records, labels, strict=True)], dtype=np.intp)
 
 
 def merge_groups(first: IntArray, second: IntArray) -> IntArray:
@@ -139,7 +133,7 @@ def blind_advantage(X: Any, y: Any, members: BoolArray, seed: int) -> tuple[floa
     if len(members) > MOST_BLIND:
         some = np.sort(generator_for(seed, "blind records").permutation(len(members))[:MOST_BLIND])
         X, y, members = rows.take(X, some), None if y is None else rows.take(y, some), members[some]
-    features = _numbers(X, y)
+    features = numbers.of(X, y)
     if features is None:
         return 1.0, 0.0
     tests = [_blind_split(features, members, generator_for(seed, "blind", split)) for split in range(SPLITS)]
@@ -193,53 +187,6 @@ def _blind_scores(taught: FloatArray, members: BoolArray, asked: FloatArray, *, 
         models.append(HistGradientBoostingClassifier(max_iter=50, random_state=seed))
     parts = [model.fit(taught, members).decision_function(asked) for model in models]
     return np.asarray(sum(stats.rankdata(part) for part in parts))
-
-
-def _numbers(X: Any, y: Any) -> FloatArray | None:
-    """Records as a matrix of numbers for the blind test, label one-hot."""
-    values = _matrix(X)
-    if values is None:
-        return None
-    if y is None:
-        return values
-    return np.hstack([values, _label_columns(y)])
-
-
-def _label_columns(y: Any) -> FloatArray:
-    """Several numbers per record as they are, few classes one-hot, many labels by their place in order."""
-    several = _matrix(y) if getattr(y, "ndim", 1) > 1 else None
-    if several is not None:
-        return several
-    classes, codes = np.unique(rows.sortable(y), return_inverse=True)
-    few = len(classes) <= min(len(codes) // 4, MOST_ONE_HOT)
-    return np.eye(len(classes))[codes] if few else codes[:, None].astype(np.float64)
-
-
-def _matrix(X: Any) -> FloatArray | None:
-    if isinstance(X, list) and X and isinstance(X[0], str):
-        from sklearn.feature_extraction.text import HashingVectorizer
-
-        return np.asarray(HashingVectorizer(n_features=PROJECTED).transform(X).toarray())
-    if hasattr(X, "select_dtypes"):
-        codes = {name: X[name].astype("category").cat.codes for name in X.select_dtypes(exclude="number")}
-        X = X.assign(**codes)
-    if sparse.issparse(X):
-        return _clipped(rows.as_array(_projected(X)))
-    dense = rows.as_array(X)
-    if dense.dtype.kind not in "biuf":
-        return None
-    return np.asarray(_projected(_clipped(dense.reshape(len(dense), -1))))
-
-
-def _clipped(values: FloatArray) -> FloatArray:
-    return np.nan_to_num(np.clip(values.astype(np.float64), -LARGEST, LARGEST))
-
-
-def _projected(X: Any) -> Any:
-    """The records on random directions where they have very many columns; a shift between two sources stays one."""
-    from sklearn.random_projection import SparseRandomProjection
-
-    return X if X.shape[1] <= MOST_COLUMNS else SparseRandomProjection(PROJECTED, random_state=0).fit_transform(X)
 
 
 def _rows(X: Any) -> list[Any] | None:

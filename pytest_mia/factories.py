@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_mia.dataset import Dataset
+from pytest_mia.dataset import Dataset, Target
 from pytest_mia.errors import MIAUsageError
+from pytest_mia.models.estimator import kind_of
 from pytest_mia.randomness import seed_for
 from pytest_mia.settings import Settings
 from pytest_mia.shadows import Data, Method, call_factory
@@ -46,6 +47,13 @@ def tried(subject: Subject, settings: Settings) -> tuple[Tried, ...]:
         Tried(name, factory, tuple(call_factory(factory, seed) for seed in seeds) if callable(factory) else ())
         for name, factory in _called(subject, settings)
     )
+
+
+def kind(subject: Subject, factories: Sequence[Tried]) -> str | None:
+    """What the audited model says that it is, as scikit-learn's protocol has it: "classifier", "regressor"..."""
+    models = [each.models[0] for each in factories if each.models]
+    model = subject.target.model if isinstance(subject.target, Target) else next(iter(models), None)
+    return kind_of(model)
 
 
 def problems(

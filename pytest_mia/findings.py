@@ -11,6 +11,7 @@ import numpy as np
 
 from pytest_mia import bounds, curves, rotation
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
+from pytest_mia.attacks.grouped import grouped
 from pytest_mia.attacks.protocol import Attack
 from pytest_mia.curves import FALSE_POSITIVE_RATES
 from pytest_mia.observations import Observations
@@ -66,6 +67,7 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
     settings
         The audit's settings.
     """
+    fitting = fitting if observations.groups is None else [grouped(attack) for attack in fitting]
     taught = rotation.lessons(observations)
     runs = [rotation.run_attack(attack, observations, taught) for attack in fitting]
     chosen = rotation.choose([[each.advantage for each in run.learned] for run in runs])

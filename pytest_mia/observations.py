@@ -34,6 +34,8 @@ class Observations:
         The audit's seed, for attacks that fit a model of their own.
     groups
         Group of each record (records,), whose records are drawn together; ``None`` where each stands for itself.
+    features
+        The records as numbers (records, columns), labels included, for attacks that look at them; otherwise ``None``.
     """
 
     signals: Signals
@@ -44,6 +46,7 @@ class Observations:
     judged: BoolArray
     seed: int = 0
     groups: IntArray | None = None
+    features: FloatArray | None = None
 
     @property
     def targets(self) -> IntArray:
@@ -68,10 +71,7 @@ class Observations:
             Where models x records exceed this, a random part of the records is enough to learn from.
         """
         models = np.setdiff1d(np.flatnonzero(self.references | self.known.any(axis=1)), targets)
-        records = np.arange(len(self.labels))
-        kept = most_pairs // max(len(models), 1)
-        if kept < len(records):
-            records = np.sort(generator_for(self.seed, "lesson").permutation(len(records))[:kept])
+        records = self._some(most_pairs // max(len(models), 1))
         known = self.known[models][:, records]
         return Observations(
             self.signals.of(models, records),
@@ -81,7 +81,19 @@ class Observations:
             known,
             known,
             self.seed,
+            None if self.groups is None else self.groups[records],
+            None if self.features is None else self.features[records],
         )
+
+    def _some(self, most: int) -> IntArray:
+        """A random part of the records where there are more than that, by whole groups (but for the last one)."""
+        records, rng = len(self.labels), generator_for(self.seed, "lesson")
+        if most >= records:
+            return np.arange(records)
+        if self.groups is None:
+            return np.sort(rng.permutation(records)[:most])
+        _, codes = np.unique(self.groups, return_inverse=True)
+        return np.sort(np.argsort(rng.permutation(codes.max() + 1)[codes], kind="stable")[:most])
 
 
 def recipe(

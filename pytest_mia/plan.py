@@ -106,12 +106,12 @@ def make(subject: Subject, settings: Settings, method: Method, *, threshold: flo
     if subject.target is not None and settings.shadows == 0:
         # Nobody would train on further records.
         subject = replace(subject, dataset=None, shadow_dataset=None)
+    tried = factories.tried(subject, settings)
     try:
-        records = gather(subject, seed=settings.seed)
+        records = gather(subject, seed=settings.seed, kind=factories.kind(subject, tried))
         problems += _size_problems(records, settings, threshold)
     except MIAUsageError as error:
         problems += error.problems
-    tried = factories.tried(subject, settings)
     problems += factories.problems(subject, settings, method, None if records is None else records.data, tried)
     if problems or records is None:
         raise MIAUsageError(problems)

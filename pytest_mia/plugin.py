@@ -172,7 +172,7 @@ def mia_training() -> Any:
 
 @pytest.fixture(scope="session")
 def mia_predict() -> Any:
-    """How a model answers: override it to return ``predict(model, X)`` -> probabilities, logits or labels."""
+    """How a model answers: override it to return ``predict(model, X)`` -> probabilities, logits, labels, numbers..."""
 
 
 @pytest.fixture(scope="session")

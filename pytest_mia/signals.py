@@ -13,7 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from pytest_mia.answers import Answer, Labels, Logits, Losses, Probabilities, smallest_probability
+from pytest_mia.answers import (
+    Answer,
+    Labels,
+    Logits,
+    LogOdds,
+    Losses,
+    Probabilities,
+    Residuals,
+    TokenLogProbabilities,
+    smallest_probability,
+)
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
 from pytest_mia.errors import MIAUsageError
 
@@ -21,6 +31,10 @@ TEMPERATURE = 2.0
 SHOWN = 3
 SMALLEST_LOG = 1e-30
 LOSS_FLOOR = 1e-3
+SMALLEST_LOSS = 1e-300
+SMALLEST_DEVIATION = 1e-6
+LOWEST_PERCENTS = (5, 10, 20, 40, 100)
+"""Parts of a text's tokens, the least likely ones, over which their log-probabilities are averaged."""
 LARGEST = 1e50
 """Logits and losses beyond it, which only float64 can hold, count as this: their squares must be finite too."""
 
@@ -34,8 +48,9 @@ class Signals:
     correct
         1.0 where the guessed label is the true one, else 0.0.
     confidence
-        phi, the log-odds of the true class, log p_y / (1 - p_y) (LiRA, Carlini et al. 2022, section IV-C); for losses
-        -log of the loss, or minus the loss where losses can be negative.
+        phi, the log-odds of the true class, log p_y / (1 - p_y) (LiRA, Carlini et al. 2022, section IV-C), or of all
+        of a record's labels together; for losses -log of the loss, or minus the loss where losses can be negative; for
+        a regression -log of the squared residual; for texts the mean log-probability of their tokens.
     tempered
         The same at temperature 2, which keeps saturated models apart (RMIA, Zarifzadeh et al. 2024).
     modified_entropy
@@ -44,6 +59,13 @@ class Signals:
         The three largest probabilities in falling order, shape (..., records, 3).
     entropy
         Minus the entropy of the probabilities, in nats; it looks at no label (Shokri et al. 2017, section VI-F).
+    residual
+        What is left of a regression with one output, y - f(x), with its sign; of several outputs, until models are
+        stacked, shape (records, outputs).
+    lowest, lowest_standardised
+        Mean log-probability of the least likely tokens of a text, at each of `LOWEST_PERCENTS`, shape (..., records, 5)
+        (Min-K%, Shi et al. 2024); the same with each token's standardised over the vocabulary (Min-K%++, Zhang et al.
+        2025).
     """
 
     correct: FloatArray | None = None
@@ -52,6 +74,9 @@ class Signals:
     modified_entropy: FloatArray | None = None
     shown: FloatArray | None = None
     entropy: FloatArray | None = None
+    residual: FloatArray | None = None
+    lowest: FloatArray | None = None
+    lowest_standardised: FloatArray | None = None
 
     def of(self, models: IntArray, records: IntArray) -> Signals:
         """The stacked signals of some models on some records."""
@@ -67,7 +92,7 @@ def signals_of(answer: Answer, labels: IntArray) -> Signals:
     answer
         What the model answered, checked.
     labels
-        Class codes (records,) of the true labels; not looked at for losses.
+        Class codes (records,) of the true labels; looked at for classes alone.
     """
     match answer:
         case Logits(values):
@@ -78,10 +103,18 @@ def signals_of(answer: Answer, labels: IntArray) -> Signals:
             return Signals(correct=(codes == labels).astype(np.float64))
         case Losses(values):
             return Signals(confidence=-_limited(values))
+        case Residuals(values):
+            return _of_residuals(_limited(values))
+        case LogOdds(values):
+            return _of_log_odds(_limited(values))
+        case TokenLogProbabilities():
+            return _of_tokens(answer)
 
 
 def stack(parts: Sequence[Signals], *, losses: bool = False) -> Signals:
     """Signals of several models as one, (models, records); losses get their log scale here, where all are known.
+
+    So do residuals, and those of several outputs are put on one scale, by each output's mean absolute residual.
 
     Raises
     ------
@@ -89,6 +122,8 @@ def stack(parts: Sequence[Signals], *, losses: bool = False) -> Signals:
         When some models answer with scores and others with labels alone.
     """
     stacked = _joined(parts, np.stack)
+    if stacked.residual is not None:
+        return _of_regressions(stacked.residual)
     if losses and stacked.confidence is not None:
         return dataclasses.replace(stacked, confidence=_log_scale(stacked.confidence))
     return stacked
@@ -167,6 +202,51 @@ def _of_probabilities(values: FloatArray, labels: IntArray) -> Signals:
         shown=_largest(probabilities),
         entropy=-special.entr(probabilities).sum(axis=1),
     )
+
+
+def _of_residuals(residuals: FloatArray) -> Signals:
+    residual = residuals[:, 0] if residuals.shape[1] == 1 else residuals
+    return Signals(confidence=-(residuals**2).sum(axis=1), residual=residual)
+
+
+def _of_regressions(residuals: FloatArray) -> Signals:
+    """Signals of stacked residuals (models, records), or of several outputs (models, records, outputs)."""
+    if residuals.ndim == 2:
+        return Signals(confidence=_log_scale(-(residuals**2)), residual=residuals)
+    scale = np.abs(residuals).mean(axis=(0, 1))
+    return Signals(confidence=_log_scale(-((residuals / np.where(scale > 0, scale, 1.0)) ** 2).sum(axis=2)))
+
+
+def _of_log_odds(values: FloatArray) -> Signals:
+    """All labels of a record as one event, whose probability is the product of its labels'."""
+
+    def together(temperature: float) -> FloatArray:
+        loss = -special.log_expit(values / temperature).sum(axis=1)
+        return np.asarray(-loss - np.log(-np.expm1(-np.maximum(loss, SMALLEST_LOSS))))
+
+    return Signals(
+        correct=np.asarray((values > 0).all(axis=1), dtype=np.float64),
+        confidence=together(1.0),
+        tempered=together(TEMPERATURE),
+    )
+
+
+def _of_tokens(answer: TokenLogProbabilities) -> Signals:
+    values = np.asarray(answer.values, dtype=np.float64)
+    lowest, standardised = _lowest(values), None
+    if answer.means is not None and answer.deviations is not None:
+        # A distribution that doesn't vary says nothing of a token.
+        varied = np.where(answer.deviations > SMALLEST_DEVIATION, answer.deviations, np.inf)
+        standardised = _lowest(np.where(np.isnan(values), np.nan, (values - answer.means) / varied))
+    return Signals(confidence=lowest[:, -1], lowest=lowest, lowest_standardised=standardised)
+
+
+def _lowest(values: FloatArray) -> FloatArray:
+    """Means of the smallest values of each row, NaN left out, at each of `LOWEST_PERCENTS`; one value at least."""
+    counts = (~np.isnan(values)).sum(axis=1)
+    sums = np.cumsum(np.nan_to_num(np.sort(values, axis=1), nan=0.0), axis=1)
+    kept = np.maximum(1, np.outer(counts, LOWEST_PERCENTS) // 100)
+    return np.asarray(np.take_along_axis(sums, kept - 1, axis=1) / kept)
 
 
 def _minus_modified_entropy(

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from pytest_mia import dataset, diagnostics, rows
+from pytest_mia import dataset, diagnostics, rows, tasks
 from pytest_mia.arrays import BoolArray, IntArray
 from pytest_mia.dataset import Dataset, Target
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.joining import joined, taken
 from pytest_mia.memberships import strata_of
 from pytest_mia.shadows import Data
+from pytest_mia.tasks import Task
 
 MOST_DUPLICATES = 0.05
 MEMBERS, NONMEMBERS = "mia_target members", "mia_target nonmembers"
@@ -84,7 +86,7 @@ class Records:
     shift: float = 0.0
 
 
-def gather(subject: Subject, *, seed: int) -> Records:
+def gather(subject: Subject, *, seed: int, kind: str | None = None) -> Records:
     """Check and put together the records of an audit.
 
     Parameters
@@ -93,15 +95,17 @@ def gather(subject: Subject, *, seed: int) -> Records:
         What is audited.
     seed
         The audit's seed.
+    kind
+        What the model says that it is: "classifier", "regressor"..., or nothing.
 
     Raises
     ------
     MIAUsageError
         With every problem that was found.
     """
-    given = _given(subject)
+    given = _given(subject, kind)
     audited = given["mia_dataset"] if subject.target is None else joined(given[MEMBERS], given[NONMEMBERS])
-    _refuse(_problems("mia_target", audited, subject) if subject.target is not None else ())
+    _refuse(_problems("mia_target", audited, subject, kind) if subject.target is not None else ())
     members, findings, notes, shift = None, list[str](), list[str](), 0.0
     if subject.target is not None:
         members = np.repeat([True, False], [dataset.count(given[side].X) for side in (MEMBERS, NONMEMBERS)])
@@ -110,10 +114,7 @@ def gather(subject: Subject, *, seed: int) -> Records:
     extra = _extra(subject, given, audited)
     everything = audited if extra is None else joined(audited, extra)
     groups, note = _groups(everything)
-    if subject.loss is None:
-        classes, labels = dataset.encode(everything.y)
-    else:
-        classes, labels = np.array([]), strata_of(everything.y, dataset.count(everything.X))
+    classes, labels = _labels(everything, subject, kind)
     return Records(
         Data(everything.X, everything.y, classes, labels),
         dataset.count(audited.X),
@@ -126,14 +127,27 @@ def gather(subject: Subject, *, seed: int) -> Records:
     )
 
 
-def _given(subject: Subject) -> dict[str, Dataset]:
+def _labels(records: Dataset, subject: Subject, kind: str | None) -> tuple[npt.NDArray[Any], IntArray]:
+    """The classes with each record's code, or no classes and each record's stratum."""
+    size = dataset.count(records.X)
+    if subject.loss is not None:
+        return np.array([]), strata_of(records.y, size)
+    task = _task(records, subject, kind)
+    return dataset.encode(records.y) if task is Task.CLASSES else (np.array([]), tasks.strata(records.y, task, size))
+
+
+def _task(records: Dataset, subject: Subject, kind: str | None) -> Task:
+    return tasks.task_of(records.y, kind=kind, own_predict=subject.predict is not None)
+
+
+def _given(subject: Subject, kind: str | None) -> dict[str, Dataset]:
     """The records of every fixture that gave some, by its name, each checked by itself."""
     given: dict[str, Dataset] = {}
     problems: list[str] = []
     for place, value in _values(subject).items():
         try:
             given[place] = dataset.as_dataset(value)
-            problems += _problems(place, given[place], subject)
+            problems += _problems(place, given[place], subject, kind)
         except MIAUsageError as error:
             problems += [f"{place}: {problem}" for problem in error.problems]
     if subject.target is not None and not isinstance(subject.target, Target):
@@ -154,10 +168,13 @@ def _values(subject: Subject) -> dict[str, Any]:
     return values
 
 
-def _problems(place: str, records: Dataset, subject: Subject) -> list[str]:
+def _problems(place: str, records: Dataset, subject: Subject, kind: str | None) -> list[str]:
     """What is wrong with the records of a place; one side of a release may hold one class only."""
-    needs_labels = subject.loss is None and place not in (MEMBERS, NONMEMBERS)
-    return [f"{place}: {problem}" for problem in dataset.problems(records, needs_labels=needs_labels)]
+    judged = subject.loss is None and place not in (MEMBERS, NONMEMBERS)
+    task = _task(records, subject, kind)
+    found = dataset.problems(records, needs_labels=judged and task is Task.CLASSES)
+    found += tasks.problems(records.y, task) if judged and not found else []
+    return [f"{place}: {problem}" for problem in found]
 
 
 def _refuse(problems: Iterable[str]) -> None:

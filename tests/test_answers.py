@@ -5,8 +5,11 @@ import pytest
 from pytest_mia.answers import (
     Labels,
     Logits,
+    LogOdds,
     Losses,
     Probabilities,
+    Residuals,
+    TokenLogProbabilities,
     as_logits,
     checked,
     interpret,
@@ -20,6 +23,9 @@ torch = pytest.importorskip("torch")
 TWO, THREE, NAMES = np.array([0, 1]), np.array([0, 1, 2]), np.array(["cat", "dog", "eel"])
 P3 = np.array([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]])
 Z3 = np.array([[2.0, 1.0, 0.0], [-1.0, 3.0, 1.0]])
+
+NAN = float("nan")
+TOKENS = np.array([[-1.0, -2.0], [-1.0, NAN], [-0.5, NAN]])
 
 
 class TestInterpret:
@@ -142,6 +148,9 @@ class TestChecked:
             Logits(Z3),
             Labels(np.array([0, -1])),
             Losses(np.array([0.0, -3.0])),
+            Residuals(np.array([[1.0], [-2.0]])),
+            LogOdds(np.array([[1.0, 2.0], [-2.0, 0.0]])),
+            TokenLogProbabilities(TOKENS[:2], TOKENS[:2], -TOKENS[:2]),
         ],
     )
     def test_sound_answers_come_back_as_they_are(self, answer):
@@ -171,6 +180,13 @@ class TestChecked:
             (Losses(np.array([np.nan, 1.0, 1.0])), "NaN on 1 of 3 records, first on record 0"),
             (Losses(np.zeros(2)), "2 answers on 3 records"),
             (Labels(np.zeros(4, dtype=int)), "4 answers on 3 records"),
+            (Residuals(np.array([[1.0], [np.nan], [np.nan]])), "NaN on 2 of 3 records, first on record 1"),
+            (LogOdds(np.array([[1.0, 2.0], [0.0, np.inf], [0, 0]])), "infinite values on 1 of 3 records, first on rec"),
+            (TokenLogProbabilities(TOKENS * [[1], [NAN], [NAN]]), "NaN for every token on 2 of 3 records, first on re"),
+            (TokenLogProbabilities(TOKENS * [[1], [1], [-1]]), "log-probabilities above 0 on 1 of 3 .* record 2"),
+            (TokenLogProbabilities(TOKENS * [[1], [np.inf], [1]]), "infinite values on 1 of 3 records, first on rec"),
+            (TokenLogProbabilities(TOKENS, TOKENS, TOKENS), "or below 0 on 3 of 3 records, first on record 0"),
+            (TokenLogProbabilities(TOKENS, TOKENS * [[1], [NAN], [1]], -TOKENS), "no numbers.* on 1 of 3 .* record 1"),
         ],
     )
     def test_others_are_invalid(self, answer, said):

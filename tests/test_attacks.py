@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 from worlds import trained
 
-from pytest_mia.answers import Labels, Logits, Losses, Probabilities
-from pytest_mia.attacks import ATTACKS, ON_REQUEST, fitting, unknown
+from pytest_mia.answers import Labels, Logits, LogOdds, Losses, Probabilities, Residuals, TokenLogProbabilities
+from pytest_mia.attacks import ATTACKS, ON_REQUEST, fitting, read_features, unknown
 from pytest_mia.observations import recipe
 from pytest_mia.rotation import lessons, run_attack
 from pytest_mia.signals import Signals, signals_of, stack
 from pytest_mia.statistics import auc
 
 NAMES = [attack.name for attack in ATTACKS]
+OF_CLASSES = [
+    attack.name for attack in ATTACKS if not {"residual", "lowest", "lowest_standardised"} & {*attack.signals}
+]
 LATER = [attack.name for attack in ON_REQUEST]
 SLOW = {"combined": pytest.mark.slow}
 every_attack = pytest.mark.parametrize(
@@ -23,7 +26,7 @@ every_attack = pytest.mark.parametrize(
         *(pytest.param(attack, id=attack.name, marks=pytest.mark.slow) for attack in ON_REQUEST),
     ],
 )
-CLASSIFIERS = {"shokri", *LATER}
+CLASSIFIERS = {"shokri", *LATER} - {"quantile_regression"}
 RNG = np.random.default_rng(0)
 MODELS, RECORDS = 4, 60
 Y = np.arange(RECORDS) % 2
@@ -53,6 +56,13 @@ EXTREMES = {
     "the same label everywhere": repeated(Labels(np.zeros(RECORDS, dtype=int))),
     "losses": [Losses(z[:, 0] ** 2) for z in NORMAL],
     "losses of zero": repeated(Losses(np.zeros(RECORDS))),
+    "residuals": [Residuals(z) for z in NORMAL],
+    "residuals of zero": repeated(Residuals(np.zeros((RECORDS, 1)))),
+    "residuals near the end of float64": [Residuals(np.sign(z[:, :1]) * 1e308) for z in NORMAL],
+    "several labels": [LogOdds(z) for z in NORMAL],
+    "several labels near the end of float64": [LogOdds(np.sign(z) * 1e308) for z in NORMAL],
+    "tokens": [TokenLogProbabilities(-np.abs(z), z, np.abs(z)) for z in NORMAL],
+    "tokens that are certain": repeated(TokenLogProbabilities(*np.zeros((3, RECORDS, 2)))),
     "losses near the end of float64": [Losses(np.sign(z[:, 0]) * 1e308) for z in NORMAL],
 }
 SIDES = {
@@ -85,12 +95,17 @@ class TestRegistry:
               for name in ("lira_online", "lira_offline", "rmia_online", "rmia_offline", "mast", "watson", "nig_t")
               for end in ("", "_centred")),
             "loss_centred",
+            "lira_online_residual",
+            "nig_t_residual",
+            "min_k",
+            "min_k_plus",
             "combined",
         }  # fmt: skip
 
-    def test_seven_classifiers_on_request(self):
+    def test_seven_classifiers_and_a_regression_on_request(self):
         kinds = ("logistic_regression", "naive_bayes", "nearest_neighbours", "decision_tree", "random_forest")
-        assert set(LATER) == {f"shokri_{kind}" for kind in (*kinds, "gradient_boosting", "perceptron")}
+        shokri = {f"shokri_{kind}" for kind in (*kinds, "gradient_boosting", "perceptron")}
+        assert set(LATER) == {*shokri, "quantile_regression"}
 
     def test_unknown_names_are_named(self):
         assert unknown(["lira", "loss", "gaps"]) == ["lira", "gaps"]
@@ -115,7 +130,35 @@ class TestRegistry:
         assert not two_sided & set(self.of(Logits(NORMAL[0]), 1))
 
     def test_three_shadows_run_them_all(self):
-        assert self.of(Logits(NORMAL[0]), 3) == NAMES
+        assert self.of(Logits(NORMAL[0]), 3) == OF_CLASSES
+
+    def test_several_labels_leave_out_what_looks_at_the_other_classes(self):
+        found = set(self.of(LogOdds(NORMAL[0]), 7))
+        read = {"correct", "confidence", "tempered"}
+        assert found == {attack.name for attack in ATTACKS if {*attack.signals} <= read}
+
+    def test_residuals_have_attacks_of_their_own(self):
+        found = set(self.of(Residuals(NORMAL[0][:, :1]), 7))
+        assert found == {*self.of(Losses(np.ones(RECORDS)), 7), "lira_online_residual", "nig_t_residual"}
+
+    def test_several_outputs_have_no_sign(self):
+        assert self.of(Residuals(NORMAL[0]), 7) == self.of(Losses(np.ones(RECORDS)), 7)
+
+    def test_tokens_have_attacks_of_their_own(self):
+        tokens = -np.abs(NORMAL[0])
+        found = set(self.of(TokenLogProbabilities(tokens), 7))
+        assert found == {*self.of(Losses(np.ones(RECORDS)), 7), "min_k"}
+        assert {*self.of(TokenLogProbabilities(tokens, tokens, -tokens), 7)} == {*found, "min_k_plus"}
+
+    def test_attacks_on_the_records_need_them(self):
+        signals = stack([signals_of(Logits(NORMAL[0]), Y)])
+        names = ["quantile_regression", "gap"]
+        assert read_features(names)
+        assert not read_features(["gap"])
+        found = [
+            [attack.name for attack in fitting(signals, shadows=7, names=names, features=x)] for x in (False, True)
+        ]
+        assert found == [["gap"], ["gap", "quantile_regression"]]
 
     def test_asked_for_by_name_in_the_registry_s_order(self):
         assert self.of(Logits(NORMAL[0]), 7, ["nig_t", "gap"]) == ["gap", "nig_t"]
@@ -154,8 +197,9 @@ def test_models_that_all_answer_alike_have_no_advantage(attack):
     """Constant answers on even classes: exactly 0, by any attack and at any threshold."""
     members = np.stack([np.random.default_rng(seed).permutation(np.repeat([False, True], 30)) for seed in range(4)])
     phi = np.full((4, 60), 0.25)
-    signals = Signals(phi.round(), phi, phi, phi, np.full((4, 60, 3), 0.25, dtype=np.float32), phi)
-    given = recipe(signals, members, np.zeros(60, dtype=int))
+    tokens = np.full((4, 60, 5), -0.25)
+    signals = Signals(phi.round(), phi, phi, phi, np.full((4, 60, 3), 0.25, dtype=np.float32), phi, phi, tokens, tokens)
+    given = dataclasses.replace(recipe(signals, members, np.zeros(60, dtype=int)), features=np.eye(60))
     run = run_attack(attack, given, lessons(given))
     assert run.auc.tolist() == [0.5] * 4
     for counts in (run.counts, *run.tail_counts):
@@ -186,6 +230,7 @@ def test_planted_leak(attack):
     advantage -= np.divide(run.counts.flagged_nonmembers, run.counts.nonmembers)
     by_the_answer = {"gap", "loss", "modified_entropy", "entropy", "attack_p", "loss_centred"} | CLASSIFIERS
     by_the_answer |= {"calibrated_gap", "loss_per_class", "modified_entropy_per_class"}
+    by_the_answer |= {"min_k", "min_k_plus", "quantile_regression"}
     assert advantage.mean() > (0.2 if attack.name in by_the_answer else 0.55)
     assert advantage.min() > (0.15 if attack.name in by_the_answer else 0.45)
 

@@ -153,7 +153,8 @@ class TestRecipe:
 
     def test_every_attack_that_fits_is_run(self):
         names = {attack.name for attack in recipe(attacks=None).attacks}
-        assert names == {attack.name for attack in pytest_mia.attacks.ATTACKS}
+        of_other_tasks = {"lira_online_residual", "nig_t_residual", "min_k", "min_k_plus"}
+        assert names == {attack.name for attack in pytest_mia.attacks.ATTACKS} - of_other_tasks
 
     def test_classes_of_any_kind_give_the_same_figures(self):
         names = np.array(["no", "yes"])[Y]

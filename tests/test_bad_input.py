@@ -78,7 +78,10 @@ def test_a_model_that_is_fitted_already(refused):
         (lambda: Counted, "mia_model_factory returned the class Counted; it must return a model, such as Counted()"),
         (lambda: None, "mia_model_factory returned None; it must return a model"),
         (Counted(), "mia_model_factory must be callable without arguments, got Counted"),
-        (Ridge, "Ridge is no classifier; give mia_predict for class probabilities, or mia_loss"),
+        (
+            Ridge,
+            "Ridge is no classifier; give mia_predict for class probabilities, or mia_loss",
+        ),
     ],
 )
 def test_something_that_cannot_be_trained(refused, factory, problem):

@@ -252,7 +252,10 @@ class TestProblems:
             (Dataset(X, torch.tensor([0, 1, 0, 1, 0, float("nan")])), "first in record 5"),
             (Dataset(X, np.zeros(6)), "one class only"),
             (Dataset(X, ["a"] * 6), "one class only"),
-            (Dataset(X, np.linspace(0, 1, 6)), "fractions, first in record 1, .* for regression give mia_loss"),
+            (
+                Dataset(X, np.linspace(0, 1, 6)),
+                "fractions, first in record 1, .* for regression give mia_loss",
+            ),
             (Dataset(X, Y[:, None]), r"shape \(6, 1\).*y.ravel"),
             (Dataset(X, np.eye(6)), "argmax"),
             (Dataset(X, [1, "a", 0, 1, "b", 1]), "mixes labels of types int, str"),

@@ -6,7 +6,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from pytest_mia import ModelTrainingError, Target
-from pytest_mia.factories import problems, tried
+from pytest_mia.factories import kind, problems, tried
 from pytest_mia.settings import Settings
 from pytest_mia.shadows import Data, Method
 from pytest_mia.subject import Subject
@@ -83,6 +83,23 @@ def test_what_the_users_factory_raises_is_shown_as_his_own():
     with pytest.raises(ModelTrainingError, match="KeyError: 'alpha'") as error:
         found(broken)
     assert "in broken" in str(error.value)
+
+
+class TestKind:
+    """What the audited model says that it is."""
+
+    def kind(self, factory, **given):
+        subject = Subject(factory, (X, Y), **given)
+        return kind(subject, tried(subject, Settings()))
+
+    def test_of_the_factory_s_model(self):
+        assert self.kind(LogisticRegression) == "classifier"
+        assert self.kind(Ridge, shadow_factory=LogisticRegression) == "regressor"
+        assert self.kind(lambda: {}) is None
+        assert self.kind(None) is None
+
+    def test_of_the_released_model(self):
+        assert self.kind(Ridge, target=Target(FITTED, (X, Y), (X, Y))) == "classifier"
 
 
 class TestGuesses:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pytest_mia import signals
-from pytest_mia.answers import Labels, Logits, Losses, Probabilities
+from pytest_mia.answers import Labels, Logits, LogOdds, Losses, Probabilities, Residuals, TokenLogProbabilities
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.signals import SMALLEST_LOG, Signals, signals_of, stack
 
@@ -148,6 +148,76 @@ class TestLosses:
         found = self.of([0.0, 0.0, 0.0], [0.0, 0.0, 1e-200])
         assert np.isfinite(found).all()
         assert found.min() == found[1, 2]
+
+
+class TestResiduals:
+    def of(self, *residuals):
+        parts = [np.array(each, dtype=float) for each in residuals]
+        return stack([signals_of(Residuals(each.reshape(len(each), -1)), np.zeros(len(each), int)) for each in parts])
+
+    def test_they_keep_their_sign_and_are_losses_by_their_square(self):
+        found = self.of([1.0, -3.0], [-1.0, 1.0])
+        assert found.residual.tolist() == [[1, -3], [-1, 1]]
+        assert found.confidence == pytest.approx(-np.log(np.array([[1, 9], [1, 1]]) + 1e-3))
+        assert found.correct is None
+
+    def test_several_outputs_are_put_on_one_scale_and_have_no_sign(self):
+        """Mean absolute residuals: 2 and 200."""
+        found = self.of([[1, -300], [-3, 100]], [[2, 200], [2, 200]])
+        squares = np.array([[0.25 + 2.25, 2.25 + 0.25], [2, 2]])
+        assert found.confidence == pytest.approx(-np.log(squares + 1e-3 * np.median(squares)))
+        assert found.residual is None
+
+    def test_an_output_that_is_always_right_has_no_part(self):
+        found, alone = self.of([[1, 0], [-3, 0]], [[2, 0], [2, 0]]), self.of([1, -3], [2, 2])
+        assert found.confidence - alone.confidence == pytest.approx(np.full((2, 2), np.log(4)))
+
+    def test_repeated_queries_average_the_prediction(self):
+        one, other = (signals_of(Residuals(np.array([[value]])), np.zeros(1, int)) for value in (3.0, -1.0))
+        assert stack([signals.mean([one, other])]).confidence == pytest.approx(-np.log([[1 + 1e-3]]))
+
+    def test_huge_ones_stay_finite(self):
+        found = self.of([[1e308, -1e308], [0, 0]], [[0, 0], [1e-300, 0]])
+        assert np.isfinite(found.confidence).all()
+
+
+class TestLogOdds:
+    def test_one_label_is_its_own_log_odds(self):
+        values = np.array([[3.0], [0.2], [-50.0], [40.0]])
+        found = signals_of(LogOdds(values), np.zeros(4, dtype=int))
+        assert found.confidence == pytest.approx(values[:, 0])
+        assert found.tempered == pytest.approx(values[:, 0] / 2)
+        assert found.correct.tolist() == [1, 1, 0, 1]
+
+    def test_several_are_the_log_odds_that_all_are_as_they_are(self):
+        """Probabilities 3/4 and 2/3 together: 1/2, at even odds; all right only if each is."""
+        found = signals_of(LogOdds(np.log([[3.0, 2.0], [3.0, 0.5]])), np.zeros(2, dtype=int))
+        assert found.confidence == pytest.approx([0, np.log((1 / 4) / (3 / 4))])
+        assert found.correct.tolist() == [1, 0]
+        assert found.shown is None
+
+    def test_extremes_stay_finite_and_in_order(self):
+        found = signals_of(LogOdds(np.array([[1e308, 1e308], [1e308, 0.0], [-1e308, 1e308]])), np.zeros(3, dtype=int))
+        assert np.isfinite(found.confidence).all()
+        assert (np.diff(found.confidence) < 0).all()
+
+
+class TestTokens:
+    values = -np.array([[1.0, 2, 3, 4, 5, 6, 7, 8, 9, 10], [3, 1, 2, *[np.nan] * 7], [5, *[np.nan] * 9]])
+
+    def test_means_of_the_least_likely_ones(self):
+        """5% and 10% of ten tokens are one, 40% four; of three tokens all but the last are one; never none."""
+        found = signals_of(TokenLogProbabilities(self.values), np.zeros(3, dtype=int))
+        assert found.lowest.tolist() == [[-10, -10, -9.5, -8.5, -5.5], [-3, -3, -3, -3, -2], [-5] * 5]
+        assert found.confidence.tolist() == [-5.5, -2, -5]
+        assert found.lowest_standardised is None
+
+    def test_standardised_over_the_vocabulary(self):
+        """Scores of the three tokens: (-3 + 2) / 2, (-1 + 2) / 0.5, and 0 where nothing varies."""
+        means, deviations = np.full((1, 4), -2.0), np.array([[2, 0.5, 0, np.nan]])
+        values = np.array([[-3.0, -1.0, -2.5, np.nan]])
+        found = signals_of(TokenLogProbabilities(values, means, deviations), np.zeros(1, dtype=int))
+        assert found.lowest_standardised == pytest.approx(np.array([[-0.5, -0.5, -0.5, -0.5, 0.5]]))
 
 
 class TestStacks:

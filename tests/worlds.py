@@ -1,5 +1,7 @@
 """Small worlds to attack, whose truth is known."""
 
+import dataclasses
+
 import numpy as np
 
 from pytest_mia.answers import Logits
@@ -32,7 +34,10 @@ def answering(answers, members, labels, *, seed=0):
 
 
 def trained(leak, *, models=8, records=300, classes=3, seed=0):
-    """Models whose logits are the record's own level, plus noise, plus `leak` on the true class of their members."""
+    """Models whose logits are the record's own level, plus noise, plus `leak` on the true class of their members.
+
+    Signals of other tasks stand for the log-odds of the true class too.
+    """
     rng = np.random.default_rng([seed, 1])
     labels = np.arange(records) % classes
     members = draw_halves(labels, models=models, seed=seed)
@@ -40,7 +45,11 @@ def trained(leak, *, models=8, records=300, classes=3, seed=0):
     level = rng.normal(0, 2, (records, classes)) + 2 * own
     noise = rng.normal(0, 1, (models, records, classes))
     logits = level + noise + leak * (members[:, :, None] & own)
-    return answering([Logits(values) for values in logits], members, labels, seed=seed)
+    given = answering([Logits(values) for values in logits], members, labels, seed=seed)
+    phi = given.signals.confidence
+    several = np.repeat(phi[:, :, None], 5, axis=2)
+    others = {"residual": phi, "lowest": several, "lowest_standardised": several}
+    return dataclasses.replace(given, signals=dataclasses.replace(given.signals, **others), features=level)
 
 
 def confident(phi, members, labels=None):

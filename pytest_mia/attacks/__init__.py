@@ -9,10 +9,12 @@ from pytest_mia.attacks.calibration import Mast, Watson
 from pytest_mia.attacks.centred import Centred
 from pytest_mia.attacks.combined import Combined
 from pytest_mia.attacks.lira import LiraOffline, LiraOnline
+from pytest_mia.attacks.min_k import MinK
 from pytest_mia.attacks.nig import NigT
 from pytest_mia.attacks.per_class import PerClass
 from pytest_mia.attacks.population import AttackP, AttackR
 from pytest_mia.attacks.protocol import Attack
+from pytest_mia.attacks.quantile import QuantileRegression
 from pytest_mia.attacks.rmia import RmiaOffline, RmiaOnline
 from pytest_mia.attacks.shokri import Shokri
 from pytest_mia.attacks.shokri_classifiers import SHOKRI_BY
@@ -38,11 +40,17 @@ ATTACKS: tuple[Attack, ...] = (
     AttackR(),
     Centred(_LOSS),
     *(Centred(attack) for attack in _WITH_SHADOWS),
+    LiraOnline("lira_online_residual", ("residual",)),
+    NigT("nig_t_residual", ("residual",)),
+    MinK("min_k", "lowest"),
+    MinK("min_k_plus", "lowest_standardised"),
     Combined(),
 )
 """Attacks that are run unless others are asked for; where two learn the same advantage the earlier one is chosen."""
 
-ON_REQUEST: tuple[Attack, ...] = SHOKRI_BY
+_ON_FEATURES: tuple[Attack, ...] = (QuantileRegression(),)
+
+ON_REQUEST: tuple[Attack, ...] = (*SHOKRI_BY, *_ON_FEATURES)
 """Attacks that are run only where they are asked for by name, since they take long or seldom find more."""
 
 
@@ -56,7 +64,14 @@ def known() -> list[str]:
     return [attack.name for attack in (*ATTACKS, *ON_REQUEST)]
 
 
-def fitting(signals: Signals, *, shadows: int, names: Sequence[str] | None = None) -> list[Attack]:
+def read_features(names: Sequence[str]) -> bool:
+    """Whether any of these attacks looks at the records themselves."""
+    return any(attack.name in names for attack in _ON_FEATURES)
+
+
+def fitting(
+    signals: Signals, *, shadows: int, names: Sequence[str] | None = None, features: bool = False
+) -> list[Attack]:
     """Attacks that can be run on these signals with this many shadows, in the registry's order.
 
     Parameters
@@ -67,11 +82,14 @@ def fitting(signals: Signals, *, shadows: int, names: Sequence[str] | None = Non
         Shadows per target.
     names
         These, those on request included; ``None`` for all others.
+    features
+        Whether the records themselves can be looked at.
     """
     return [
         attack
         for attack in (ATTACKS if names is None else (*ATTACKS, *ON_REQUEST))
         if (names is None or attack.name in names)
         and shadows >= attack.least_shadows
+        and (features or attack not in _ON_FEATURES)
         and all(getattr(signals, name) is not None for name in attack.signals)
     ]

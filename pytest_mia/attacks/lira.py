@@ -21,7 +21,7 @@ class LiraOnline:
     """Log-likelihood ratio of two Gaussians, as a member against as a non-member (Carlini et al. 2022, algorithm 1).
 
     Variances are shared by all records, or each record has its own: the paper advises the former below 64 shadows, and
-    here the other models decide.
+    here the other models decide. On ``residual`` it attacks regressions by what they miss, on either side.
     """
 
     name: str = "lira_online"
@@ -36,7 +36,7 @@ class LiraOnline:
             as_member = log_normal(phi, mean_in, variances(phi, inside))
             return np.asarray(as_member - log_normal(phi, mean_out, variances(phi, outside)))
 
-        yield from shadow_scores(read(observations.signals.confidence), observations, score)
+        yield from shadow_scores(read(getattr(observations.signals, self.signals[0])), observations, score)
 
 
 @dataclass(frozen=True)

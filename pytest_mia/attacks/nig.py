@@ -23,7 +23,7 @@ class NigT:
 
     The idea is BaVarIA's (2026): at few shadows the estimate of the variances is the bottleneck, and a conjugate prior
     fitted over all records mends it. The constants are ours. A record without shadows on one side falls back to the
-    prior.
+    prior. On ``residual`` it attacks regressions by what they miss, on either side.
     """
 
     name: str = "nig_t"
@@ -36,7 +36,7 @@ class NigT:
         def score(phi: FloatArray, inside: Side, outside: Side) -> FloatArray:
             return np.asarray(_log_predictive(phi, inside) - _log_predictive(phi, outside))
 
-        yield shadow_scores(read(observations.signals.confidence), observations, score)
+        yield shadow_scores(read(getattr(observations.signals, self.signals[0])), observations, score)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def adapter_for(
     model
         A fresh model of the factory, or a released one.
     classes
-        The dataset's classes in order; empty with a loss.
+        The dataset's classes in order; empty with a loss, and for tasks without classes.
     training, predict, loss
         As the user gave them; ``None`` where he didn't.
     device

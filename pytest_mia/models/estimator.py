@@ -6,6 +6,7 @@ Duck typing decides: XGBoost, LightGBM, skorch and a user's own classes work bec
 from __future__ import annotations
 
 import copy
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +16,11 @@ from scipy.special import logsumexp
 
 from pytest_mia.answers import Answer, Logits, Probabilities, from_one_column, interpret, numbers, smallest_probability
 from pytest_mia.arrays import FloatArray
-from pytest_mia.dataset import Dataset, codes_of
+from pytest_mia.dataset import Dataset, as_labels, codes_of
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.randomness import seed_for
 from pytest_mia.rows import bad_features
+from pytest_mia.tasks import is_labels, log_odds, read
 
 ASKED = ("predict_proba", "decision_function", "predict")
 SEEDS = frozenset({"random_state", "random_seed", "seed"})
@@ -61,6 +63,7 @@ class EstimatorAsker:
     ----------
     classes
         The dataset's classes in order. A class that the model has never met gets probability 0, or a logit like it.
+        Empty for other tasks: numbers are predicted, and of several labels each is asked for.
     """
 
     classes: npt.NDArray[Any]
@@ -70,14 +73,17 @@ class EstimatorAsker:
         name, found = type(model).__name__, []
         if hasattr(model, "fit") and _method(model) is None:
             found.append(f"{name} has none of {', '.join(ASKED)}; give mia_predict")
-        if not _may_classify(model):
-            found.append(f"{name} is no classifier; give mia_predict for class probabilities, or mia_loss")
+        if len(self.classes) and not _may_classify(model):
+            remedy = "mia_predict for class probabilities, or mia_loss, or for a regression floats as y"
+            found.append(f"{name} is no classifier; give {remedy}")
         if _method(model) == "decision_function" and "ovo" in _values(model, "decision_function_shape"):
             found.append(f"{name} votes between pairs of classes; set decision_function_shape='ovr'")
         return found
 
-    def answer(self, model: Any, X: Any, y: Any) -> Answer:  # noqa: ARG002 - labels are no part of the question
-        """The trained model's answers on all records."""
+    def answer(self, model: Any, X: Any, y: Any) -> Answer:
+        """The trained model's answers on all records; `y` is looked at where it holds no classes."""
+        if not len(self.classes):
+            return _several(model, X, y) if is_labels(y) else read(model.predict(X), self.classes, y)
         match _method(model):
             case "predict_proba":
                 return self._probabilities(model, model.predict_proba(X))
@@ -126,6 +132,36 @@ class EstimatorAsker:
         return codes
 
 
+def _several(model: Any, X: Any, y: Any) -> Answer:
+    """Log-odds of each of several labels, asked for as the model can tell them."""
+    wanted = as_labels(y)
+    match _method(model):
+        case "predict_proba":
+            given, columns = model.predict_proba(X), getattr(model, "classes_", None)
+            if isinstance(given, list):
+                given = np.stack(
+                    [_second(*pair) for pair in zip(map(numbers, given), columns or given, strict=True)], 1
+                )
+            answer, probabilities = numbers(given), True
+        case "decision_function":
+            answer, probabilities = numbers(model.decision_function(X)), False
+        case _:
+            answer, probabilities = numbers(model.predict(X)), True
+    if answer.shape != wanted.shape:
+        raise MIAUsageError(
+            f"{type(model).__name__} answers with shape {answer.shape} where y has shape {wanted.shape}; it needs one "
+            "probability per label: give mia_predict"
+        )
+    return log_odds(answer, wanted, probabilities=probabilities)
+
+
+def _second(probabilities: npt.NDArray[Any], classes: Any) -> FloatArray:
+    """Probability (records,) that one label holds; a label that always, or never, held in training has one column."""
+    if probabilities.ndim == 2 and probabilities.shape[1] == 1:
+        return np.full(len(probabilities), float(bool(np.ravel(classes)[0])))
+    return np.asarray(probabilities[:, -1])
+
+
 def is_estimator(model: Any) -> bool:
     """Whether this speaks scikit-learn's protocol."""
     return callable(getattr(model, "fit", None)) and _method(model) is not None
@@ -167,9 +203,8 @@ def _one_thread(owner: Any) -> int | None:
 
 
 def _is_sklearn(model: Any) -> bool:
-    from sklearn.base import BaseEstimator
-
-    return isinstance(model, BaseEstimator)
+    base = sys.modules.get("sklearn.base")
+    return base is not None and isinstance(model, base.BaseEstimator)
 
 
 def _is_fitted(model: Any) -> bool:
@@ -185,13 +220,17 @@ def _is_fitted(model: Any) -> bool:
     return bool(getattr(_tags(model), "requires_fit", True))
 
 
+def kind_of(model: Any) -> str | None:
+    """What a model says that it is, as scikit-learn's protocol has it: "classifier", "regressor"..., or nothing."""
+    said = getattr(model, "_estimator_type", None)
+    return getattr(_tags(model), "estimator_type", said) if _is_sklearn(model) else said
+
+
 def _may_classify(model: Any) -> bool:
     """Whether nothing says that this is something else, such as a regressor."""
     from sklearn.base import ClassifierMixin
 
-    said = getattr(model, "_estimator_type", None)
-    kind = getattr(_tags(model), "estimator_type", said) if _is_sklearn(model) else said
-    return kind in (None, "classifier") or isinstance(model, ClassifierMixin)
+    return kind_of(model) in (None, "classifier") or isinstance(model, ClassifierMixin)
 
 
 def _refuses_nan(model: Any) -> bool:

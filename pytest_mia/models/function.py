@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy.typing as npt
 
-from pytest_mia.answers import Answer, interpret, losses
+from pytest_mia.answers import Answer, losses
 from pytest_mia.dataset import Dataset
+from pytest_mia.tasks import read
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class FunctionAsker:
     Attributes
     ----------
     predict
-        Returns class probabilities or logits (records, classes), or labels (records,).
+        Returns class probabilities or logits (records, classes), or labels (records,); what fits `y` for other tasks.
     classes
-        The dataset's classes in order.
+        The dataset's classes in order; empty for other tasks.
     """
 
     predict: Callable[[Any, Any], Any]
@@ -55,9 +56,9 @@ class FunctionAsker:
         """Why the function can't be called."""
         return _signature_problems("mia_predict", self.predict, ("model", "X"))
 
-    def answer(self, model: Any, X: Any, y: Any) -> Answer:  # noqa: ARG002 - labels are no part of the question
-        """The trained model's answers on all records."""
-        return interpret(self.predict(model, X), self.classes)
+    def answer(self, model: Any, X: Any, y: Any) -> Answer:
+        """The trained model's answers on all records; `y` is looked at where it holds no classes."""
+        return read(self.predict(model, X), self.classes, y)
 
 
 @dataclass(frozen=True)

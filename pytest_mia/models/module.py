@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from pytest_mia import tasks
 from pytest_mia.answers import Answer
 from pytest_mia.dataset import Dataset, as_labels, encode, take
 from pytest_mia.errors import MIAUsageError
@@ -176,7 +177,7 @@ class ModuleAsker:
     Attributes
     ----------
     classes
-        The dataset's classes in order, one per output.
+        The dataset's classes in order, one per output; empty for other tasks.
     device
         Where it computes.
     read
@@ -191,16 +192,18 @@ class ModuleAsker:
         """Why the module can't be asked: tried on two records, before any training."""
         try:
             with seeded(0):
-                self.answer(model, take(dataset.X, [0, -1]), None)
+                ends = None if dataset.y is None else take(dataset.y, [0, -1])
+                self.answer(model, take(dataset.X, [0, -1]), ends)
         except MIAUsageError as error:
             return list(error.problems)
         except Exception as error:
             return [f"{type(model).__name__} fails on the first and last record of X: {type(error).__name__}: {error}"]
         return []
 
-    def answer(self, model: Any, X: Any, y: Any) -> Answer:  # noqa: ARG002 - labels are no part of the question
-        """The trained module's answers on all records."""
-        return self.read(forward(model, X, self.device), self.classes)
+    def answer(self, model: Any, X: Any, y: Any) -> Answer:
+        """The trained module's answers on all records; `y` is looked at where it holds no classes."""
+        outputs = forward(model, X, self.device)
+        return self.read(outputs, self.classes) if len(self.classes) else tasks.read(outputs, self.classes, y)
 
 
 def _is_count(value: object) -> bool:

@@ -1,0 +1,80 @@
+"""Attacks on people rather than on records: a person's records are members together, and are scored together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pytest_mia.arrays import FloatArray, IntArray
+from pytest_mia.attacks.protocol import Attack, Fitted, FittedAttack
+from pytest_mia.observations import Observations
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """An attack that gives all records of a group the mean of their scores.
+
+    The records of a group are drawn together, so each says something of the others' membership. Guesses are then alike
+    within a group, which is what `pytest_mia.memberships.independent_share` counts it for.
+    """
+
+    attack: Attack
+
+    @property
+    def name(self) -> str:
+        """The attack's own name."""
+        return self.attack.name
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The signals of the attack itself."""
+        return self.attack.signals
+
+    @property
+    def least_shadows(self) -> int:
+        """The shadows of the attack itself."""
+        return self.attack.least_shadows
+
+    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+        """Yield the attack's scores, averaged over the records of each group."""
+        for scores in self.attack.scores(observations):
+            yield averaged(scores, observations)
+
+
+@dataclass(frozen=True)
+class GroupedFitted(Grouped):
+    """The same of an attack that learns from a lesson."""
+
+    attack: FittedAttack
+
+    def fit(self, lesson: Observations) -> GroupedFit:
+        """What the attack learns, with the lesson's own scores averaged."""
+        fitted = self.attack.fit(lesson)
+        return GroupedFit(np.stack([averaged(scores, lesson) for scores in fitted.lesson_scores]), fitted)
+
+
+@dataclass(frozen=True, eq=False)
+class GroupedFit:
+    """What an attack learnt from a lesson, for people; see `Fitted`."""
+
+    lesson_scores: FloatArray
+    fitted: Fitted
+
+    def scores(self, observations: Observations, models: IntArray, setting: int) -> FloatArray:
+        """Scores (models, records) of some models, averaged over the records of each group."""
+        return averaged(self.fitted.scores(observations, models, setting), observations)
+
+
+def grouped(attack: Attack) -> Attack:
+    """The attack on people."""
+    return GroupedFitted(attack) if isinstance(attack, FittedAttack) else Grouped(attack)
+
+
+def averaged(scores: FloatArray, observations: Observations) -> FloatArray:
+    """Scores (models, records), each the mean of its group's under the same model."""
+    if observations.groups is None:
+        return scores
+    _, codes, sizes = np.unique(observations.groups, return_inverse=True, return_counts=True)
+    return np.stack([(np.bincount(codes, weights=row) / sizes)[codes] for row in scores])

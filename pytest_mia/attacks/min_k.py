@@ -1,0 +1,35 @@
+"""Min-K%: what a language model makes of the least likely tokens of a text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pytest_mia.arrays import FloatArray
+from pytest_mia.attacks.protocol import read
+from pytest_mia.observations import Observations
+
+
+@dataclass(frozen=True)
+class MinK:
+    """Mean log-probability of the k% least likely tokens: a text without any surprise has been seen before.
+
+    On ``lowest`` it is Min-K% (Shi et al. 2024, section 4), on ``lowest_standardised`` Min-K%++ (Zhang et al. 2025,
+    eq. 3), with each token's log-probability standardised over the vocabulary. k is tuned on the shadows; at 100 it is
+    the mean of all tokens.
+    """
+
+    name: str
+    signal: str
+    least_shadows: int = 0
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The signal it reads."""
+        return (self.signal,)
+
+    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+        """Yield the mean for each k."""
+        lowest = read(getattr(observations.signals, self.signal))
+        for place in range(lowest.shape[-1]):
+            yield lowest[..., place]
