@@ -44,6 +44,14 @@ class Signals:
         The three largest probabilities in falling order, shape (..., records, 3).
     entropy
         Minus the entropy of the probabilities, in nats; it looks at no label (Shokri et al. 2017, section VI-F).
+    noise_robustness
+        Share of noisy copies that are answered with the true label, for each level of noise, shape (..., records, 4).
+    augmented_correct
+        Share of right answers among the record and its augmented copies.
+    boundary_distance
+        How far the record lies from the decision boundary, 0 where the guessed label is wrong.
+    gradient_norm
+        Minus the logarithm of the norm of the loss's gradient.
     """
 
     correct: FloatArray | None = None
@@ -52,6 +60,10 @@ class Signals:
     modified_entropy: FloatArray | None = None
     shown: FloatArray | None = None
     entropy: FloatArray | None = None
+    noise_robustness: FloatArray | None = None
+    augmented_correct: FloatArray | None = None
+    boundary_distance: FloatArray | None = None
+    gradient_norm: FloatArray | None = None
 
     def of(self, models: IntArray, records: IntArray) -> Signals:
         """The stacked signals of some models on some records."""
@@ -103,6 +115,12 @@ def mean(parts: Sequence[Signals]) -> Signals:
         When some answers are scores and others labels alone.
     """
     return _joined(parts, lambda values: np.mean(values, axis=0))
+
+
+def merged(first: Signals, second: Signals) -> Signals:
+    """The signals of one model from two sources, which have no field in common."""
+    fields = {field.name: getattr(second, field.name) for field in dataclasses.fields(second)}
+    return dataclasses.replace(first, **{name: array for name, array in fields.items() if array is not None})
 
 
 def _joined(parts: Sequence[Signals], join: Callable[[list[FloatArray]], FloatArray]) -> Signals:
