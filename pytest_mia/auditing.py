@@ -32,6 +32,7 @@ from pytest_mia.backends import Backend
 from pytest_mia.errors import MIAUsageError, OutOfTimeError
 from pytest_mia.observations import Observations, recipe
 from pytest_mia.plan import Plan
+from pytest_mia.probes import FEWEST_VALUES
 from pytest_mia.probes.noise import QUESTIONS
 from pytest_mia.randomness import single_threaded
 from pytest_mia.results import AuditResult, CacheUse, Seconds
@@ -480,7 +481,7 @@ def _attack(
     context = replace(
         context,
         findings=(*context.findings, *_alike(observations)),
-        notes=(*context.notes, *_coarse(observations)),
+        notes=(*context.notes, *_hidden(observations)),
     )
 
     def find() -> AuditResult:
@@ -512,19 +513,22 @@ def _alike(observations: Observations) -> tuple[str, ...]:
     return (finding,) if finding else ()
 
 
-def _coarse(observations: Observations) -> tuple[str, ...]:
-    """What labels alone, or few values, hide, and what it cost to find it."""
+def _hidden(observations: Observations) -> tuple[str, ...]:
+    """What labels alone, or few values, hide, and what was asked to find it."""
     signals = observations.signals
     if signals.noise_robustness is not None:
         return (
-            f"answers are coarse, so each model was asked about {QUESTIONS} noisy copies of each record too; an attacker "
-            "who asks more often may do better (--mia-attacks=hop_skip_jump)",
+            f"{QUESTIONS} noisy copies of each record were asked about too, for label_noise: labels, and answers of "
+            "few values, hide how sure a model is; an attacker who asks more often may do better (hop_skip_jump)",
         )
-    if signals.confidence is not None:
+    if signals.correct is None:
+        return ()
+    if signals.confidence is not None and len(np.unique(signals.confidence)) >= FEWEST_VALUES:
         return ()
     return (
-        "the model answers with labels alone, and each record was asked about once: an attacker who asks about many "
-        "slightly changed copies of a record can do better; --mia-attacks=label_noise says what stands in its way",
+        "the model answers with labels alone, or with few values, and each record was asked about once: an attacker "
+        "who asks about many slightly changed copies of a record can do better; --mia-attacks=label_noise tries it, or "
+        "says what stands in its way",
     )
 
 

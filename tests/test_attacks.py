@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-from worlds import trained
+from worlds import probed, trained
 
 from pytest_mia.answers import Labels, Logits, Losses, Probabilities
-from pytest_mia.attacks import ATTACKS, ON_REQUEST, fitting, unknown
+from pytest_mia.attacks import ATTACKS, ON_REQUEST, fitting, reads, unknown
 from pytest_mia.observations import recipe
 from pytest_mia.rotation import lessons, run_attack
 from pytest_mia.signals import Signals, signals_of, stack
@@ -23,6 +23,8 @@ every_attack = pytest.mark.parametrize(
         *(pytest.param(attack, id=attack.name, marks=pytest.mark.slow) for attack in ON_REQUEST),
     ],
 )
+FEW_VALUES = {"calibrated_gap", "calibrated_augmentation", "label_noise", "augmentation"}
+"""What these make of a record takes few values, most of them the highest or the lowest."""
 CLASSIFIERS = {"shokri", *LATER}
 RNG = np.random.default_rng(0)
 MODELS, RECORDS = 4, 60
@@ -86,11 +88,13 @@ class TestRegistry:
               for end in ("", "_centred")),
             "loss_centred",
             "combined",
+            *(f"{start}{name}" for name in ("label_noise", "augmentation") for start in ("", "calibrated_")),
         }  # fmt: skip
 
     def test_seven_classifiers_on_request(self):
         kinds = ("logistic_regression", "naive_bayes", "nearest_neighbours", "decision_tree", "random_forest")
-        assert set(LATER) == {f"shokri_{kind}" for kind in (*kinds, "gradient_boosting", "perceptron")}
+        named = {f"shokri_{kind}" for kind in (*kinds, "gradient_boosting", "perceptron")}
+        assert {name for name in LATER if name.startswith("shokri")} == named
 
     def test_unknown_names_are_named(self):
         assert unknown(["lira", "loss", "gaps"]) == ["lira", "gaps"]
@@ -114,8 +118,22 @@ class TestRegistry:
         two_sided = {"lira_online", "rmia_online", "mast", "nig_t", "shokri", "loss_per_class"}
         assert not two_sided & set(self.of(Logits(NORMAL[0]), 1))
 
-    def test_three_shadows_run_them_all(self):
-        assert self.of(Logits(NORMAL[0]), 3) == NAMES
+    def test_three_shadows_run_all_that_are_not_on_request(self):
+        signals = probed(stack([signals_of(Logits(NORMAL[0]), Y)]), NORMAL[:1], Y)
+        assert [attack.name for attack in fitting(signals, shadows=3)] == [attack.name for attack in ATTACKS]
+        every = [*NAMES, *LATER]
+        assert [attack.name for attack in fitting(signals, shadows=3, names=every)] == every
+
+    def test_what_wasn_t_probed_is_not_attacked(self):
+        found = self.of(Logits(NORMAL[0]), 3, [*NAMES, *LATER])
+        assert [name for name in (*NAMES, *LATER) if name not in found] == [
+            f"{start}{name}"
+            for name in ("label_noise", "augmentation", "hop_skip_jump", "gradient_norm")
+            for start in ("", "calibrated_")
+        ]
+
+    def test_fields_that_attacks_read(self):
+        assert reads(["gap", "calibrated_label_noise"]) == {"correct", "noise_robustness"}
 
     def test_asked_for_by_name_in_the_registry_s_order(self):
         assert self.of(Logits(NORMAL[0]), 7, ["nig_t", "gap"]) == ["gap", "nig_t"]
@@ -154,7 +172,8 @@ def test_models_that_all_answer_alike_have_no_advantage(attack):
     """Constant answers on even classes: exactly 0, by any attack and at any threshold."""
     members = np.stack([np.random.default_rng(seed).permutation(np.repeat([False, True], 30)) for seed in range(4)])
     phi = np.full((4, 60), 0.25)
-    signals = Signals(phi.round(), phi, phi, phi, np.full((4, 60, 3), 0.25, dtype=np.float32), phi)
+    shown, shares = np.full((4, 60, 3), 0.25, dtype=np.float32), np.full((4, 60, 4), 0.3)
+    signals = Signals(phi.round(), phi, phi, phi, shown, phi, shares, phi, phi, phi)
     given = recipe(signals, members, np.zeros(60, dtype=int))
     run = run_attack(attack, given, lessons(given))
     assert run.auc.tolist() == [0.5] * 4
@@ -185,7 +204,7 @@ def test_planted_leak(attack):
     advantage = np.divide(run.counts.flagged_members, run.counts.members)
     advantage -= np.divide(run.counts.flagged_nonmembers, run.counts.nonmembers)
     by_the_answer = {"gap", "loss", "modified_entropy", "entropy", "attack_p", "loss_centred"} | CLASSIFIERS
-    by_the_answer |= {"calibrated_gap", "loss_per_class", "modified_entropy_per_class"}
+    by_the_answer |= FEW_VALUES | {"loss_per_class", "modified_entropy_per_class"}
     assert advantage.mean() > (0.2 if attack.name in by_the_answer else 0.55)
     assert advantage.min() > (0.15 if attack.name in by_the_answer else 0.45)
 

@@ -1,6 +1,9 @@
 """Small worlds to attack, whose truth is known."""
 
+import dataclasses
+
 import numpy as np
+from scipy import special
 
 from pytest_mia.answers import Logits
 from pytest_mia.memberships import draw_halves
@@ -40,7 +43,22 @@ def trained(leak, *, models=8, records=300, classes=3, seed=0):
     level = rng.normal(0, 2, (records, classes)) + 2 * own
     noise = rng.normal(0, 1, (models, records, classes))
     logits = level + noise + leak * (members[:, :, None] & own)
-    return answering([Logits(values) for values in logits], members, labels, seed=seed)
+    given = answering([Logits(values) for values in logits], members, labels, seed=seed)
+    return dataclasses.replace(given, signals=probed(given.signals, logits, labels))
+
+
+def probed(signals, logits, labels):
+    """The same signals with those that probes would find around records of such logits (models, records, classes)."""
+    own = np.arange(logits.shape[-1]) == np.asarray(labels)[:, None]
+    margin = (logits * own).sum(axis=-1) - np.where(own, -np.inf, logits).max(axis=-1)
+    missing = np.linalg.norm(special.softmax(logits, axis=-1) - own, axis=-1)
+    return dataclasses.replace(
+        signals,
+        noise_robustness=np.round(10 * special.ndtr(margin[..., None] / [0.3, 1.0, 3.0, 10.0])) / 10,
+        augmented_correct=np.round(4 * special.ndtr(margin)) / 4,
+        boundary_distance=np.maximum(margin, 0.0),
+        gradient_norm=-np.log(np.maximum(missing, 1e-30)),
+    )
 
 
 def confident(phi, members, labels=None):

@@ -46,7 +46,7 @@ def dense(X: Any) -> Features | None:
     if is_tensor(X):
         return _of_tensor(X)
     if hasattr(X, "iloc"):
-        return _of_frame(X) if all(map(is_number, getattr(X, "dtypes", [None]))) and X.ndim == 2 else None
+        return _of_frame(X) if X.ndim == 2 and all(map(is_number, X.dtypes)) else None
     if isinstance(X, np.ndarray):
         return _of_array(X, lambda array: array)
     if isinstance(X, (list, tuple)):
@@ -63,10 +63,8 @@ def as_floats(X: Any) -> Any:
         return X
     if isinstance(X, np.ndarray):
         return X.astype(np.float64) if X.dtype.kind in "biu" else X
-    if hasattr(X, "iloc"):
-        kinds = getattr(X, "dtypes", ())
-        return X.astype(float) if any(is_number(kind) and kind.kind in "biu" for kind in kinds) and dense(X) else X
-    return X
+    numbers = hasattr(X, "iloc") and dense(X) is not None
+    return X.astype({name: float for name, kind in X.dtypes.items() if kind.kind in "biu"}) if numbers else X
 
 
 def is_number(dtype: Any) -> bool:
@@ -96,9 +94,10 @@ def _of_frame(X: Any) -> Features:
     kinds = list(X.dtypes)
 
     def restored(table: FloatArray) -> Any:
-        frame = X.copy()
+        frame = type(X)(table.copy(), index=X.index, columns=X.columns)
         for place, dtype in enumerate(kinds):
-            frame.isetitem(place, table[:, place].astype(dtype))
+            if dtype != table.dtype:
+                frame.isetitem(place, table[:, place].astype(dtype))
         return frame
 
     return Features(
