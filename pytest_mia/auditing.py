@@ -245,8 +245,9 @@ def audit(
         time_limit=time_limit,
         early_stop=early_stop,
     )
-    subject = Subject(model_factory, dataset, training, predict, loss, target, shadow_factory, shadow_dataset)
-    subject = replace(subject, augment=augment)
+    subject = Subject(
+        model_factory, dataset, training, predict, loss, target, shadow_factory, shadow_dataset, augment=augment
+    )
     return run(
         subject,
         settings,

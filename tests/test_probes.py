@@ -10,7 +10,7 @@ from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
 import pytest_mia
-from pytest_mia import MIAUsageError, ModelTrainingError, TorchTraining, attacks, auditing, probes
+from pytest_mia import MIAUsageError, ModelTrainingError, TorchTraining, attacks, auditing, probes, reads
 from pytest_mia.backends import loky
 from pytest_mia.backends.loky import Loky
 from pytest_mia.settings import Settings
@@ -106,6 +106,12 @@ class TestChoice:
         with pytest.raises(ModelTrainingError, match="KeyError: 'an unknown code'"):
             pytest_mia.audit(GaussianNB, (X, Y), predict=predict, attacks=["label_noise"], shadows=3, jobs=1)
 
+    def test_losses_have_no_classes_to_ask_for(self):
+        with pytest.raises(MIAUsageError, match="label_noise asks for classes, and mia_loss gives none"):
+            pytest_mia.audit(
+                GaussianNB, (X, Y), loss=lambda model, X, y: y - y, attacks=["loss", "label_noise"], shadows=3
+            )
+
     def test_outputs_answer_no_questions(self):
         outputs, members = RNG.integers(0, 2, (4, 80)), RNG.random((4, 80)) < 0.5
         with pytest.raises(MIAUsageError, match="label_noise asks the models themselves, which outputs can't answer"):
@@ -186,6 +192,12 @@ class TestAnyProcess:
 
 
 class TestCache:
+    @pytest.fixture(autouse=True)
+    def _nothing_heard(self, monkeypatch):
+        """Files that other tests read don't count."""
+        monkeypatch.setattr(reads, "_heard", {})
+        monkeypatch.setattr(reads, "_written", set())
+
     def audit(self, tmp_path, **changed):
         given = {"predict": labels, "attacks": ["gap", "label_noise"], "augment": jitter, "shadows": 3, "jobs": 1}
         return pytest_mia.audit(tree, (X, Y), cache_dir=tmp_path, **given | changed)

@@ -241,7 +241,7 @@ class TestProbe:
             def answer(self, model, X, y):
                 return Losses(np.zeros(len(X)))
 
-        with pytest.raises(MIAUsageError, match="losses guesses no class"):
+        with pytest.raises(MIAUsageError, match="answers without classes guesses none"):
             LabelNoise().measure(Oracle(Adapter(NoTrainer(""), Losing()), None, np.zeros(500, dtype=int)), NORMAL, 0)
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia.answers import Answer, Labels, Losses
+from pytest_mia.answers import Answer, Labels, Logits, Probabilities
 from pytest_mia.models.adapter import Adapter
+from pytest_mia.models.function import LossAsker
 from pytest_mia.probes.copies import noise_for
 from pytest_mia.probes.gradient import GradientNorm
 from pytest_mia.probes.hop_skip_jump import HopSkipJump
@@ -37,10 +38,14 @@ def by_default(answer: Answer, X: Any) -> tuple[str, ...]:
     Labels alone, and answers of few values, hide how sure a model is; how much noise they bear shows it (Choquette-Choo
     et al. 2021).
     """
-    if isinstance(answer, Losses) or noise_for(X) is None:
-        return ()
-    coarse = isinstance(answer, Labels) or len(np.unique(answer.values)) < FEWEST_VALUES
-    return (LabelNoise.name,) if coarse else ()
+    match answer:
+        case Labels():
+            coarse = True
+        case Probabilities(values) | Logits(values):
+            coarse = len(np.unique(values)) < FEWEST_VALUES
+        case _:
+            coarse = False
+    return (LabelNoise.name,) if coarse and noise_for(X) is not None else ()
 
 
 def problems(names: Sequence[str], adapter: Adapter, model: Any, X: Any) -> list[str]:
@@ -55,6 +60,8 @@ def problems(names: Sequence[str], adapter: Adapter, model: Any, X: Any) -> list
     X
         The records.
     """
+    if isinstance(adapter.asker, LossAsker):
+        return [f"{name} asks for classes, and mia_loss gives none; leave it out of the attacks" for name in names]
     return [problem for probe in _named(names) for problem in probe.problems(adapter, model, X)]
 
 

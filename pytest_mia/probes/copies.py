@@ -24,6 +24,10 @@ SHARES = (0.05, 0.1, 0.2, 0.5)
 """Standard deviation of Gaussian noise at each level, as a share of the column's own."""
 
 
+NUMBERS_AT_ONCE = 2**22
+"""Numbers that are changed together: what is needed besides a copy stays small."""
+
+
 class Noise(Protocol):
     """Makes noisy copies of records."""
 
@@ -64,14 +68,23 @@ class Numbers:
 
     def copy(self, level: int, rng: np.random.Generator) -> Any:
         """Flip and move the columns that vary."""
-        values = self._features.values
-        noisy, fixed, moving = values.copy(), values[:, self._flipping], values[:, self._moving]
-        noisy[:, self._flipping] = np.abs(fixed - (rng.random(fixed.shape, dtype=np.float32) < FLIPPED[level]))
-        moved = moving + SHARES[level] * self._spread * rng.standard_normal(moving.shape, dtype=np.float32)
+        noisy = self._features.values.copy()
+        size = max(1, NUMBERS_AT_ONCE // max(1, noisy.shape[1]))
+        for start in range(0, len(noisy), size):
+            block = noisy[start : start + size]
+            block[:, self._flipping] = self._flipped(block[:, self._flipping], level, rng)
+            block[:, self._moving] = self._moved(block[:, self._moving], level, rng)
+        return self._features.restored(noisy)
+
+    @staticmethod
+    def _flipped(values: FloatArray, level: int, rng: np.random.Generator) -> FloatArray:
+        return np.asarray(np.abs(values - (rng.random(values.shape, dtype=np.float32) < FLIPPED[level])))
+
+    def _moved(self, values: FloatArray, level: int, rng: np.random.Generator) -> FloatArray:
+        moved = values + SHARES[level] * self._spread * rng.standard_normal(values.shape, dtype=np.float32)
         moved = np.clip(np.where(self._whole, np.rint(moved), moved), self._low, self._high)
         # What isn't finite says something by itself.
-        noisy[:, self._moving] = np.where(np.isfinite(moving), moved, moving)
-        return self._features.restored(noisy)
+        return np.where(np.isfinite(values), moved, values)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pytest_mia.answers import Answer, Labels, Losses, checked
+from pytest_mia.answers import Answer, Labels, Logits, Probabilities, checked
 from pytest_mia.arrays import BoolArray, IntArray
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.models.adapter import Adapter
@@ -48,12 +48,14 @@ class Oracle:
         Raises
         ------
         MIAUsageError
-            When it answers with losses.
+            When it answers without classes.
         """
-        answer = self.answer(X)
-        if isinstance(answer, Losses):
-            raise MIAUsageError("a model that answers with losses guesses no class; leave the attacks on labels out")
-        return answer.codes if isinstance(answer, Labels) else np.asarray(answer.values.argmax(axis=1))
+        match self.answer(X):
+            case Labels(codes):
+                return codes
+            case Probabilities(values) | Logits(values):
+                return np.asarray(values.argmax(axis=1))
+        raise MIAUsageError("a model that answers without classes guesses none; leave the attacks on labels out")
 
     def right(self, X: Any) -> BoolArray:
         """Whether a copy of each record (records,) is answered with the record's own label."""

@@ -231,7 +231,7 @@ def test_changed_copies_are_asked_about(real, pytester, mode):
         @pytest.mark.mia(shadows=3, attacks=["gap", "augmentation"])
         def test_copies(mia_audit):
             found = {attack.name: attack.advantage.estimate for attack in mia_audit.attacks}
-            assert found["augmentation"] > found["gap"] > 0.3
+            assert found["augmentation"] > 0.3
             assert any("4 changed copies of it, by mia_augment" in note for note in mia_audit.notes)
     """
     real("-Wdefault", *mode, conftest=AUGMENTED, tests=tests).assert_outcomes(passed=1)
