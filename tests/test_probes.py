@@ -10,7 +10,7 @@ from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
 import pytest_mia
-from pytest_mia import MIAUsageError, ModelTrainingError, TorchTraining, attacks, auditing, probes, reads
+from pytest_mia import MIAUsageError, ModelTrainingError, TorchTraining, attacks, auditing, probes
 from pytest_mia.backends import loky
 from pytest_mia.backends.loky import Loky
 from pytest_mia.probes import hop_skip_jump
@@ -194,12 +194,6 @@ class TestAnyProcess:
 
 
 class TestCache:
-    @pytest.fixture(autouse=True)
-    def _nothing_heard(self, monkeypatch):
-        """Files that other tests read don't count."""
-        monkeypatch.setattr(reads, "_heard", {})
-        monkeypatch.setattr(reads, "_written", set())
-
     def audit(self, tmp_path, **changed):
         given = {"predict": labels, "attacks": ["gap", "label_noise"], "augment": jitter, "shadows": 3, "jobs": 1}
         return pytest_mia.audit(tree, (X, Y), cache_dir=tmp_path, **given | changed)
