@@ -23,6 +23,7 @@ from pytest_mia import (
     numbers,
     outputs,
     plan,
+    probes,
     result_cache,
     shadows,
     stopping,
@@ -32,6 +33,8 @@ from pytest_mia.backends import Backend
 from pytest_mia.errors import MIAUsageError, OutOfTimeError
 from pytest_mia.observations import Observations, recipe
 from pytest_mia.plan import Plan
+from pytest_mia.probes import FEWEST_VALUES
+from pytest_mia.probes.noise import QUESTIONS
 from pytest_mia.randomness import single_threaded
 from pytest_mia.results import AuditResult, CacheUse, Seconds
 from pytest_mia.settings import Settings
@@ -97,7 +100,7 @@ def run(
     """
     if subject.outputs is not None:
         return _run_outputs(subject, settings, replay, store)
-    method = Method(subject.training, subject.predict, subject.loss, settings.device, settings.queries)
+    method = _method(subject, settings)
     with contextlib.nullcontext() if store is None else model_cache.watched():
         made = plan.make(subject, settings, method, threshold=threshold)
     cache = UNCACHED if store is None else model_cache.ModelCache(store, made.records.data, made.tried)
@@ -105,16 +108,17 @@ def run(
         announce(made.line)
     start = time.perf_counter()
     stops = _looks(made, settings, threshold)
-    released = _released(made, method, settings)
+    released, method = _released(made, method, settings)
     trained: list[Trained] = []
     ignored: tuple[str, ...] | None = None
     with contextlib.closing(backends.chosen(settings)) as backend:
         for look in stops:
             trained += _train(made, trained, look, method, settings, progress, start, cache, backend)
-            method = replace(method, queries=trained[0].queries) if trained else method
+            if trained:
+                method = replace(method, queries=trained[0].queries, probes=trained[0].probes)
             ignored = _ignored(made, trained, method, store) if ignored is None else ignored
             so_far = made.only([one.number for one in trained])
-            context = _context(so_far, trained, looks=len(stops), replay=replay, start=start)
+            context = _context(so_far, trained, method, looks=len(stops), replay=replay, start=start)
             context = replace(context, findings=(*context.findings, *ignored))
             if store is not None:
                 context = replace(context, cache=_cache_use(trained))
@@ -146,7 +150,7 @@ def train(
     MIAUsageError, ModelTrainingError, InvalidAuditError
         As `run` does.
     """
-    method = Method(subject.training, subject.predict, subject.loss, settings.device, settings.queries)
+    method = replace(_method(subject, settings), probes=())
     made = plan.make(subject, settings, method, threshold=None)
     if announce is not None:
         announce(made.line)
@@ -161,6 +165,7 @@ def audit(
     training: Any = None,
     predict: Any = None,
     loss: Any = None,
+    augment: Any = None,
     target: Any = None,
     shadow_factory: Any = None,
     shadow_dataset: Any = None,
@@ -196,6 +201,8 @@ def audit(
         regression, one column per label where several may hold, `pytest_mia.TokenLogProbabilities` for texts.
     loss
         ``loss(model, X, y)`` -> one value per record (records,), for models of any other kind.
+    augment
+        ``augment(X, rng)`` -> a changed copy of each record, about which models are asked too.
     target
         `pytest_mia.Target`: audits this trained model instead of the recipe.
     shadow_factory, shadow_dataset
@@ -240,7 +247,9 @@ def audit(
         time_limit=time_limit,
         early_stop=early_stop,
     )
-    subject = Subject(model_factory, dataset, training, predict, loss, target, shadow_factory, shadow_dataset)
+    subject = Subject(
+        model_factory, dataset, training, predict, loss, target, shadow_factory, shadow_dataset, augment=augment
+    )
     return run(
         subject,
         settings,
@@ -363,8 +372,26 @@ def _out_of_time(
     return replace(result, notes=(*result.notes, told))
 
 
-def _released(made: Plan, method: Method, settings: Settings) -> Signals | None:
-    return None if made.target is None else shadows.ask_released(made.target, made.records.data, method, settings.seed)
+def _method(subject: Subject, settings: Settings) -> Method:
+    needed = None if settings.attacks is None else probes.measuring(attacks.reads(settings.attacks))
+    return Method(
+        subject.training,
+        subject.predict,
+        subject.loss,
+        settings.device,
+        settings.queries,
+        subject.augment,
+        needed,
+        settings.seed,
+    )
+
+
+def _released(made: Plan, method: Method, settings: Settings) -> tuple[Signals | None, Method]:
+    """The released model's signals, and the method by which its shadows are probed as it is."""
+    if made.target is None:
+        return None, method
+    signals, probed = shadows.ask_released(made.target, made.records.data, method, settings.seed)
+    return signals, replace(method, probes=probed)
 
 
 def _examine(
@@ -400,7 +427,9 @@ def _features(made: Plan, settings: Settings) -> FloatArray | None:
     return numbers.of(made.records.data.X, made.records.data.y) if wanted else None
 
 
-def _context(made: Plan, trained: Sequence[Trained], *, looks: int, replay: str, start: float) -> findings.Context:
+def _context(
+    made: Plan, trained: Sequence[Trained], method: Method, *, looks: int, replay: str, start: float
+) -> findings.Context:
     return findings.Context(
         kind=made.kind,
         audited=made.records.audited,
@@ -409,7 +438,7 @@ def _context(made: Plan, trained: Sequence[Trained], *, looks: int, replay: str,
         slices=made.records.slices,
         device=trained[0].device if trained else "cpu",
         findings=made.records.findings,
-        notes=(*made.records.notes, *_training_notes(trained)),
+        notes=(*made.records.notes, *_training_notes(trained, method)),
         replay=replay,
         training_seconds=time.perf_counter() - start,
         looks=looks,
@@ -422,7 +451,7 @@ def _run_outputs(subject: Subject, settings: Settings, replay: str, store: Store
         raise MIAUsageError(
             "mia_outputs and mia_target were both given; outputs are audited as a recipe, without a target"
         )
-    problems = plan.attack_problems(settings)
+    problems = [*plan.attack_problems(settings), *_needing_models(subject, settings)]
     if problems:
         raise MIAUsageError(problems)
     parts, members, labels = outputs.signals(outputs.read(subject.outputs))
@@ -443,6 +472,15 @@ def _run_outputs(subject: Subject, settings: Settings, replay: str, store: Store
     return _attack(observations, context, settings, store)
 
 
+def _needing_models(subject: Subject, settings: Settings) -> list[str]:
+    """What can't be asked of outputs that were made before."""
+    asking = probes.measuring(attacks.reads(settings.attacks or ()))
+    found = [f"{name} asks the models themselves, which outputs can't answer; leave it out" for name in asking]
+    if subject.augment is not None:
+        found.append("mia_augment changes records, of which mia_outputs holds none; give mia_dataset in its place")
+    return found
+
+
 def _attack(
     observations: Observations, context: findings.Context, settings: Settings, store: Store | None
 ) -> AuditResult:
@@ -458,7 +496,7 @@ def _attack(
     context = replace(
         context,
         findings=(*context.findings, *_alike(observations)),
-        notes=(*context.notes, *_labels_alone(observations)),
+        notes=(*context.notes, *_hidden(observations)),
     )
 
     def find() -> AuditResult:
@@ -490,12 +528,22 @@ def _alike(observations: Observations) -> tuple[str, ...]:
     return (finding,) if finding else ()
 
 
-def _labels_alone(observations: Observations) -> tuple[str, ...]:
-    if observations.signals.confidence is not None:
+def _hidden(observations: Observations) -> tuple[str, ...]:
+    """What labels alone, or few values, hide, and what was asked to find it."""
+    signals = observations.signals
+    if signals.noise_robustness is not None:
+        return (
+            f"{QUESTIONS} noisy copies of each record were asked about too, for label_noise: labels, and answers of "
+            "few values, hide how sure a model is; an attacker who asks more often may do better (hop_skip_jump)",
+        )
+    if signals.correct is None:
+        return ()
+    if signals.confidence is not None and len(np.unique(signals.confidence)) >= FEWEST_VALUES:
         return ()
     return (
-        "the model answers with labels alone, and each record was asked about once: an attacker who asks about many "
-        "slightly changed copies of a record can do better",
+        "the model answers with labels alone, or with few values, and each record was asked about once: an attacker "
+        "who asks about many slightly changed copies of a record can do better; --mia-attacks=label_noise tries it, or "
+        "says what stands in its way",
     )
 
 
@@ -504,11 +552,13 @@ def _cache_use(trained: Sequence[Trained]) -> CacheUse:
     return CacheUse(hits, len(trained) - hits)
 
 
-def _training_notes(trained: Sequence[Trained]) -> tuple[str, ...]:
+def _training_notes(trained: Sequence[Trained], method: Method) -> tuple[str, ...]:
     if not trained:
         return ()
     notes = [trained[0].description] if trained[0].description else []
-    if trained[0].queries > 1:
+    if method.augment is not None:
+        notes.append(f"each record was asked about with {trained[0].queries} changed copies of it, by mia_augment")
+    elif trained[0].queries > 1:
         notes.append(f"{trained[0].queries} queries averaged per record, since answers vary")
     return tuple(notes)
 

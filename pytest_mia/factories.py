@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_mia import probes
 from pytest_mia.dataset import Dataset, Target
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.models.estimator import kind_of
@@ -108,6 +109,8 @@ def _model_problems(tried: Tried, method: Method, data: Data | None) -> list[str
     if data is None:
         return found
     try:
-        return found + method.adapter(first, data).problems(first, Dataset(data.X, data.y))
+        adapter = method.adapter(first, data)
+        found += adapter.problems(first, Dataset(data.X, data.y))
+        return found or probes.problems(method.probes or (), adapter, first, data.X)
     except MIAUsageError as error:
         return [*found, *error.problems]

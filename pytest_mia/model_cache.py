@@ -60,6 +60,7 @@ class ModelSlot:
             words["queries"],
             words["device"],
             words["description"],
+            probes=tuple(words["probes"]),
             seconds=words["seconds"],
             cached=True,
         )
@@ -91,7 +92,7 @@ class ModelSlot:
         return trained
 
     def _save(self, trained: Trained, files: Mapping[str, str]) -> None:
-        words = {name: getattr(trained, name) for name in ("queries", "device", "description", "seconds")}
+        words = {name: getattr(trained, name) for name in ("queries", "probes", "device", "description", "seconds")}
         arrays = {name: array for name in SIGNALS if (array := getattr(trained.signals, name)) is not None}
         self.store.save(self.key, Entry({**words, "files": dict(files)}, arrays))
 
@@ -124,7 +125,7 @@ class ModelCache:
             return [UNCACHED] * len(jobs)
 
     def _slot(self, job: Job, name: str, method: Method, files: dict[str, str]) -> Slot:
-        key = fingerprint.digest((name, job.seed, method.queries, job.members))
+        key = fingerprint.digest((name, job.seed, method.queries, method.probes, method.seed, job.members))
         return ModelSlot(self._store, key, job.number, len(self._data.labels), _code(job.factory, method), files)
 
     def _name(self, tried: Tried, method: Method) -> str:
@@ -156,4 +157,4 @@ def watched() -> Iterator[None]:
 def _code(factory: Callable[[], Any], method: Method) -> dict[str, Any]:
     """All of the user's code that a model's outputs come from."""
     functions = {"mia_training": method.training, "mia_predict": method.predict, "mia_loss": method.loss}
-    return {"mia_model_factory": factory, **functions}
+    return {"mia_model_factory": factory, **functions, "mia_augment": method.augment}

@@ -13,6 +13,7 @@ from pytest_mia.arrays import BoolArray
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.factories import Tried
 from pytest_mia.memberships import draw_halves, independent_share
+from pytest_mia.probes import augment
 from pytest_mia.randomness import seed_for
 from pytest_mia.settings import Settings
 from pytest_mia.shadows import Job, Method
@@ -112,12 +113,22 @@ def make(subject: Subject, settings: Settings, method: Method, *, threshold: flo
         problems += _size_problems(records, settings, threshold)
     except MIAUsageError as error:
         problems += error.problems
+    problems += _augment_problems(subject, settings, records)
     problems += factories.problems(subject, settings, method, None if records is None else records.data, tried)
     if problems or records is None:
         raise MIAUsageError(problems)
     made = _release(subject, records, settings) if subject.target is not None else _recipe(subject, records, settings)
     _refuse_empty_halves(made)
     return replace(made, tried=tried, outlook=_outlook(records, settings, threshold))
+
+
+def _augment_problems(subject: Subject, settings: Settings, records: Records | None) -> list[str]:
+    """Why changed copies can't be asked about."""
+    if subject.augment is not None:
+        return [] if records is None else augment.problems(subject.augment, records.data.X)
+    if "augmented_correct" not in attacks.reads(settings.attacks or ()):
+        return []
+    return ["the attack augmentation asks about changed copies; give mia_augment, a function augment(X, rng)"]
 
 
 def attack_problems(settings: Settings) -> list[str]:

@@ -34,6 +34,7 @@ OVERRIDDEN = (
     "mia_training",
     "mia_predict",
     "mia_loss",
+    "mia_augment",
     "mia_target",
     "mia_shadow_factory",
     "mia_shadow_dataset",
@@ -181,6 +182,15 @@ def mia_loss() -> Any:
 
 
 @pytest.fixture(scope="session")
+def mia_augment() -> Any:
+    """Changed copies to ask about: override it to return ``augment(X, rng)`` -> a copy of each record, in its order.
+
+    An attacker asks about mirrored or shifted images, or records with a little noise, as well as about the records
+    themselves. Change what leaves the label true, best as training does; draw from `rng`, a numpy Generator.
+    """
+
+
+@pytest.fixture(scope="session")
 def mia_target() -> Any:
     """A trained model to audit: override it to return ``pytest_mia.Target(model, members=..., nonmembers=...)``."""
 
@@ -208,6 +218,7 @@ def _mia_trial(
     mia_training: Any,
     mia_predict: Any,
     mia_loss: Any,
+    mia_augment: Any,
     mia_target: Any,
     mia_shadow_factory: Any,
     mia_shadow_dataset: Any,
@@ -227,6 +238,7 @@ def _mia_trial(
         shadow_factory=mia_shadow_factory,
         shadow_dataset=mia_shadow_dataset,
         outputs=mia_outputs,
+        augment=mia_augment,
     )
     item = request.node
     trial = Trial(item.stash.get(TEST, item.nodeid), item, request.config.stash[SESSION], subject)

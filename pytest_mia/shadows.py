@@ -19,13 +19,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_mia.answers import checked
+from pytest_mia import probes
+from pytest_mia.answers import Answer, checked
 from pytest_mia.arrays import BoolArray, IntArray
 from pytest_mia.dataset import take
 from pytest_mia.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
 from pytest_mia.models import Adapter, adapter_for
+from pytest_mia.probes.augment import augmented
+from pytest_mia.probes.protocol import Oracle
 from pytest_mia.randomness import seed_for, seeded, single_threaded
-from pytest_mia.signals import Signals, mean, signals_of
+from pytest_mia.signals import Signals, mean, merged, signals_of
 from pytest_mia.slots import UNCACHED, Cache, Slot
 
 if TYPE_CHECKING:
@@ -35,6 +38,7 @@ Progress = Callable[[int, int, float], None]
 """Told of (models done, models in all, seconds since the start)."""
 
 QUERIES_WHEN_ANSWERS_VARY = 16
+QUERIES_WHEN_AUGMENTED = 4
 VARIES_BEYOND = 1e-6
 
 
@@ -69,7 +73,13 @@ class Method:
     device
         Where torch models are trained.
     queries
-        Queries averaged per record; ``None`` decides it on the first model.
+        Queries averaged per record, with `augment` besides the plain one; ``None`` decides it on the first model.
+    augment
+        As the fixture ``mia_augment`` gave it.
+    probes
+        Names of the probes that are run on every model; ``None`` decides it on the first model.
+    seed
+        The audit's seed, from which all models are asked about the same copies.
     """
 
     training: Any
@@ -77,6 +87,9 @@ class Method:
     loss: Any
     device: str
     queries: int | None
+    augment: Any = None
+    probes: tuple[str, ...] | None = ()
+    seed: int = 0
 
     def adapter(self, model: Any, data: Data) -> Adapter:
         """The adapter for a model of this audit."""
@@ -112,6 +125,8 @@ class Trained:
         Its answers on all records, reduced.
     queries
         Queries that were averaged per record.
+    probes
+        Probes that were run.
     device, description
         Where and how it was trained.
     model
@@ -130,6 +145,7 @@ class Trained:
     model: Any = None
     seconds: float = 0.0
     cached: bool = False
+    probes: tuple[str, ...] = ()
 
 
 def train_all(
@@ -186,7 +202,7 @@ def train_all(
         tell(0, len(jobs), 0.0)
         first = slot.obtain(functools.partial(train, jobs[0], method=method), wait=math.inf)
     assert first is not None, "a slot that is waited for without an end gives a model"
-    method = replace(method, queries=first.queries)
+    method = replace(method, queries=first.queries, probes=first.probes)
     slots = cache.slots(jobs[1:], method)
     found = [slot.load() for slot in slots]
     missing = [(job, slot) for job, slot, one in zip(jobs[1:], slots, found, strict=True) if one is None]
@@ -238,7 +254,7 @@ def train_one(job: Job, data: Data, method: Method, *, keep_model: bool = False)
             # Once more, for the libraries that the factory was the first to import.
             with single_threaded():
                 model = adapter.fit(model, take(data.X, rows), None if data.y is None else take(data.y, rows), job.seed)
-                signals, queries = ask(adapter, model, data, method, job.seed)
+                signals, method = ask(adapter, model, data, method, job.seed)
         except (MIAUsageError, InvalidAuditError) as error:
             error.add_note(f"while training model {job.number} (seed {job.seed})")
             raise
@@ -248,31 +264,66 @@ def train_one(job: Job, data: Data, method: Method, *, keep_model: bool = False)
             ) from None
     kept = model if keep_model else None
     seconds = time.perf_counter() - start
-    return Trained(job.number, signals, queries, adapter.device, adapter.description, kept, seconds)
+    return Trained(
+        job.number,
+        signals,
+        method.queries or 1,
+        adapter.device,
+        adapter.description,
+        kept,
+        seconds,
+        probes=method.probes or (),
+    )
 
 
-def ask(adapter: Adapter, model: Any, data: Data, method: Method, seed: int) -> tuple[Signals, int]:
-    """Signals of a trained model on every record, averaged over queries where its answers vary.
+def ask(adapter: Adapter, model: Any, data: Data, method: Method, seed: int) -> tuple[Signals, Method]:
+    """Signals of a trained model on every record, averaged over queries where its answers vary, or copies do.
 
     Returns
     -------
-    Signals, int
-        The signals and the number of queries that were averaged.
+    Signals, Method
+        The signals, and the method with what was decided on this model: its queries and its probes.
     """
     everything = np.arange(len(data.labels))
 
-    def query(number: int) -> Signals:
+    def query(number: int, *, changed: bool) -> Answer:
         # Copies, since the user's code may write to them: a model would spoil what the next one is asked.
         X, y = (None if part is None else take(part, everything) for part in (data.X, data.y))
+        if changed:
+            X = augmented(method.augment, X, seed=method.seed, number=number)
         with seeded(seed_for(seed, "query", number)):
             answer = adapter.answer(model, X, y)
-        return signals_of(checked(answer, len(data.labels)), data.labels)
+        return checked(answer, len(data.labels))
 
-    first = query(0)
-    queries = method.queries
-    if queries is None:
-        queries = QUERIES_WHEN_ANSWERS_VARY if _differ(first, query(1)) else 1
-    return mean([first, *(query(number) for number in range(1, queries))]), queries
+    def reduced(number: int, *, changed: bool = False) -> Signals:
+        return signals_of(query(number, changed=changed), data.labels)
+
+    plain, augments = query(0, changed=False), method.augment is not None
+    first = signals_of(plain, data.labels)
+    if method.queries is None:
+        usual = QUERIES_WHEN_AUGMENTED if augments else 1
+        method = replace(method, queries=QUERIES_WHEN_ANSWERS_VARY if _differ(first, reduced(1)) else usual)
+    assert method.queries is not None
+    others = (reduced(number, changed=augments) for number in range(1, method.queries + augments))
+    signals = mean([first, *others])
+    if augments:
+        signals = replace(signals, correct=first.correct, augmented_correct=signals.correct)
+    return _probed(signals, plain, Oracle(adapter, model, data.labels), data, method, seed)
+
+
+def _probed(
+    signals: Signals, plain: Answer, oracle: Oracle, data: Data, method: Method, seed: int
+) -> tuple[Signals, Method]:
+    """The signals with those of the probes; where nothing was asked for, with those that a plain answer calls for."""
+    names = probes.by_default(plain, data.X) if method.probes is None else method.probes
+    try:
+        found = probes.measure(names, oracle, data.X, seed=method.seed, model_seed=seed)
+    except Exception:
+        if method.probes is not None:
+            raise
+        # A model that can't be asked about copies is audited without, as its note says.
+        names, found = (), Signals()
+    return merged(signals, found), replace(method, probes=names)
 
 
 def call_factory(factory: Callable[[], Any], seed: int) -> Any:
@@ -309,18 +360,24 @@ def _failure(what: str, error: Exception) -> str:
     return f"{what}: {type(error).__name__}: {error}\n\n{''.join(told.format())}"
 
 
-def ask_released(model: Any, data: Data, method: Method, seed: int) -> Signals:
-    """Signals of an already trained model on every record.
+def ask_released(model: Any, data: Data, method: Method, seed: int) -> tuple[Signals, tuple[str, ...]]:
+    """Signals of an already trained model on every record, and the probes that were run.
 
     Raises
     ------
+    MIAUsageError
+        When it can't be asked, or probed, in the way that was asked for.
     ModelTrainingError
         When the model, or the user's way to ask it, raises.
     """
     with single_threaded():
         try:
             adapter = method.adapter(model, data)
-            return ask(adapter, model, data, method, seed_for(seed, "released"))[0]
+            problems = probes.problems(method.probes or (), adapter, model, data.X)
+            if problems:
+                raise MIAUsageError(problems)
+            signals, settled = ask(adapter, model, data, method, seed_for(seed, "released"))
+            return signals, settled.probes or ()
         except (MIAUsageError, InvalidAuditError):
             raise
         except Exception as error:

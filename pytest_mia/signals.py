@@ -66,6 +66,14 @@ class Signals:
         Mean log-probability of the least likely tokens of a text, at each of `LOWEST_PERCENTS`, shape (..., records, 5)
         (Min-K%, Shi et al. 2024); the same with each token's standardised over the vocabulary (Min-K%++, Zhang et al.
         2025).
+    noise_robustness
+        Share of noisy copies that are answered with the true label, for each level of noise, shape (..., records, 4).
+    augmented_correct
+        Share of right answers among the record and its augmented copies.
+    boundary_distance
+        How far the record lies from the decision boundary, 0 where the guessed label is wrong.
+    gradient_norm
+        Minus the logarithm of the norm of the loss's gradient.
     """
 
     correct: FloatArray | None = None
@@ -77,6 +85,10 @@ class Signals:
     residual: FloatArray | None = None
     lowest: FloatArray | None = None
     lowest_standardised: FloatArray | None = None
+    noise_robustness: FloatArray | None = None
+    augmented_correct: FloatArray | None = None
+    boundary_distance: FloatArray | None = None
+    gradient_norm: FloatArray | None = None
 
     def of(self, models: IntArray, records: IntArray) -> Signals:
         """The stacked signals of some models on some records."""
@@ -138,6 +150,12 @@ def mean(parts: Sequence[Signals]) -> Signals:
         When some answers are scores and others labels alone.
     """
     return _joined(parts, lambda values: np.mean(values, axis=0))
+
+
+def merged(first: Signals, second: Signals) -> Signals:
+    """The signals of one model from two sources, which have no field in common."""
+    fields = {field.name: getattr(second, field.name) for field in dataclasses.fields(second)}
+    return dataclasses.replace(first, **{name: array for name, array in fields.items() if array is not None})
 
 
 def _joined(parts: Sequence[Signals], join: Callable[[list[FloatArray]], FloatArray]) -> Signals:

@@ -33,7 +33,7 @@ class Subject:
     dataset
         The records, in any form that `pytest_mia.dataset.as_dataset` takes. For a release it may be missing; where it
         is given, shadows train on its records too.
-    training, predict, loss, target, shadow_factory, shadow_dataset, outputs
+    training, predict, loss, target, shadow_factory, shadow_dataset, outputs, augment
         As the fixtures ``mia_training``, ``mia_predict``... give them; ``None`` where they were not overridden.
     """
 
@@ -46,6 +46,7 @@ class Subject:
     shadow_factory: Any = None
     shadow_dataset: Any = None
     outputs: Any = None
+    augment: Any = None
 
     @property
     def shadow_factories(self) -> tuple[Any, ...]:

@@ -7,16 +7,15 @@ import pytest
 from worlds import trained
 
 from pytest_mia.answers import Labels, Logits, LogOdds, Losses, Probabilities, Residuals, TokenLogProbabilities
-from pytest_mia.attacks import ATTACKS, ON_REQUEST, fitting, read_features, unknown
+from pytest_mia.attacks import ATTACKS, ON_REQUEST, fitting, read_features, reads, unknown
 from pytest_mia.observations import recipe
 from pytest_mia.rotation import lessons, run_attack
 from pytest_mia.signals import Signals, signals_of, stack
 from pytest_mia.statistics import auc
 
 NAMES = [attack.name for attack in ATTACKS]
-OF_CLASSES = [
-    attack.name for attack in ATTACKS if not {"residual", "lowest", "lowest_standardised"} & {*attack.signals}
-]
+OF_OTHERS = {"lira_online_residual", "nig_t_residual", "min_k", "min_k_plus", "quantile_regression"}
+"""Attacks on what classifiers don't answer, or on the records themselves."""
 LATER = [attack.name for attack in ON_REQUEST]
 SLOW = {"combined": pytest.mark.slow}
 every_attack = pytest.mark.parametrize(
@@ -26,6 +25,8 @@ every_attack = pytest.mark.parametrize(
         *(pytest.param(attack, id=attack.name, marks=pytest.mark.slow) for attack in ON_REQUEST),
     ],
 )
+FEW_VALUES = {"calibrated_gap", "calibrated_augmentation", "label_noise", "augmentation"}
+"""What these make of a record takes few values, most of them the highest or the lowest."""
 CLASSIFIERS = {"shokri", *LATER} - {"quantile_regression"}
 RNG = np.random.default_rng(0)
 MODELS, RECORDS = 4, 60
@@ -100,12 +101,14 @@ class TestRegistry:
             "min_k",
             "min_k_plus",
             "combined",
+            *(f"{start}{name}" for name in ("label_noise", "augmentation") for start in ("", "calibrated_")),
         }  # fmt: skip
 
     def test_seven_classifiers_and_a_regression_on_request(self):
         kinds = ("logistic_regression", "naive_bayes", "nearest_neighbours", "decision_tree", "random_forest")
         shokri = {f"shokri_{kind}" for kind in (*kinds, "gradient_boosting", "perceptron")}
-        assert set(LATER) == {*shokri, "quantile_regression"}
+        assert {name for name in LATER if name.startswith("shokri")} == shokri
+        assert "quantile_regression" in LATER
 
     def test_unknown_names_are_named(self):
         assert unknown(["lira", "loss", "gaps"]) == ["lira", "gaps"]
@@ -128,9 +131,6 @@ class TestRegistry:
     def test_one_shadow_gives_no_other_side(self):
         two_sided = {"lira_online", "rmia_online", "mast", "nig_t", "shokri", "loss_per_class"}
         assert not two_sided & set(self.of(Logits(NORMAL[0]), 1))
-
-    def test_three_shadows_run_them_all(self):
-        assert self.of(Logits(NORMAL[0]), 3) == OF_CLASSES
 
     def test_several_labels_leave_out_what_looks_at_the_other_classes(self):
         found = set(self.of(LogOdds(NORMAL[0]), 7))
@@ -159,6 +159,19 @@ class TestRegistry:
             [attack.name for attack in fitting(signals, shadows=7, names=names, features=x)] for x in (False, True)
         ]
         assert found == [["gap"], ["gap", "quantile_regression"]]
+
+    def test_three_shadows_run_all_that_are_not_on_request(self):
+        signals, every = trained(1.0, models=4).signals, [*NAMES, *LATER]
+        assert [attack.name for attack in fitting(signals, shadows=3)] == NAMES
+        assert [attack.name for attack in fitting(signals, shadows=3, names=every, features=True)] == every
+
+    def test_what_wasn_t_probed_is_not_attacked(self):
+        missing = {*NAMES, *LATER} - {*self.of(Logits(NORMAL[0]), 3, [*NAMES, *LATER])}
+        names = ("label_noise", "augmentation", "hop_skip_jump", "gradient_norm")
+        assert missing - OF_OTHERS == {f"{start}{name}" for name in names for start in ("", "calibrated_")}
+
+    def test_fields_that_attacks_read(self):
+        assert reads(["gap", "calibrated_label_noise"]) == {"correct", "noise_robustness"}
 
     def test_asked_for_by_name_in_the_registry_s_order(self):
         assert self.of(Logits(NORMAL[0]), 7, ["nig_t", "gap"]) == ["gap", "nig_t"]
@@ -198,7 +211,8 @@ def test_models_that_all_answer_alike_have_no_advantage(attack):
     members = np.stack([np.random.default_rng(seed).permutation(np.repeat([False, True], 30)) for seed in range(4)])
     phi = np.full((4, 60), 0.25)
     tokens = np.full((4, 60, 5), -0.25)
-    signals = Signals(phi.round(), phi, phi, phi, np.full((4, 60, 3), 0.25, dtype=np.float32), phi, phi, tokens, tokens)
+    shown, shares = np.full((4, 60, 3), 0.25, dtype=np.float32), np.full((4, 60, 4), 0.3)
+    signals = Signals(phi.round(), phi, phi, phi, shown, phi, phi, tokens, tokens, shares, phi, phi, phi)
     given = dataclasses.replace(recipe(signals, members, np.zeros(60, dtype=int)), features=np.eye(60))
     run = run_attack(attack, given, lessons(given))
     assert run.auc.tolist() == [0.5] * 4
@@ -229,7 +243,7 @@ def test_planted_leak(attack):
     advantage = np.divide(run.counts.flagged_members, run.counts.members)
     advantage -= np.divide(run.counts.flagged_nonmembers, run.counts.nonmembers)
     by_the_answer = {"gap", "loss", "modified_entropy", "entropy", "attack_p", "loss_centred"} | CLASSIFIERS
-    by_the_answer |= {"calibrated_gap", "loss_per_class", "modified_entropy_per_class"}
+    by_the_answer |= FEW_VALUES | {"loss_per_class", "modified_entropy_per_class"}
     by_the_answer |= {"min_k", "min_k_plus", "quantile_regression"}
     assert advantage.mean() > (0.2 if attack.name in by_the_answer else 0.55)
     assert advantage.min() > (0.15 if attack.name in by_the_answer else 0.45)

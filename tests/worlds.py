@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+from scipy import special
 
 from pytest_mia.answers import Logits
 from pytest_mia.memberships import draw_halves
@@ -49,7 +50,22 @@ def trained(leak, *, models=8, records=300, classes=3, seed=0):
     phi = given.signals.confidence
     several = np.repeat(phi[:, :, None], 5, axis=2)
     others = {"residual": phi, "lowest": several, "lowest_standardised": several}
-    return dataclasses.replace(given, signals=dataclasses.replace(given.signals, **others), features=level)
+    signals = probed(dataclasses.replace(given.signals, **others), logits, labels)
+    return dataclasses.replace(given, signals=signals, features=level)
+
+
+def probed(signals, logits, labels):
+    """The same signals with those that probes would find around records of such logits (models, records, classes)."""
+    own = np.arange(logits.shape[-1]) == np.asarray(labels)[:, None]
+    margin = (logits * own).sum(axis=-1) - np.where(own, -np.inf, logits).max(axis=-1)
+    missing = np.linalg.norm(special.softmax(logits, axis=-1) - own, axis=-1)
+    return dataclasses.replace(
+        signals,
+        noise_robustness=np.round(10 * special.ndtr(margin[..., None] / [0.3, 1.0, 3.0, 10.0])) / 10,
+        augmented_correct=np.round(4 * special.ndtr(margin)) / 4,
+        boundary_distance=np.maximum(margin, 0.0),
+        gradient_norm=-np.log(np.maximum(missing, 1e-30)),
+    )
 
 
 def confident(phi, members, labels=None):

@@ -8,6 +8,7 @@ from pytest_mia.attacks.base import BaseOffline, BaseOnline
 from pytest_mia.attacks.calibration import Mast, Watson
 from pytest_mia.attacks.centred import Centred
 from pytest_mia.attacks.combined import Combined
+from pytest_mia.attacks.label_only import Calibrated, LabelNoise
 from pytest_mia.attacks.lira import LiraOffline, LiraOnline
 from pytest_mia.attacks.min_k import MinK
 from pytest_mia.attacks.nig import NigT
@@ -23,6 +24,9 @@ from pytest_mia.signals import Signals
 
 _LOSS = Threshold("loss", "confidence")
 _WITH_SHADOWS: tuple[Attack, ...] = (LiraOnline(), LiraOffline(), RmiaOnline(), RmiaOffline(), Mast(), Watson(), NigT())
+_AUGMENTATION = Threshold("augmentation", "augmented_correct")
+_BOUNDARY = Threshold("hop_skip_jump", "boundary_distance")
+_GRADIENT = Threshold("gradient_norm", "gradient_norm")
 
 ATTACKS: tuple[Attack, ...] = (
     Threshold("gap", "correct"),
@@ -33,6 +37,10 @@ ATTACKS: tuple[Attack, ...] = (
     PerClass("modified_entropy_per_class", "modified_entropy"),
     AttackP(),
     Mast("calibrated_gap", ("correct",)),
+    LabelNoise(),
+    Calibrated(LabelNoise()),
+    _AUGMENTATION,
+    Calibrated(_AUGMENTATION),
     Shokri(),
     *_WITH_SHADOWS,
     BaseOnline(),
@@ -50,7 +58,14 @@ ATTACKS: tuple[Attack, ...] = (
 
 _ON_FEATURES: tuple[Attack, ...] = (QuantileRegression(),)
 
-ON_REQUEST: tuple[Attack, ...] = (*SHOKRI_BY, *_ON_FEATURES)
+ON_REQUEST: tuple[Attack, ...] = (
+    *SHOKRI_BY,
+    *_ON_FEATURES,
+    _BOUNDARY,
+    Calibrated(_BOUNDARY),
+    _GRADIENT,
+    Calibrated(_GRADIENT),
+)
 """Attacks that are run only where they are asked for by name, since they take long or seldom find more."""
 
 
@@ -62,6 +77,11 @@ def unknown(names: Sequence[str]) -> list[str]:
 def known() -> list[str]:
     """Names of all attacks."""
     return [attack.name for attack in (*ATTACKS, *ON_REQUEST)]
+
+
+def reads(names: Sequence[str]) -> set[str]:
+    """Fields of `Signals` that the attacks of these names read."""
+    return {field for attack in (*ATTACKS, *ON_REQUEST) if attack.name in names for field in attack.signals}
 
 
 def read_features(names: Sequence[str]) -> bool:

@@ -46,9 +46,10 @@ class Mast:
 
     def scores(self, observations: Observations) -> Iterator[FloatArray]:
         """Yield signal - (mean_in + mean_out) / 2."""
+        yield shadow_scores(read(getattr(observations.signals, self.signals[0])), observations, above_middle)
 
-        def score(value: FloatArray, inside: Side, outside: Side) -> FloatArray:
-            mean_in, mean_out = means(inside, outside)
-            return np.asarray(value - (mean_in + mean_out) / 2)
 
-        yield shadow_scores(read(getattr(observations.signals, self.signals[0])), observations, score)
+def above_middle(value: FloatArray, inside: Side, outside: Side) -> FloatArray:
+    """How far a signal (records,) lies above the middle of its means as a member and as a non-member."""
+    mean_in, mean_out = means(inside, outside)
+    return np.asarray(value - (mean_in + mean_out) / 2)

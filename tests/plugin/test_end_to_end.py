@@ -206,3 +206,41 @@ def test_without_pytest_the_figures_are_the_same(real, pytester):
     result = pytest_mia.audit(DecisionTreeClassifier, records, jobs=1)
 
     assert result.to_dict()["advantage"] == audits(pytester)["test_release"]["advantage"]
+
+
+AUGMENTED = (
+    CONFTEST
+    + """
+@pytest.fixture
+def mia_predict():
+    return lambda model, X: model.predict(X)
+
+@pytest.fixture
+def mia_augment():
+    return lambda X, rng: X + rng.normal(0, 0.1, X.shape)
+"""
+)
+BROKEN = AUGMENTED.replace("rng.normal(0, 0.1, X.shape)", "rng.normal(0, 0.1, (7, 3))").replace("X + rng", "rng")
+
+
+@pytest.mark.parametrize("mode", [(), ("-n2",)], ids=["serial", "xdist"])
+def test_changed_copies_are_asked_about(real, pytester, mode):
+    tests = """
+        import pytest
+
+        @pytest.mark.mia(shadows=3, attacks=["gap", "augmentation"])
+        def test_copies(mia_audit):
+            found = {attack.name: attack.advantage.estimate for attack in mia_audit.attacks}
+            assert found["augmentation"] > 0.3
+            assert any("4 changed copies of it, by mia_augment" in note for note in mia_audit.notes)
+    """
+    real("-Wdefault", *mode, conftest=AUGMENTED, tests=tests).assert_outcomes(passed=1)
+
+
+def test_a_function_that_loses_records_is_refused_before_any_training(real):
+    result = real("-Wdefault", conftest=BROKEN, tests="def test(mia_audit):\n    pass\n")
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["E  *MIAUsageError: mia_augment gave 7 copies of 10 records; it must give one of each"]
+    )

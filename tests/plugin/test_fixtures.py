@@ -103,6 +103,7 @@ def test_the_fixtures_describe_themselves(pytester):
             "mia_training *",
             "mia_predict *",
             "mia_loss *",
+            "mia_augment *",
             "mia_target *",
             "mia_shadow_factory *",
             "mia_shadow_dataset *",

@@ -1,0 +1,140 @@
+"""Gradient norm: how much training on a record would still change a torch module."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from pytest_mia.answers import Logits, Probabilities
+from pytest_mia.arrays import FloatArray, IntArray
+from pytest_mia.errors import MIAUsageError
+from pytest_mia.models.adapter import Adapter
+from pytest_mia.models.function import FunctionAsker
+from pytest_mia.models.loop import classification_loss
+from pytest_mia.models.module import ModuleAsker
+from pytest_mia.models.tensors import as_tensor, evaluating
+from pytest_mia.probes.protocol import Oracle
+from pytest_mia.rows import take
+from pytest_mia.signals import Signals
+
+if TYPE_CHECKING:
+    import torch
+
+Loss: TypeAlias = "Callable[[torch.Tensor, torch.Tensor], torch.Tensor]"
+Tensors: TypeAlias = "dict[str, torch.Tensor]"
+
+NUMBERS_AT_ONCE = 2**24
+"""Gradients of as many records are computed together as have about so many numbers."""
+
+SMALLEST_NORM = 1e-30
+SMALLEST_PROBABILITY = 1e-12
+
+
+@dataclass(frozen=True)
+class GradientNorm:
+    """-log ||grad CE(x, y)||, over all parameters that are trained: a record that was learnt asks for no more change.
+
+    Nasr et al. (2019) look at gradients of the target; Carlini et al. (2022, appendix) compare their norms as a signal.
+    """
+
+    name: str = "gradient_norm"
+    fields: tuple[str, ...] = ("gradient_norm",)
+
+    def problems(self, adapter: Adapter, model: Any, X: Any) -> list[str]:
+        """Why there is no gradient: tried on two records, before any training."""
+        needs = "gradient_norm needs a torch module that answers with scores by its forward pass"
+        if not isinstance(adapter.asker, ModuleAsker):
+            return [f"{needs}, got {type(model).__name__} asked by {_asked_by(adapter)}; leave it out of the attacks"]
+        if not len(adapter.asker.classes):
+            return [f"{needs} and classes; leave it out of the attacks"]
+        try:
+            self.measure(Oracle(adapter, model, np.zeros(2, dtype=np.intp)), take(X, [0, -1]), 0)
+        except MIAUsageError as error:
+            return list(error.problems)
+        except Exception as error:
+            return [f"gradient_norm fails on the first and last record of X: {type(error).__name__}: {error}"]
+        return []
+
+    def measure(self, oracle: Oracle, X: Any, seed: int) -> Signals:  # noqa: ARG002 - nothing is drawn
+        """The gradients of many records at once; one by one where torch can't batch the module."""
+        asker = oracle.adapter.asker
+        assert isinstance(asker, ModuleAsker), "other models are refused earlier"
+        loss = _loss_of(type(oracle.answer(X)))
+        norms = _norms(oracle.model, as_tensor(X, oracle.model), oracle.labels, asker.device, loss)
+        return Signals(gradient_norm=-np.log(np.maximum(norms, SMALLEST_NORM)))
+
+
+def _asked_by(adapter: Adapter) -> str:
+    return "mia_predict" if isinstance(adapter.asker, FunctionAsker) else "a function or method of its own"
+
+
+def _loss_of(kind: type) -> Loss:
+    """Cross-entropy of what the module answers."""
+    if kind is Logits:
+        return classification_loss
+    if kind is Probabilities:
+        return _loss_of_probabilities
+    raise MIAUsageError("gradient_norm needs scores, of which the loss is a smooth function; the module gives labels")
+
+
+def _loss_of_probabilities(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    from torch.nn import functional
+
+    if outputs.numel() == len(targets):
+        return functional.binary_cross_entropy(outputs.reshape(-1), targets.to(outputs.dtype))
+    return functional.nll_loss(outputs.clamp(min=SMALLEST_PROBABILITY).log(), targets)
+
+
+def _norms(
+    module: torch.nn.Module, inputs: torch.Tensor, labels: IntArray, device: torch.device, loss: Loss
+) -> FloatArray:
+    """Norms (records,) of the gradients, without a trace in the module."""
+    import torch
+
+    targets = torch.from_numpy(labels.astype(np.int64))
+    with evaluating(module, device), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="(?s).*performance drop")
+        learnt = {name: each.detach() for name, each in module.named_parameters() if each.requires_grad}
+        learnt = learnt or {name: each.detach() for name, each in module.named_parameters()}
+
+        def one(own: Tensors, record: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+            return loss(torch.func.functional_call(module, own, (record[None],)), target[None])
+
+        size = max(1, NUMBERS_AT_ONCE // max(1, sum(each.numel() for each in learnt.values())))
+        parts = [
+            _of_batch(one, learnt, batch.clone().to(device), wanted.to(device))
+            for batch, wanted in zip(torch.split(inputs, size), torch.split(targets, size), strict=True)
+        ]
+    return np.asarray(torch.cat(parts).numpy())
+
+
+def _of_batch(one: Callable[..., torch.Tensor], learnt: Tensors, batch: torch.Tensor, wanted: torch.Tensor) -> Any:
+    import torch
+
+    try:
+        gradients = torch.func.vmap(torch.func.grad(one), in_dims=(None, 0, 0))(learnt, batch, wanted)
+    except Exception:
+        # Not every operation can be batched, and each says so in its own way.
+        return torch.cat([_alone(one, learnt, *pair) for pair in zip(batch, wanted, strict=True)])
+    return _norm([each.flatten(1) for each in gradients.values()])
+
+
+def _alone(one: Callable[..., torch.Tensor], learnt: Tensors, record: torch.Tensor, target: torch.Tensor) -> Any:
+    import torch
+
+    with torch.enable_grad():
+        own = {name: each.clone().requires_grad_() for name, each in learnt.items()}
+        gradients = torch.autograd.grad(one(own, record, target), list(own.values()), allow_unused=True)
+    return _norm([each.flatten()[None] for each in gradients if each is not None])
+
+
+def _norm(gradients: list[torch.Tensor]) -> Any:
+    """The norm over all tensors, whose first axis is the record."""
+    import torch
+
+    parts = [torch.linalg.vector_norm(each, dim=1).cpu().double() for each in gradients]
+    return torch.linalg.vector_norm(torch.stack(parts), dim=0)

@@ -1,0 +1,49 @@
+"""How many noisy copies of a record are still answered with its label (Choquette-Choo et al. 2021)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pytest_mia.models.adapter import Adapter
+from pytest_mia.probes.copies import FLIPPED, noise_for
+from pytest_mia.probes.protocol import Oracle
+from pytest_mia.randomness import generator_for
+from pytest_mia.rows import described
+from pytest_mia.signals import Signals
+
+COPIES = 10
+"""Noisy copies of each record at each level."""
+
+QUESTIONS = COPIES * len(FLIPPED)
+"""Questions about each record, of each model."""
+
+
+@dataclass(frozen=True)
+class LabelNoise:
+    """The share of noisy copies that are still answered with the right label, for each level of noise.
+
+    A model that has memorised a record is right around it too. Needs labels alone.
+    """
+
+    name: str = "label_noise"
+    fields: tuple[str, ...] = ("noise_robustness",)
+
+    def problems(self, adapter: Adapter, model: Any, X: Any) -> list[str]:  # noqa: ARG002 - only the records matter
+        """Why these records can't be changed a little."""
+        if noise_for(X) is not None:
+            return []
+        return [f"label_noise changes numbers, texts or categories a little; X, a {described(X)}, holds none"]
+
+    def measure(self, oracle: Oracle, X: Any, seed: int) -> Signals:
+        """Ask about one copy of all records at a time."""
+        noise = noise_for(X)
+        assert noise is not None, "records that can't be changed are refused earlier"
+        right = np.zeros((len(oracle.labels), len(FLIPPED)))
+        for level in range(len(FLIPPED)):
+            for number in range(COPIES):
+                rng = generator_for(seed, "copy", level * COPIES + number)
+                right[:, level] += oracle.right(noise.copy(level, rng))
+        return Signals(noise_robustness=right / COPIES)
