@@ -253,7 +253,7 @@ def test_planted_leak(attack):
 @pytest.mark.parametrize("answers", ["logits", "quarters"])
 def test_a_target_s_scores_do_not_depend_on_its_own_membership(attack, answers):
     """Not even in the last digit: where scores tie, that digit would be read as membership."""
-    given = trained(1.0, records=90, models=6)
+    given = trained(1.0, records=210, models=6)
     if answers == "quarters":
         names = [field.name for field in dataclasses.fields(Signals)]
         rounded = {name: np.round(getattr(given.signals, name) * 4) / 4 + 0.1 for name in names}

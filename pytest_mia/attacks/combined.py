@@ -17,14 +17,16 @@ from scipy import special
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
 from pytest_mia.attacks.evidence import evidence
 from pytest_mia.observations import Observations
-from pytest_mia.randomness import generator_for, seed_for, single_threaded
+from pytest_mia.randomness import seed_for, single_threaded
 
-FOLDS = 2
+FOLDS = 3
 MOST_ROWS = 40_000
 """Labelled pairs that a classifier learns from, at the most."""
 MOST_CLASSES = 255
 """What the trees can hold as one categorical feature; classes beyond it share places."""
 QUANTILES = 100
+FEWEST_ROWS = 1000
+"""Labelled pairs below which nothing is learnt: single attacks are then as good, and take no time."""
 ROWS_PER_LEAF = 100
 """A leaf holds at least one of so many parts of the rows: the fewer there are, the less is told apart."""
 FEWEST_IN_LEAF = 20
@@ -49,16 +51,19 @@ class Combined:
     least_shadows: int = 3
 
     def fit(self, lesson: Observations) -> Combination:
-        """Learn from the labelled models of a lesson, in two parts: each is scored by what was learnt on the other."""
+        """Learn from the labelled models of a lesson, each part of which is scored by what was learnt without it."""
+        models, scores = np.arange(len(lesson.members)), np.zeros((len(SETTINGS), *lesson.members.shape))
+        if lesson.known.sum() < FEWEST_ROWS:
+            return Combination(scores, ((_undecided, _undecided),))
         import sklearn.ensemble  # noqa: F401  (loads the threads that are limited here)
 
-        rows, parts = evidence(lesson, np.arange(len(lesson.members))), np.arange(len(lesson.members)) % FOLDS
-        scores = np.zeros((len(SETTINGS), *lesson.members.shape))
-        learnt = []
+        rows, learnt = evidence(lesson, models), []
         with single_threaded():
             for part in range(FOLDS):
-                pair = _classifiers(rows, lesson, parts == part, seed_for(lesson.seed, "combined", part))
-                for model in np.flatnonzero(parts != part):
+                held = models[part::FOLDS]
+                # Nor was it a shadow of those that were learnt from: their evidence would hold its memberships.
+                pair = _classifiers(lesson.lesson(held, MOST_ROWS), seed_for(lesson.seed, "combined", part))
+                for model in held:
                     scores[:, model] = _weighed(pair, rows[model], lesson.labels)
                 learnt.append(pair)
         return Combination(scores, tuple(learnt))
@@ -66,7 +71,7 @@ class Combined:
     def scores(self, observations: Observations) -> Iterator[FloatArray]:
         """Yield linear, boosted and summed log-odds, each model scored by what was learnt without it."""
         models = np.arange(len(observations.members))
-        learnt = [self.fit(observations.lesson(models[[model]], MOST_ROWS * FOLDS)) for model in models]
+        learnt = [self.fit(observations.lesson(models[[model]], MOST_ROWS)) for model in models]
         for setting in range(len(SETTINGS)):
             rows = (fitted.scores(observations, models[[model]], setting) for model, fitted in enumerate(learnt))
             yield np.concatenate([*rows])
@@ -81,7 +86,7 @@ class Combination:
     lesson_scores
         Scores (settings, models, records) of the lesson's own models, each by classifiers that had not learnt from it.
     classifiers
-        A linear and a boosted one from each part of the lesson.
+        A linear and a boosted one from the lesson without each of its parts.
     """
 
     lesson_scores: FloatArray
@@ -105,17 +110,13 @@ def _weighed(pair: tuple[Classifier, Classifier], rows: FloatArray, labels: IntA
     return np.stack([linear, boosted, linear + boosted])
 
 
-def _classifiers(rows: FloatArray, lesson: Observations, chosen: BoolArray, seed: int) -> tuple[Classifier, Classifier]:
-    """Learn from the known pairs of the chosen models."""
-    known = lesson.known & chosen[:, None]
-    models, records = np.nonzero(known)
-    if len(models) > MOST_ROWS:
-        some = np.sort(generator_for(seed, "rows").permutation(len(models))[:MOST_ROWS])
-        models, records = models[some], records[some]
-    taught, members = rows[models, records], lesson.members[models, records]
+def _classifiers(lesson: Observations, seed: int) -> tuple[Classifier, Classifier]:
+    """Learn from the known pairs of a lesson."""
+    rows = evidence(lesson, np.arange(len(lesson.members)))[lesson.known]
+    members, labels = lesson.members[lesson.known], np.broadcast_to(lesson.labels, lesson.known.shape)[lesson.known]
     if members.all() or not members.any():
         return _undecided, _undecided
-    return _linear(taught, members), _boosted(taught, lesson.labels[records], members, seed)
+    return _linear(rows, members), _boosted(rows, labels, members, seed)
 
 
 def _undecided(rows: FloatArray, _labels: IntArray) -> FloatArray:
