@@ -102,6 +102,7 @@ def run(
         return _run_outputs(subject, settings, replay, store)
     method = _method(subject, settings)
     plans = _plans(subject, settings, method, threshold, store)
+    begun = time.perf_counter()
     trained: list[Trained] = []
     results = []
     for side, made in plans:
@@ -110,7 +111,7 @@ def run(
         # The targets are the same for every attacker, and come first.
         common = [one for one in trained if one.number < made.targets]
         result, trained = _audit(
-            made, side, settings, method, common, progress, replay, threshold, store, attackers=len(plans)
+            made, side, settings, method, common, begun, progress, replay, threshold, store, attackers=len(plans)
         )
         results.append(replace(result, attacker=side.attacker))
     return results[0] if len(results) == 1 else findings.compared(results)
@@ -145,6 +146,7 @@ def _audit(
     settings: Settings,
     method: Method,
     common: Sequence[Trained],
+    begun: float,
     progress: Progress | None,
     replay: str,
     threshold: float | None,
@@ -165,7 +167,7 @@ def _audit(
             trained += common[len(trained) : look]
             if trained:
                 method = replace(method, queries=trained[0].queries, probes=trained[0].probes)
-            trained += _train(made, trained, look, method, settings, progress, start, cache, backend)
+            trained += _train(made, trained, look, method, settings, progress, begun, cache, backend)
             if trained:
                 method = replace(method, queries=trained[0].queries, probes=trained[0].probes)
             ignored = _ignored(made, trained, method, store) if ignored is None else ignored

@@ -1,6 +1,7 @@
 """Several attackers, each of whom knows something else, compared in one audit."""
 
 import dataclasses
+import time
 
 import audits
 import numpy as np
@@ -8,10 +9,19 @@ import pytest
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier as Tree
 
-from pytest_mia import Dataset, InvalidAuditError, MembershipLeakError, MIAUsageError, Target, audit, gates
+from pytest_mia import (
+    Dataset,
+    InvalidAuditError,
+    MembershipLeakError,
+    MIAUsageError,
+    OutOfTimeError,
+    Target,
+    audit,
+    gates,
+)
 from pytest_mia.auditing import run, train
 from pytest_mia.findings import compared
-from pytest_mia.knowledge import noisy, part
+from pytest_mia.knowledge import hill_climbing, noisy, part
 from pytest_mia.reports.terminal import _rows
 from pytest_mia.results import AuditResult
 from pytest_mia.settings import Settings
@@ -135,6 +145,12 @@ class TestOneAttacker:
             == next(each for each in plain.attacks if each.name == "gap").counts
         )
 
+    def test_one_who_has_nothing_but_answers(self):
+        own = hill_climbing(TARGET.model, X, 60, threshold=0.5)
+        result = audit(Tree, None, target=TARGET, shadow_dataset=own, **QUICK)
+        assert len(own.y) == 60
+        assert result.advantage.low > 0
+
     @pytest.mark.parametrize("target", [None, TARGET])
     def test_guesses_divide_the_shadows(self, target):
         Counted.sizes.clear()
@@ -204,6 +220,17 @@ class TestSeveral:
         assert (first.cache.hits, first.cache.misses) == (0, 10)
         assert (again.cache.hits, again.cache.misses) == (10, 0)
         assert [figures(each) for each in again.attackers] == [figures(each) for each in first.attackers]
+
+    def test_the_time_limit_is_that_of_all(self):
+        """The targets take all of it, so that the next attacker's shadows would begin after it."""
+
+        class Slow(Tree):
+            def fit(self, X, y):
+                time.sleep(0.5)
+                return super().fit(X, y)
+
+        with pytest.raises(OutOfTimeError, match=r"^the time limit of 1\.9 s was reached after "):
+            audit(Slow, (X, Y), shadow_dataset=self.OWN, **QUICK, time_limit=1.9)
 
     def test_early_stopping(self):
         stopped = audit(
