@@ -1,11 +1,11 @@
 """Beside another tool: ART's shadow attack and this package's, on the same released models, with the same shadows.
 
     tox -e peers                                                           # installs what it needs, and runs
-    python benchmarks/peers.py [--data ../shared/data/location30.npz] [--targets 3]
+    python benchmarks/peers.py [--data ../shared/data/location30.npz] [--targets 2] [--case NAME]
 
 ART is the Adversarial Robustness Toolbox. Each target is trained on a random half of the records; both attackers train
 7 shadows on random halves of all of them, one after another, and guess about the same members and non-members. Seconds
-are processor time, on one thread (OMP_NUM_THREADS=1). Takes about five minutes on one core. The table is that of
+are processor time, on one thread (OMP_NUM_THREADS=1). Takes about ten minutes on one core. The table is that of
 benchmarks/README.md.
 """
 
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,14 +67,14 @@ class Found:
     best: float | None
 
 
-def theirs(case: Case, target: Any, members: Any, seed: int) -> Iterator[Found]:
-    """ART's attack, with each of its attack models on the same shadows."""
+def theirs(case: Case, target: Any, members: Any, seed: int, kinds: Sequence[str]) -> Iterator[Found]:
+    """ART's attack, with each of these attack models on the same shadows."""
     start = time.process_time()
     shadows = ShadowModels(SklearnClassifier(target), num_shadow_models=SHADOWS, random_state=seed)
     one_hot = np.eye(len(np.unique(case.y)))[case.y]
     inside, outside = shadows.generate_shadow_dataset(case.X, one_hot)
     training = time.process_time() - start
-    for kind in ATTACK_MODELS:
+    for kind in kinds:
         start = time.process_time()
         np.random.seed(seed)  # noqa: NPY002 - what its attack models draw from
         attack = MembershipInferenceBlackBox(SklearnClassifier(target), attack_model_type=kind)
@@ -104,16 +104,16 @@ def ours(case: Case, target: Any, members: Any, seed: int) -> Found:
     return Found("ours", training, attack, result.advantage.estimate, result.auc, None)
 
 
-def found(case: Case, targets: int) -> Iterator[Found]:
+def found(case: Case, targets: int, kinds: Sequence[str]) -> Iterator[Found]:
     """What both find of so many targets."""
+    # Copies of a record would stand on both sides.
+    _, first = np.unique(np.c_[case.X, case.y], axis=0, return_index=True)
+    case = Case(case.name, case.X[np.sort(first)], case.y[np.sort(first)], case.factory)
     for seed in range(targets):
-        # Copies of a record would stand on both sides.
-        _, first = np.unique(np.c_[case.X, case.y], axis=0, return_index=True)
-        case = Case(case.name, case.X[np.sort(first)], case.y[np.sort(first)], case.factory)
         members = np.random.default_rng(seed).permutation(len(case.y)) < len(case.y) // 2
         target = case.factory(seed).fit(case.X[members], case.y[members])
         yield ours(case, target, members, seed)
-        yield from theirs(case, target, members, seed)
+        yield from theirs(case, target, members, seed, kinds)
 
 
 def cases(data: Path) -> Iterator[Case]:
@@ -158,13 +158,15 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, default=Path("../shared/data/location30.npz"))
-    parser.add_argument("--targets", type=int, default=3)
+    parser.add_argument("--targets", type=int, default=2)
+    parser.add_argument("--case", default="", help="those cases alone whose name holds this")
+    parser.add_argument("--attack-models", nargs="+", default=ATTACK_MODELS, choices=ATTACK_MODELS)
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     print("| case | tool | import, s | training, s | attack, s | all, s | advantage | AUC | best threshold |")
     print("|---|---|---|---|---|---|---|---|---|")
-    for case in cases(given.data):
-        results = list(found(case, given.targets))
+    for case in (each for each in cases(given.data) if given.case in each.name):
+        results = list(found(case, given.targets, given.attack_models))
         for tool in dict.fromkeys(each.tool for each in results):
             print(row(case, tool, [each for each in results if each.tool == tool]), flush=True)
 
