@@ -12,6 +12,7 @@ benchmarks/README.md.
 from __future__ import annotations
 
 import argparse
+import functools
 import statistics
 import subprocess
 import sys
@@ -135,6 +136,7 @@ def cases(data: Path) -> Iterator[Case]:
     yield Case("Location-30, LogisticRegression(C=0.01)", X, y, lambda _seed: LogisticRegression(C=0.01))
 
 
+@functools.cache
 def import_seconds(code: str) -> float:
     """What an import costs a fresh process, beside what scikit-learn's costs; the median of three."""
     before = "import sklearn.ensemble, sklearn.linear_model, time; start = time.process_time()"
