@@ -484,7 +484,8 @@ def _examine(
 def _features(made: Plan, settings: Settings) -> FloatArray | None:
     """The records as numbers, where an attack that was asked for looks at them."""
     wanted = settings.attacks is not None and attacks.read_features(settings.attacks)
-    return numbers.of(made.records.data.X, made.records.data.y)[made.seen] if wanted else None
+    found = numbers.of(made.records.data.X, made.records.data.y) if wanted else None
+    return None if found is None else found[made.seen]
 
 
 def _context(
