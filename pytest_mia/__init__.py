@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mia._version import __version__
 
 if TYPE_CHECKING:
+    from pytest_mia import knowledge
     from pytest_mia.answers import TokenLogProbabilities
     from pytest_mia.auditing import ShadowModel, audit, audit_outputs
     from pytest_mia.dataset import Dataset, Target
@@ -73,10 +74,13 @@ __all__ = [
     "__version__",
     "audit",
     "audit_outputs",
+    "knowledge",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "knowledge":
+        return import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

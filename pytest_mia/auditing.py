@@ -101,34 +101,88 @@ def run(
     if subject.outputs is not None:
         return _run_outputs(subject, settings, replay, store)
     method = _method(subject, settings)
+    plans = _plans(subject, settings, method, threshold, store)
+    begun = time.perf_counter()
+    trained: list[Trained] = []
+    results = []
+    for side, made in plans:
+        if announce is not None:
+            announce(f"{side.attacker}: {made.line}" if side.attacker else made.line)
+        # The targets are the same for every attacker, and come first.
+        common = [one for one in trained if one.number < made.targets]
+        result, trained = _audit(
+            made, side, settings, method, common, begun, progress, replay, threshold, store, attackers=len(plans)
+        )
+        results.append(replace(result, attacker=side.attacker))
+    return results[0] if len(results) == 1 else findings.compared(results)
+
+
+def _plans(
+    subject: Subject, settings: Settings, method: Method, threshold: float | None, store: Store | None
+) -> list[tuple[Subject, Plan]]:
+    """Each attacker with the plan of his audit; what is wrong with any of them is found before anything is trained."""
+    made, problems = [], list[str]()
     with contextlib.nullcontext() if store is None else model_cache.watched():
-        made = plan.make(subject, settings, method, threshold=threshold)
+        for side in _sides(subject, settings):
+            try:
+                made.append((side, plan.make(side, settings, method, threshold=threshold)))
+            except MIAUsageError as error:
+                problems += error.problems
+    if problems:
+        raise MIAUsageError([*dict.fromkeys(problems)])
+    return made
+
+
+def _sides(subject: Subject, settings: Settings) -> tuple[Subject, ...]:
+    """The attackers, each by himself; without shadows they don't differ."""
+    if settings.shadows:
+        return subject.attackers
+    return (replace(subject, shadow_factory=subject.attackers[0].guess, shadow_dataset=None),)
+
+
+def _audit(
+    made: Plan,
+    subject: Subject,
+    settings: Settings,
+    method: Method,
+    common: Sequence[Trained],
+    begun: float,
+    progress: Progress | None,
+    replay: str,
+    threshold: float | None,
+    store: Store | None,
+    *,
+    attackers: int,
+) -> tuple[AuditResult, list[Trained]]:
+    """The audit of one attacker out of several, and the models that were trained; those in `common` are there."""
     cache = UNCACHED if store is None else model_cache.ModelCache(store, made.records.data, made.tried)
-    if announce is not None:
-        announce(made.line)
     start = time.perf_counter()
     stops = _looks(made, settings, threshold)
+    chances = len(stops) * attackers
     released, method = _released(made, method, settings)
     trained: list[Trained] = []
     ignored: tuple[str, ...] | None = None
     with contextlib.closing(backends.chosen(settings)) as backend:
         for look in stops:
-            trained += _train(made, trained, look, method, settings, progress, start, cache, backend)
+            trained += common[len(trained) : look]
+            if trained:
+                method = replace(method, queries=trained[0].queries, probes=trained[0].probes)
+            trained += _train(made, trained, look, method, settings, progress, begun, cache, backend)
             if trained:
                 method = replace(method, queries=trained[0].queries, probes=trained[0].probes)
             ignored = _ignored(made, trained, method, store) if ignored is None else ignored
             so_far = made.only([one.number for one in trained])
-            context = _context(so_far, trained, method, looks=len(stops), replay=replay, start=start)
+            context = _context(so_far, trained, method, looks=chances, replay=replay, start=start)
             context = replace(context, findings=(*context.findings, *ignored))
             if store is not None:
-                context = replace(context, cache=_cache_use(trained))
+                context = replace(context, cache=_cache_use(trained[len(common) :]))
             if len(trained) < look:
-                return _out_of_time(so_far, made, trained, released, subject, context, settings, store)
+                return _out_of_time(so_far, made, trained, released, subject, context, settings, store), trained
             result = _examine(so_far, trained, released, subject, context, settings, store)
             if look < stops[-1] and threshold is not None and stopping.leaks(result, threshold):
                 note = f"stopped after {look} of {stops[-1]} models: the leak is certain"
-                return replace(result, notes=(*result.notes, note))
-    return result
+                return replace(result, notes=(*result.notes, note)), trained
+    return result, trained
 
 
 def train(
@@ -143,7 +197,8 @@ def train(
     Returns
     -------
     tuple of ShadowModel
-        In the order of the audit; for a recipe every model, since each is a shadow of the others.
+        In the order of the audit, attacker by attacker where there are several; for a recipe every model, since each is
+        a shadow of the others.
 
     Raises
     ------
@@ -151,11 +206,14 @@ def train(
         As `run` does.
     """
     method = replace(_method(subject, settings), probes=())
-    made = plan.make(subject, settings, method, threshold=None)
-    if announce is not None:
-        announce(made.line)
-    kept = shadows.train_all(made.jobs, made.records.data, method, progress=progress, keep_models=True)
-    return tuple(ShadowModel(one.model, made.members[one.number]) for one in kept if made.references[one.number])
+    found: list[ShadowModel] = []
+    for _, made in _plans(subject, settings, method, threshold=None, store=None):
+        if announce is not None:
+            announce(made.line)
+        jobs = [job for job in made.jobs if made.references[job.number]]
+        kept = shadows.train_all(jobs, made.records.data, method, progress=progress, keep_models=True)
+        found += [ShadowModel(one.model, made.members[one.number]) for one in kept]
+    return tuple(found)
 
 
 def audit(
@@ -206,7 +264,8 @@ def audit(
     target
         `pytest_mia.Target`: audits this trained model instead of the recipe.
     shadow_factory, shadow_dataset
-        The attacker's guess of the factory (or a list of guesses), and the records that he holds.
+        The attacker's guess of the factory (or a list of guesses), and the records that he holds; a mapping from names
+        to these compares several attackers.
     shadows, device, seed, attacks, confidence, inconclusive, queries, jobs, cache, time_limit, early_stop
         As the options of these names.
     backend, scheduler
@@ -407,15 +466,16 @@ def _examine(
     answered = [one.signals for one in trained]
     if released is not None:
         answered += [released] * (len(made.members) - len(answered))
+    records, seen = made.records, made.seen
     observations = Observations(
-        stack(answered, losses=subject.loss is not None),
-        made.members,
-        made.records.data.labels,
+        stack(answered, losses=subject.loss is not None).of(np.arange(len(made.members)), seen),
+        made.members[:, seen],
+        records.data.labels[seen],
         made.references,
-        made.known,
-        made.judged,
+        made.known[:, seen],
+        made.judged[:, seen],
         settings.seed,
-        made.records.groups,
+        None if records.groups is None else records.groups[seen],
         _features(made, settings),
     )
     return _attack(observations, context, settings, store)
@@ -424,7 +484,8 @@ def _examine(
 def _features(made: Plan, settings: Settings) -> FloatArray | None:
     """The records as numbers, where an attack that was asked for looks at them."""
     wanted = settings.attacks is not None and attacks.read_features(settings.attacks)
-    return numbers.of(made.records.data.X, made.records.data.y) if wanted else None
+    found = numbers.of(made.records.data.X, made.records.data.y) if wanted else None
+    return None if found is None else found[made.seen]
 
 
 def _context(

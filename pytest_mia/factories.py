@@ -89,7 +89,7 @@ def problems(
 def _called(subject: Subject, settings: Settings) -> list[tuple[str, Any]]:
     """Every factory that will be called, once, with its fixture."""
     own = [("mia_model_factory", subject.model_factory)] if subject.target is None else []
-    place = "mia_model_factory" if subject.shadow_factory is None else "mia_shadow_factory"
+    place = "mia_model_factory" if subject.guess is None else "mia_shadow_factory"
     guesses = [(place, guess) for guess in subject.shadow_factories] if settings.shadows else []
     return list({id(factory): (name, factory) for name, factory in [*own, *guesses]}.values())
 

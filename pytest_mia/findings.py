@@ -101,6 +101,19 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
     )
 
 
+def compared(results: Sequence[AuditResult]) -> AuditResult:
+    """The audit of the strongest attacker, by his lower bound, with those of all, and with what all of them cost."""
+    strongest = max(results, key=lambda result: result.advantage.low)
+    training, attacks = (sum(getattr(each.seconds, part) for each in results) for part in ("training", "attacks"))
+    hits, misses = (sum(getattr(each.cache, part) for each in results) for part in ("hits", "misses"))
+    return dataclasses.replace(
+        strongest,
+        seconds=Seconds(training, attacks),
+        cache=CacheUse(hits, misses),
+        attackers=tuple(results),
+    )
+
+
 def timed(result: AuditResult, seconds: Seconds) -> AuditResult:
     """The result with its seconds filled in."""
     return dataclasses.replace(result, seconds=seconds)

@@ -25,6 +25,8 @@ from pytest_mia.statistics import epsilon_lower_bound, measurable, rate_bounds
 DEFAULT_LIMIT = 0.05
 """Advantage by which a shift between members and non-members is weighed where the limit is no advantage."""
 
+SEVERITY = ("leak", "invalid", "inconclusive", "pass")
+
 RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "threshold": ("a number above 0 and at most 1", lambda value: 0 < value <= 1),
     "at_fpr": (f"one of {', '.join(f'{rate:g}' for rate in FALSE_POSITIVE_RATES)}", FALSE_POSITIVE_RATES.__contains__),
@@ -41,6 +43,9 @@ def membership_advantage(
     """Judge TPR - FPR, overall and in every part of one slice; see `AuditResult.assert_membership_advantage_below`."""
     check(threshold=threshold, confidence=confidence)
     _check_slice(result, by)
+    if result.attackers:
+        judged = [membership_advantage(each, threshold, by=by, confidence=confidence) for each in result.attackers]
+        return _worst(result, judged)
     if by is not None or confidence is not None:
         result = _shared(result, confidence or result.advantage.confidence, by)
     result = _weighed(result, threshold)
@@ -54,6 +59,8 @@ def tpr(
 ) -> AuditResult:
     """Judge the TPR at a fixed FPR; see `AuditResult.assert_tpr_below`."""
     check(threshold=threshold, at_fpr=at_fpr, confidence=confidence)
+    if result.attackers:
+        return _worst(result, [tpr(each, threshold, at_fpr=at_fpr, confidence=confidence) for each in result.attackers])
     rate, confidence = f"{at_fpr:g}", confidence or result.advantage.confidence
     tail, levels = result.tails[rate], bounds.levels(confidence, attacks=len(result.attacks), looks=result.looks)
     interval = _rate_interval(tail, levels.selected_low, levels)
@@ -74,6 +81,8 @@ def epsilon(
 ) -> AuditResult:
     """Compare a claimed epsilon with the measured lower bound; see `AuditResult.assert_epsilon_below`."""
     check(epsilon=claimed, delta=delta, confidence=confidence)
+    if result.attackers:
+        return _worst(result, [epsilon(each, claimed, delta=delta, confidence=confidence) for each in result.attackers])
     confidence, result = confidence or result.advantage.confidence, _weighed(result, DEFAULT_LIMIT)
     guesses = [result.selected, *(tail.counts for tail in result.tails.values())]
     alpha = (1 - confidence) / (len(guesses) * result.looks)
@@ -131,6 +140,23 @@ def check(**arguments: Any) -> None:
     ]
     if problems:
         raise MIAUsageError(problems)
+
+
+def _worst(result: AuditResult, judged: Sequence[AuditResult]) -> AuditResult:
+    """The verdict on the strongest attacker: a leak when any finds one, a pass only when nobody is above the limit.
+
+    Lower bounds are corrected for the number of attackers (`AuditResult.looks`). Upper bounds need no correction: a
+    model that leaks to anyone passes only if the bound against that very attacker fails.
+    """
+    worst = min(judged, key=lambda each: (SEVERITY.index(str(each.verdict)), -_ends(each)[0], -_ends(each)[1]))
+    kept = {name: getattr(result, name) for name in ("seconds", "cache", "test", "replay")}
+    worst = dataclasses.replace(worst, attackers=tuple(judged), **kept)
+    return dataclasses.replace(worst, message=verdict.message(worst))
+
+
+def _ends(judged: AuditResult) -> tuple[float, float]:
+    shown = judged.judged or judged.advantage
+    return shown.low, shown.high
 
 
 def _weighed(result: AuditResult, limit: float) -> AuditResult:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pytest_mia import attacks, factories
-from pytest_mia.arrays import BoolArray
+from pytest_mia.arrays import BoolArray, IntArray
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.factories import Tried
 from pytest_mia.memberships import draw_halves, independent_share
@@ -66,6 +66,16 @@ class Plan:
         return "; ".join(
             [f"{len(self.jobs)} models to train, {self.kind} of {rows}", *self.outlook, *self.records.notes]
         )
+
+    @property
+    def targets(self) -> int:
+        """How many of the jobs train models that are judged; they come first."""
+        return int(self.judged[: len(self.jobs)].any(axis=1).sum())
+
+    @property
+    def seen(self) -> IntArray:
+        """The records that this attacker sees: those that are audited, and his own."""
+        return np.flatnonzero(_trainable(self.records) | self.records.held)
 
     @property
     def in_order(self) -> bool:
@@ -142,14 +152,12 @@ def attack_problems(settings: Settings) -> list[str]:
 def _recipe(subject: Subject, records: Records, settings: Settings) -> Plan:
     """Every model a target in turn, its shadows the others; or shadows of their own, where the attacker guesses."""
     targets = _jobs(_factories(subject.model_factory, settings.shadows + 1), _trainable(records), records, settings)
-    if subject.shadow_factory is None and subject.shadow_dataset is None:
-        shape = (len(targets), records.audited)
-        every = np.ones(shape, dtype=bool)
+    if subject.guess is None and subject.own_records is None:
+        every = np.broadcast_to(_trainable(records), (len(targets), len(records.data.labels)))
         return _plan("recipe", records, targets, None, np.ones(len(targets), dtype=bool), every, every, settings)
-    held = _held(subject, records)
-    guessed = _jobs(_shadow_factories(subject, settings), held, records, settings, first=len(targets))
+    guessed = _jobs(_shadow_factories(subject, settings), records.held, records, settings, first=len(targets))
     is_shadow = np.repeat([False, True], [len(targets), len(guessed)])
-    known = is_shadow[:, None] & held
+    known = is_shadow[:, None] & records.held
     judged = ~is_shadow[:, None] & _trainable(records)
     return _plan("recipe", records, targets + guessed, None, is_shadow, known, judged, settings)
 
@@ -163,10 +171,9 @@ def _release(subject: Subject, records: Records, settings: Settings) -> Plan:
         nothing = np.zeros_like(learnt[0])
         known, judged = np.stack([learnt[0], nothing]), np.stack([nothing, ~learnt[0]])
         return _plan("release", records, (), subject.target.model, np.zeros(2, dtype=bool), known, judged, settings)
-    held = _held(subject, records)
-    shadows = _jobs(_shadow_factories(subject, settings), held, records, settings)
+    shadows = _jobs(_shadow_factories(subject, settings), records.held, records, settings)
     is_shadow = np.arange(len(shadows) + 1) < len(shadows)
-    known, judged = is_shadow[:, None] & held, ~is_shadow[:, None] & audited
+    known, judged = is_shadow[:, None] & records.held, ~is_shadow[:, None] & audited
     return _plan("release", records, shadows, subject.target.model, is_shadow, known, judged, settings)
 
 
@@ -215,12 +222,6 @@ def _shadow_factories(subject: Subject, settings: Settings) -> list[Callable[[],
 def _trainable(records: Records) -> BoolArray:
     """The audited records as a mask over all."""
     return np.arange(len(records.data.labels)) < records.audited
-
-
-def _held(subject: Subject, records: Records) -> BoolArray:
-    """Records that shadows train on: the attacker's own where he has some, otherwise all there are."""
-    audited = _trainable(records)
-    return ~audited if subject.shadow_dataset is not None else np.ones_like(audited)
 
 
 def _sides(records: Records, settings: Settings) -> tuple[int, int]:

@@ -197,12 +197,18 @@ def mia_target() -> Any:
 
 @pytest.fixture(scope="session")
 def mia_shadow_factory() -> Any:
-    """The attacker's guess of the factory, or a list of guesses; `mia_model_factory` unless overridden."""
+    """The attacker's guess of the factory, or a list of guesses; `mia_model_factory` unless overridden.
+
+    A mapping of names to these compares attackers.
+    """
 
 
 @pytest.fixture(scope="session")
 def mia_shadow_dataset() -> Any:
-    """Records that the attacker holds; drawn from `mia_dataset` unless overridden."""
+    """Records that the attacker holds; drawn from `mia_dataset` unless overridden.
+
+    A mapping of names to records compares attackers; `pytest_mia.knowledge` makes such records.
+    """
 
 
 @pytest.fixture(scope="session")

@@ -173,7 +173,8 @@ class AuditResult:
     replay
         The exact command, or call, that repeats the audit.
     looks
-        How often the audit could have stopped early, for which its lower bounds are corrected.
+        How often the audit may say leak, at each look of an early stop and for each attacker; its lower bounds are
+        corrected for that.
     shift
         Advantage with which members and non-members of a release can be told apart without any model; beyond half of
         the limit it makes a verdict *invalid*.
@@ -185,6 +186,10 @@ class AuditResult:
         Filled in by a gate: the test's node ID, what was judged, the limit, the verdict and why.
     judged
         The interval that was judged: `advantage`, or that of the gate's own metric.
+    attacker
+        Whose audit this is, where several attackers were compared.
+    attackers
+        The audit of each of them; this result is then that of the strongest.
     """
 
     kind: str
@@ -216,6 +221,8 @@ class AuditResult:
     reasons: tuple[str, ...] = ()
     judged: Interval | None = None
     message: str = field(default="", repr=False)
+    attacker: str = ""
+    attackers: tuple[AuditResult, ...] = ()
 
     def assert_membership_advantage_below(
         self, threshold: float, *, by: str | None = None, confidence: float | None = None
@@ -312,6 +319,22 @@ class AuditResult:
 
         return gates.enforce(gates.epsilon(self, epsilon, delta=delta, confidence=confidence))
 
+    @property
+    def auc(self) -> float:
+        """Area under the ROC curve of the selected attack."""
+        return next(each.auc for each in self.attacks if each.name == self.attack)
+
+    def row(self) -> dict[str, Any]:
+        """One row of the table of attackers, as the JSON report shows it."""
+        return {
+            "name": self.attacker,
+            "verdict": self.verdict,
+            "attack": self.attack,
+            "advantage": self.advantage.to_dict(),
+            "judged": (self.judged or self.advantage).to_dict(),
+            "auc": self.auc,
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """The audit as the JSON report shows it: built-in types only."""
         return {
@@ -325,6 +348,8 @@ class AuditResult:
             "judged": (self.judged or self.advantage).to_dict(),
             "attack": self.attack,
             "attacks": [attack.to_dict() for attack in self.attacks],
+            "attacker": self.attacker,
+            "attackers": [each.row() for each in self.attackers],
             "shadows": self.shadows,
             "models": self.models,
             "records": self.records,

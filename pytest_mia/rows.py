@@ -51,7 +51,7 @@ def take(X: Any, index: npt.ArrayLike) -> Any:
     rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp)
     if hasattr(X, "iloc"):
         return X.iloc[rows]
-    if _is_sparse(X):
+    if is_sparse(X):
         return X.tocsr()[rows].asformat(X.format)
     return X[rows] if hasattr(X, "shape") else [X[row] for row in rows.tolist()]
 
@@ -64,13 +64,13 @@ def concatenate(first: Any, second: Any) -> Any:
     MIAUsageError
         When the two are of different types, or differ in shape, columns or categories.
     """
-    if type(first) is not type(second) and not (_is_sparse(first) and _is_sparse(second)):
+    if type(first) is not type(second) and not (is_sparse(first) and is_sparse(second)):
         raise MIAUsageError(f"records of different types can't be joined: {described(first)} and {described(second)}")
     if _shape(first)[1:] != _shape(second)[1:]:
         raise MIAUsageError(f"records of different shapes can't be joined: {_shape(first)} and {_shape(second)}")
     if hasattr(first, "iloc"):
         return _joined_frames(first, second)
-    if _is_sparse(first):
+    if is_sparse(first):
         from scipy import sparse
 
         return sparse.vstack([first, second], format=first.format)
@@ -83,7 +83,7 @@ def as_array(X: Any) -> npt.NDArray[Any]:
     """X as one dense array: frames, sparse matrices and tensors on any device included."""
     if is_tensor(X):
         X = X.detach().cpu()
-    return np.asarray(X.toarray() if _is_sparse(X) else X)
+    return np.asarray(X.toarray() if is_sparse(X) else X)
 
 
 def texts(values: Any) -> list[str]:
@@ -127,7 +127,7 @@ def described(value: Any) -> str:
 
 def bad_features(X: Any) -> BoolArray | None:
     """Which records hold a NaN, missing or infinite feature; ``None`` for types that have no numbers to check."""
-    if _is_sparse(X):
+    if is_sparse(X):
         rows = X.tocsr()
         bad = np.zeros(rows.shape[0], dtype=bool)
         bad[np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))[~np.isfinite(rows.data)]] = True
@@ -164,7 +164,8 @@ def _dtypes(first: Any, joined: Any) -> list[tuple[str, str, str]]:
     return [(str(name), str(a), str(b)) for name, a, b in zip(first.columns, first.dtypes, joined.dtypes, strict=True)]
 
 
-def _is_sparse(X: Any) -> bool:
+def is_sparse(X: Any) -> bool:
+    """Whether this is a sparse matrix or array of scipy; scipy isn't imported to find out."""
     sparse = sys.modules.get("scipy.sparse")
     return sparse is not None and bool(sparse.issparse(X))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ class Subject:
         is given, shadows train on its records too.
     training, predict, loss, target, shadow_factory, shadow_dataset, outputs, augment
         As the fixtures ``mia_training``, ``mia_predict``... give them; ``None`` where they were not overridden.
+    attacker
+        Name of the one attacker that is meant, where the last two hold several.
     """
 
     model_factory: Callable[[], Any] | None
@@ -47,17 +49,66 @@ class Subject:
     shadow_dataset: Any = None
     outputs: Any = None
     augment: Any = None
+    attacker: str = ""
+
+    @property
+    def attackers(self) -> tuple[Subject, ...]:
+        """The same for each attacker by himself; itself, where only one was given."""
+        names = next((tuple(given) for given in self._several), ())
+        return tuple(replace(self, attacker=name) for name in names) if names and not self.attacker else (self,)
+
+    @property
+    def guess(self) -> Any:
+        """The attacker's own guess of the factory, or a list of them; ``None`` where he has none."""
+        return _of(self.shadow_factory, self.attacker)
+
+    @property
+    def own_records(self) -> Any:
+        """The attacker's own records; ``None`` where he has the audited ones."""
+        return _of(self.shadow_dataset, self.attacker)
 
     @property
     def shadow_factories(self) -> tuple[Any, ...]:
         """The attacker's guesses of the factory; the factory itself by default."""
-        guesses = self.model_factory if self.shadow_factory is None else self.shadow_factory
+        guesses = self.model_factory if self.guess is None else self.guess
         return tuple(guesses) if isinstance(guesses, (list, tuple)) else (guesses,)
+
+    @property
+    def held(self) -> Mapping[str, Any]:
+        """The own records of every attacker by his name; of a single one without a name."""
+        if isinstance(self.shadow_dataset, Mapping):
+            return self.shadow_dataset
+        names = self.shadow_factory if isinstance(self.shadow_factory, Mapping) else [self.attacker]
+        return dict.fromkeys(names, self.shadow_dataset)
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with the names of the attackers."""
+        names = [set(given) for given in self._several]
+        if not all(names):
+            return ["a mapping of attackers is empty; give at least one"]
+        if any(not isinstance(name, str) or not name for each in names for name in each):
+            return ["attackers need names, such as mia_shadow_dataset {'insider': ..., 'outsider': ...}"]
+        if len(names) > 1 and names[0] != names[1]:
+            lacking = ", ".join(sorted(names[0] ^ names[1]))
+            return [
+                f"mia_shadow_factory and mia_shadow_dataset name different attackers ({lacking}); "
+                "give None to one who has nothing of his own"
+            ]
+        return []
+
+    @property
+    def _several(self) -> list[Mapping[str, Any]]:
+        return [given for given in (self.shadow_factory, self.shadow_dataset) if isinstance(given, Mapping)]
+
+
+def _of(given: Any, attacker: str) -> Any:
+    return given.get(attacker) if isinstance(given, Mapping) else given
 
 
 @dataclass(frozen=True)
 class Records:
-    """All records of an audit: first the audited ones, then those that only the attacker holds.
+    """All records of an audit: first the audited ones, then those that only attackers hold.
 
     Attributes
     ----------
@@ -65,6 +116,8 @@ class Records:
         The records.
     audited
         How many of them are audited.
+    held
+        Records (records,) that the attacker's shadows train on.
     groups
         Group of each record (records,), or ``None`` where each stands for itself.
     members
@@ -79,6 +132,7 @@ class Records:
 
     data: Data
     audited: int
+    held: BoolArray
     groups: IntArray | None
     members: BoolArray | None
     slices: Mapping[str, Sequence[Any]] = field(default_factory=dict)
@@ -104,6 +158,7 @@ def gather(subject: Subject, *, seed: int, kind: str | None = None) -> Records:
     MIAUsageError
         With every problem that was found.
     """
+    _refuse(subject.problems)
     given = _given(subject, kind)
     audited = given["mia_dataset"] if subject.target is None else joined(given[MEMBERS], given[NONMEMBERS])
     _refuse(_problems("mia_target", audited, subject, kind) if subject.target is not None else ())
@@ -112,13 +167,13 @@ def gather(subject: Subject, *, seed: int, kind: str | None = None) -> Records:
         members = np.repeat([True, False], [dataset.count(given[side].X) for side in (MEMBERS, NONMEMBERS)])
         audited, members, findings, notes = _without_twins(audited, members)
         shift = diagnostics.shift(audited.X, audited.y, members, seed=seed)
-    extra = _extra(subject, given, audited)
-    everything = audited if extra is None else joined(audited, extra)
+    everything, held = _everything(subject, given, audited)
     groups, note = _groups(everything)
     classes, labels = _labels(everything, subject, kind)
     return Records(
         Data(everything.X, everything.y, classes, labels),
         dataset.count(audited.X),
+        held[subject.attacker],
         groups,
         members,
         {} if audited.slices is None else {name: audited.slices[name] for name in audited.slices},
@@ -159,14 +214,16 @@ def _given(subject: Subject, kind: str | None) -> dict[str, Dataset]:
 
 
 def _values(subject: Subject) -> dict[str, Any]:
-    values = {"mia_dataset": subject.dataset, "mia_shadow_dataset": subject.shadow_dataset}
-    if subject.target is not None and subject.dataset is None:
-        del values["mia_dataset"]
-    if subject.shadow_dataset is None:
-        del values["mia_shadow_dataset"]
+    values = {"mia_dataset": subject.dataset} if subject.target is None or subject.dataset is not None else {}
+    values |= {_place(name, subject): own for name, own in subject.held.items() if own is not None}
     if isinstance(subject.target, Target):
         values |= {MEMBERS: subject.target.members, NONMEMBERS: subject.target.nonmembers}
     return values
+
+
+def _place(attacker: str, subject: Subject) -> str:
+    """Where an attacker's own records were given."""
+    return f"mia_shadow_dataset {attacker!r}" if isinstance(subject.shadow_dataset, Mapping) else "mia_shadow_dataset"
 
 
 def _problems(place: str, records: Dataset, subject: Subject, kind: str | None) -> list[str]:
@@ -201,17 +258,37 @@ def _without_twins(records: Dataset, members: BoolArray) -> tuple[Dataset, BoolA
     return taken(records, ~twice), members[~twice], [], [f"{share} were left out: they are members too"]
 
 
-def _extra(subject: Subject, given: Mapping[str, Dataset], audited: Dataset) -> Dataset | None:
-    """Records that only the attacker holds: his own, or for a release those of the dataset that aren't audited."""
-    if subject.shadow_dataset is not None:
-        return given["mia_shadow_dataset"]
-    if subject.target is None or subject.dataset is None:
-        return None
-    whole = given["mia_dataset"]
-    both = joined(audited, whole)
-    keys, known = diagnostics.record_keys(both.X, both.y), dataset.count(audited.X)
-    fresh = None if keys is None else ~np.isin(keys[known:], keys[:known])
-    return None if fresh is None or not fresh.any() else taken(whole, fresh)
+def _everything(
+    subject: Subject, given: Mapping[str, Dataset], audited: Dataset
+) -> tuple[Dataset, dict[str, BoolArray]]:
+    """The audited records with those that only attackers hold behind them, and which of them each attacker holds.
+
+    Every attacker's are there, whoever's turn it is, so that the targets of all attackers are the same models. A record
+    that is there already isn't put there twice: shadows that train on it are known to have had it.
+    """
+    everything, rows = audited, dict[str, IntArray]()
+    known = np.arange(dataset.count(audited.X))
+    for attacker, own in subject.held.items():
+        if own is not None:
+            everything, rows[attacker] = _placed(everything, given[_place(attacker, subject)])
+        elif subject.target is not None and subject.dataset is not None:
+            everything, others = _placed(everything, given["mia_dataset"])
+            rows[attacker] = np.r_[known, others]
+        else:
+            rows[attacker] = known
+    places = np.arange(dataset.count(everything.X))
+    return everything, {attacker: np.isin(places, held) for attacker, held in rows.items()}
+
+
+def _placed(records: Dataset, more: Dataset) -> tuple[Dataset, IntArray]:
+    """The records with those of `more` that they lack behind them, and the places of all copies of `more`."""
+    both, size = joined(records, more), dataset.count(records.X)
+    keys = diagnostics.record_keys(both.X, both.y)
+    if keys is None:
+        return both, np.arange(size, dataset.count(both.X))
+    kept = np.r_[np.ones(size, dtype=bool), ~np.isin(keys[size:], keys[:size])]
+    held = np.flatnonzero(np.isin(keys, keys[size:])[kept])
+    return (records if kept.sum() == size else both if kept.all() else taken(both, kept)), held
 
 
 def _groups(records: Dataset) -> tuple[IntArray | None, list[str]]:

@@ -196,12 +196,13 @@ def _complete(subject: Subject, *, shadows: int) -> Subject:
     needed: set[str] = set()
     if subject.outputs is None and subject.target is None:
         needed = {"dataset", "model_factory"}
-    elif subject.outputs is None and subject.shadow_factory is None and shadows > 0:
+    elif subject.outputs is None and shadows > 0 and any(each.guess is None for each in subject.attackers):
         needed = {"model_factory"}
     problems = [value.problem for name, value in missing.items() if name in needed]
     if problems:
         raise MIAUsageError(problems)
-    return dataclasses.replace(subject, **dict.fromkeys(missing))
+    unneeded: dict[str, Any] = dict.fromkeys(missing)
+    return dataclasses.replace(subject, **unneeded)
 
 
 def plain(value: Any) -> Any:

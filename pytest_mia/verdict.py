@@ -44,13 +44,14 @@ def first_line(judged: AuditResult) -> str:
     assert judged.judged is not None
     assert judged.verdict is not None
     metric = METRICS.get(judged.metric, judged.metric.replace("tpr_at_fpr_", "TPR at FPR "))
-    shown = judged.judged
-    number = (
-        str(shown)
-        if math.isfinite(shown.high)
-        else f"of at least {shown.low:.3f} ({shown.confidence * 100:g}% confidence)"
-    )
-    return f"{metric} {number} {RELATIONS[judged.verdict]} {judged.threshold:g}: {MEANINGS[judged.verdict]}"
+    relation, meaning = RELATIONS[judged.verdict], MEANINGS[judged.verdict]
+    return f"{metric} {_number(judged.judged)} {relation} {judged.threshold:g}: {meaning}"
+
+
+def _number(shown: Interval) -> str:
+    if math.isfinite(shown.high):
+        return str(shown)
+    return f"of at least {shown.low:.3f} ({shown.confidence * 100:g}% confidence)"
 
 
 def what_would_decide(result: AuditResult, threshold: float, interval: Interval) -> list[str]:
@@ -78,6 +79,9 @@ def _details(judged: AuditResult) -> Iterator[tuple[str, str]]:
     for reason in judged.reasons:
         yield "because", reason
     yield "attack", f"{judged.attack}, selected on the shadows among {len(judged.attacks)}: {_figures(judged)}"
+    for each in judged.attackers:
+        reached = _number(each.judged or each.advantage)
+        yield "against", f"{each.attacker}: {each.verdict}, {each.attack} {reached}, AUC {each.auc:.3f}"
     if judged.accuracy.train is not None and judged.accuracy.test is not None:
         yield "accuracy", f"train {judged.accuracy.train:.3f}, test {judged.accuracy.test:.3f}"
     yield "audited", _audited(judged)

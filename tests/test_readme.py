@@ -126,7 +126,7 @@ def test_the_first_command_installs_the_package_and_runs_the_examples():
     assert "torch == 2.13.0" in _ini("setup.cfg")["options.extras_require"][extra]
     pytest_there, *arguments = shlex.split(job)
     assert pytest_there == ".venv/bin/pytest"
-    assert "8 tests collected" in run(ROOT, "-m", "pytest", *arguments, "--collect-only", "-q").stdout
+    assert "10 tests collected" in run(ROOT, "-m", "pytest", *arguments, "--collect-only", "-q").stdout
 
 
 def test_the_second_command_runs_what_ci_runs():

@@ -11,6 +11,7 @@ import pytest
 from pytest_mia.reports.junit import auc
 
 COLOURS = {"pass": {"green": True}, "inconclusive": {"yellow": True}}
+UNJUDGED = "not judged"
 A_PASS = "pass: these attacks, at this strength, did not exceed the limit; that is no proof of privacy"
 HEADINGS = ("test", "verdict", "measured (low to high)", "limit", "attack", "AUC", "train/test", "shadows", "seconds")
 
@@ -29,9 +30,9 @@ def show(reporter: pytest.TerminalReporter, audits: Sequence[Mapping[str, Any]],
     """
     if audits:
         reporter.write_sep("=", "membership inference audits")
-        rows = [HEADINGS, *map(_cells, audits)]
+        rows = [HEADINGS, *(row for audit in audits for row in _rows(audit))]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        colours = [COLOURS.get(audit["verdict"], {"red": audit["verdict"] is not None}) for audit in audits]
+        colours = [COLOURS.get(cells[1], {"red": cells[1] != UNJUDGED}) for cells in rows[1:]]
         columns = reporter.config.get_terminal_writer().fullwidth
         if reporter.isatty and sum(widths) + 2 * len(widths) > columns:
             for cells, colour in zip(rows[1:], colours, strict=True):
@@ -60,16 +61,33 @@ def _fold(reporter: pytest.TerminalReporter, cells: Sequence[str], columns: int,
     test, verdict, measured, *others = cells
     reporter.write(f"{test}  ")
     reporter.line(verdict, **colour)
-    named = [measured, *(f"{name} {cell}" for name, cell in zip(HEADINGS[3:], others, strict=True))]
+    named = [measured, *(f"{name} {cell}" for name, cell in zip(HEADINGS[3:], others, strict=True) if cell)]
     for line in textwrap.wrap(", ".join(named), columns - 1, initial_indent="  ", subsequent_indent="  "):
         reporter.line(line)
+
+
+def _rows(audit: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """An audit, and below it each attacker where several were compared."""
+    limit, metric = _cells(audit)[3], audit["metric"]
+    return [_cells(audit)] + [
+        (
+            f"  against {each['name']}",
+            each["verdict"] or UNJUDGED,
+            _measured({"metric": metric, "judged": each["judged"]}),
+            limit,
+            each["attack"],
+            _number(each["auc"]),
+            *("",) * 3,
+        )
+        for each in audit["attackers"]
+    ]
 
 
 def _cells(audit: Mapping[str, Any]) -> tuple[str, ...]:
     area, accuracy = auc(audit), audit["accuracy"]
     return (
         audit["test"],
-        audit["verdict"] or "not judged",
+        audit["verdict"] or UNJUDGED,
         _measured(audit),
         "-" if audit["threshold"] is None else f"{audit['threshold']:g}",
         audit["attack"],

@@ -244,3 +244,107 @@ def test_a_function_that_loses_records_is_refused_before_any_training(real):
     result.stdout.fnmatch_lines(
         ["E  *MIAUsageError: mia_augment gave 7 copies of 10 records; it must give one of each"]
     )
+
+
+RELEASE = """
+import numpy as np
+import pytest
+from sklearn.tree import DecisionTreeClassifier
+from pytest_mia import Target
+
+@pytest.fixture
+def mia_target():
+    generator = np.random.default_rng(0)
+    X, y = generator.normal(size=(400, 3)), generator.integers(0, 2, 400)
+    model = DecisionTreeClassifier(random_state=0).fit(X[:200], y[:200])
+    return Target(model, (X[:200], y[:200]), (X[200:], y[200:]))
+"""
+
+
+def test_a_release_is_audited_without_any_training(real, pytester, mode):
+    """Some attacks need no shadows; their thresholds are learnt on one half of the records and judged on the other."""
+    tests = """
+        def test_release(assert_membership_advantage_below):
+            assert_membership_advantage_below(0.2)
+
+        def test_mild(assert_membership_advantage_below):
+            assert_membership_advantage_below(0.9)
+        """
+    result = real("--mia-shadows=0", *mode, conftest=RELEASE, tests=tests)
+
+    result.assert_outcomes(passed=1, failed=1)
+    found = audits(pytester)["test_release"]
+    assert (found["verdict"], found["kind"], found["models"], found["shadows"]) == ("leak", "release", 1, 0)
+    assert {"gap", "loss", "modified_entropy"} <= {attack["name"] for attack in found["attacks"]}
+    # It is always right on its members, and on half of the others.
+    assert found["advantage"]["estimate"] == pytest.approx(0.5, abs=0.15)
+
+
+OUTPUTS = """
+import pytest
+
+@pytest.fixture
+def mia_outputs():
+    return {name!r}
+"""
+GATE = "def test_release(assert_membership_advantage_below):\n    assert_membership_advantage_below(0.3)\n"
+
+
+def test_outputs_of_models_trained_elsewhere(real, pytester, mode):
+    import numpy as np
+
+    generator = np.random.default_rng(0)
+    labels, members = generator.integers(0, 3, 600), generator.random((8, 600)) < 0.5
+    logits = generator.normal(size=(8, 600, 3)) + 4 * members[:, :, None] * np.eye(3)[labels]
+    np.savez(pytester.path / "shadows.npz", outputs=logits, members=members, labels=labels)
+
+    result = real(*mode, conftest=OUTPUTS.format(name="shadows.npz"), tests=GATE)
+
+    result.assert_outcomes(failed=1)
+    found = audits(pytester)["test_release"]
+    assert (found["verdict"], found["models"], found["shadows"], found["records"]) == ("leak", 8, 7, 600)
+    ours = pytest_mia.audit_outputs(logits, members, labels).to_dict()
+    assert (found["advantage"], found["attacks"]) == (ours["advantage"], ours["attacks"])
+
+
+def test_outputs_with_python_objects_are_refused_and_never_run(real, pytester):
+    import pickle
+
+    import numpy as np
+
+    class Payload:
+        def __reduce__(self):
+            return open, ("run.txt", "w")
+
+    arrays = {"outputs": np.zeros((4, 9)), "members": np.eye(4, 9), "labels": np.array([Payload()] * 9, dtype=object)}
+    np.savez(pytester.path / "objects.npz", **arrays)
+    (pytester.path / "pickled.npz").write_bytes(pickle.dumps(Payload()))
+
+    for name in ("objects.npz", "pickled.npz"):
+        result = real(conftest=OUTPUTS.format(name=name), tests=GATE)
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines([f"E *MIAUsageError: mia_outputs: {name} can't be read (*no Python objects"])
+    assert not (pytester.path / "run.txt").exists()
+
+
+def test_attackers_are_compared(real, pytester, mode):
+    conftest = CONFTEST + (
+        "\nfrom pytest_mia.knowledge import marginals, part\n\n"
+        "@pytest.fixture\ndef mia_shadow_dataset(mia_dataset):\n"
+        "    return {'insider': None, 'a part': part(mia_dataset, 0.5), 'statistics': marginals(mia_dataset, 200)}\n"
+    )
+    result = real("--mia-shadows=3", *mode, conftest=conftest, tests=GATE)
+
+    result.assert_outcomes(failed=1)
+    found = audits(pytester)["test_release"]
+    assert [each["name"] for each in found["attackers"]] == ["insider", "a part", "statistics"]
+    assert found["verdict"] == "leak"
+    assert found["judged"] == next(each for each in found["attackers"] if each["name"] == found["attacker"])["judged"]
+    result.stdout.fnmatch_lines(
+        [
+            "E * against   insider: *",
+            "E * against   statistics: *",
+            "test_privacy.py::test_release *",
+            "  against insider *",
+        ]
+    )
