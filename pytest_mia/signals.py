@@ -58,7 +58,7 @@ class Signals:
     shown
         The three largest probabilities in falling order, shape (..., records, 3).
     entropy
-        Minus the entropy of the probabilities, in nats; it looks at no label (Shokri et al. 2017, section VI-F).
+        Minus the entropy of the probabilities, in nats; it looks at no label (Song & Mittal 2021).
     residual
         What is left of a regression with one output, y - f(x), with its sign; of several outputs, until models are
         stacked, shape (records, outputs).

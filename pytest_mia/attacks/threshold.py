@@ -17,7 +17,7 @@ class Threshold:
     With ``correct`` it is the gap attack, whose advantage is train accuracy - test accuracy (Yeom et al. 2018, section
     3.2); with ``confidence`` the loss threshold (same, section 3.3; phi ranks as the loss does); with
     ``modified_entropy`` that of Song & Mittal (2021, section 4.2.2); with ``entropy`` the one that it modifies, which
-    ignores the label (same, section 4.2.1).
+    ignores the label (same paper).
     """
 
     name: str
