@@ -13,7 +13,8 @@ from pytest_mia._version import __version__
 if TYPE_CHECKING:
     from pytest_mia import knowledge
     from pytest_mia.answers import TokenLogProbabilities
-    from pytest_mia.auditing import ShadowModel, audit, audit_outputs
+    from pytest_mia.auditing import ShadowModel
+    from pytest_mia.calls import audit, audit_outputs
     from pytest_mia.dataset import Dataset, Target
     from pytest_mia.errors import (
         CacheWarning,
@@ -49,8 +50,8 @@ _HOMES = {
     "Target": "dataset",
     "TokenLogProbabilities": "answers",
     "TorchTraining": "models.module",
-    "audit": "auditing",
-    "audit_outputs": "auditing",
+    "audit": "calls",
+    "audit_outputs": "calls",
 }
 
 __all__ = [

@@ -4,44 +4,36 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from pytest_mia import (
     attacks,
     backends,
     control,
     diagnostics,
+    examination,
     findings,
     model_cache,
-    numbers,
     outputs,
     plan,
     probes,
-    result_cache,
     shadows,
     stopping,
 )
-from pytest_mia.arrays import BoolArray, FloatArray
+from pytest_mia.arrays import BoolArray
 from pytest_mia.backends import Backend
 from pytest_mia.errors import MIAUsageError, OutOfTimeError
-from pytest_mia.observations import Observations, recipe
+from pytest_mia.observations import recipe
 from pytest_mia.plan import Plan
-from pytest_mia.probes import FEWEST_VALUES
-from pytest_mia.probes.noise import QUESTIONS
-from pytest_mia.randomness import single_threaded
-from pytest_mia.results import AuditResult, CacheUse, Seconds
+from pytest_mia.results import AuditResult, CacheUse
 from pytest_mia.settings import Settings
 from pytest_mia.shadows import Method, Progress, Trained
 from pytest_mia.signals import Signals, stack
 from pytest_mia.slots import UNCACHED, Cache
-from pytest_mia.store import Store, opened
+from pytest_mia.store import Store
 from pytest_mia.subject import Subject
 
 FEWEST_SHADOWS = 3
@@ -178,7 +170,7 @@ def _audit(
                 context = replace(context, cache=_cache_use(trained[len(common) :]))
             if len(trained) < look:
                 return _out_of_time(so_far, made, trained, released, subject, context, settings, store), trained
-            result = _examine(so_far, trained, released, subject, context, settings, store)
+            result = examination.examine(so_far, trained, released, subject, context, settings, store)
             if look < stops[-1] and threshold is not None and stopping.leaks(result, threshold):
                 note = f"stopped after {look} of {stops[-1]} models: the leak is certain"
                 return replace(result, notes=(*result.notes, note)), trained
@@ -214,154 +206,6 @@ def train(
         kept = shadows.train_all(jobs, made.records.data, method, progress=progress, keep_models=True)
         found += [ShadowModel(one.model, made.members[one.number]) for one in kept]
     return tuple(found)
-
-
-def audit(
-    model_factory: Callable[[], Any] | None,
-    dataset: Any,
-    *,
-    training: Any = None,
-    predict: Any = None,
-    loss: Any = None,
-    augment: Any = None,
-    target: Any = None,
-    shadow_factory: Any = None,
-    shadow_dataset: Any = None,
-    shadows: int = 7,
-    device: str = "auto",
-    seed: int = 0,
-    attacks: Sequence[str] | None = None,
-    confidence: float = 0.95,
-    inconclusive: str = "fail",
-    queries: int | None = None,
-    jobs: int | None = None,
-    backend: str = "loky",
-    scheduler: str | None = None,
-    cache: str = "use",
-    time_limit: float | None = None,
-    early_stop: bool = False,
-    threshold: float | None = None,
-    cache_dir: str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
-) -> AuditResult:
-    """Audit a model factory, or a trained model, without pytest.
-
-    Parameters
-    ----------
-    model_factory
-        A callable without arguments that returns a fresh, untrained model.
-    dataset
-        ``(X, y)``, a `pytest_mia.Dataset` or a map-style torch data set.
-    training
-        How a torch module is trained: `pytest_mia.TorchTraining`, or any ``train(model, X, y)``.
-    predict
-        ``predict(model, X)`` -> probabilities or logits (records, classes), or labels (records,); numbers for a
-        regression, one column per label where several may hold, `pytest_mia.TokenLogProbabilities` for texts.
-    loss
-        ``loss(model, X, y)`` -> one value per record (records,), for models of any other kind.
-    augment
-        ``augment(X, rng)`` -> a changed copy of each record, about which models are asked too.
-    target
-        `pytest_mia.Target`: audits this trained model instead of the recipe.
-    shadow_factory, shadow_dataset
-        The attacker's guess of the factory (or a list of guesses), and the records that he holds; a mapping from names
-        to these compares several attackers.
-    shadows, device, seed, attacks, confidence, inconclusive, queries, jobs, cache, time_limit, early_stop
-        As the options of these names.
-    backend, scheduler
-        Likewise.
-    threshold
-        The limit that the result will be judged by, where it is known; stopping early takes it.
-    cache_dir
-        The folder in which trained models' outputs are kept for the next audits; ``None`` keeps none.
-    progress
-        Called with (models done, models in all, seconds since the start).
-
-    Returns
-    -------
-    AuditResult
-        Its gates are methods: ``result.assert_membership_advantage_below(0.05)``.
-
-    Raises
-    ------
-    MIAUsageError
-        Bad input, all problems at once, before anything is trained.
-    ModelTrainingError
-        The user's code raised.
-    InvalidAuditError
-        A model answered with NaN or infinity.
-    """
-    settings = Settings(
-        shadows=shadows,
-        device=device,
-        seed=seed,
-        attacks=tuple(attacks) if isinstance(attacks, list) else attacks,  # type: ignore[arg-type]
-        confidence=confidence,
-        inconclusive=inconclusive,
-        queries=queries,
-        jobs=jobs,
-        backend=backend,
-        scheduler=scheduler,
-        cache=cache,
-        time_limit=time_limit,
-        early_stop=early_stop,
-    )
-    subject = Subject(
-        model_factory, dataset, training, predict, loss, target, shadow_factory, shadow_dataset, augment=augment
-    )
-    return run(
-        subject,
-        settings,
-        progress=progress,
-        threshold=threshold,
-        store=opened(None if cache_dir is None else Path(cache_dir), cache, since=time.time()),
-        replay=_call("audit(model_factory, dataset", settings),
-    )
-
-
-def audit_outputs(
-    outputs: Any,
-    members: Any,
-    labels: Any,
-    *,
-    seed: int = 0,
-    attacks: Sequence[str] | None = None,
-    confidence: float = 0.95,
-    inconclusive: str = "fail",
-) -> AuditResult:
-    """Audit models that were trained elsewhere, from their answers: each is a target, attacked with all the others.
-
-    Parameters
-    ----------
-    outputs
-        Probabilities or logits (models, records, classes), or guessed labels (models, records).
-    members
-        Memberships (models, records), drawn independently for each model.
-    labels
-        True labels (records,).
-    seed, attacks, confidence, inconclusive
-        As the options of these names.
-
-    Returns
-    -------
-    AuditResult
-        As `audit` returns it.
-
-    Raises
-    ------
-    MIAUsageError
-        Bad input, all problems at once.
-    InvalidAuditError
-        NaN or infinity among the outputs.
-    """
-    settings = Settings(
-        seed=seed,
-        attacks=tuple(attacks) if isinstance(attacks, list) else attacks,  # type: ignore[arg-type]
-        confidence=confidence,
-        inconclusive=inconclusive,
-    )
-    subject = Subject(None, None, outputs=(outputs, members, labels))
-    return run(subject, settings, replay=_call("audit_outputs(outputs, members, labels", settings))
 
 
 def _looks(made: Plan, settings: Settings, threshold: float | None) -> tuple[int, ...]:
@@ -427,7 +271,7 @@ def _out_of_time(
     told = f"the time limit of {settings.time_limit:g} s was reached after {len(trained)} of {len(made.jobs)} models"
     if so_far.shadows < FEWEST_SHADOWS or not so_far.judged.any():
         raise OutOfTimeError(f"{told}, too few for an audit, which needs {FEWEST_SHADOWS} shadows; raise the limit")
-    result = _examine(so_far, trained, released, subject, context, settings, store)
+    result = examination.examine(so_far, trained, released, subject, context, settings, store)
     return replace(result, notes=(*result.notes, told))
 
 
@@ -451,41 +295,6 @@ def _released(made: Plan, method: Method, settings: Settings) -> tuple[Signals |
         return None, method
     signals, probed = shadows.ask_released(made.target, made.records.data, method, settings.seed)
     return signals, replace(method, probes=probed)
-
-
-def _examine(
-    made: Plan,
-    trained: Sequence[Trained],
-    released: Signals | None,
-    subject: Subject,
-    context: findings.Context,
-    settings: Settings,
-    store: Store | None,
-) -> AuditResult:
-    """Attack what has been trained so far; the released model's answers fill the rows after the trained models'."""
-    answered = [one.signals for one in trained]
-    if released is not None:
-        answered += [released] * (len(made.members) - len(answered))
-    records, seen = made.records, made.seen
-    observations = Observations(
-        stack(answered, losses=subject.loss is not None).of(np.arange(len(made.members)), seen),
-        made.members[:, seen],
-        records.data.labels[seen],
-        made.references,
-        made.known[:, seen],
-        made.judged[:, seen],
-        settings.seed,
-        None if records.groups is None else records.groups[seen],
-        _features(made, settings),
-    )
-    return _attack(observations, context, settings, store)
-
-
-def _features(made: Plan, settings: Settings) -> FloatArray | None:
-    """The records as numbers, where an attack that was asked for looks at them."""
-    wanted = settings.attacks is not None and attacks.read_features(settings.attacks)
-    found = numbers.of(made.records.data.X, made.records.data.y) if wanted else None
-    return None if found is None else found[made.seen]
 
 
 def _context(
@@ -530,7 +339,7 @@ def _run_outputs(subject: Subject, settings: Settings, replay: str, store: Store
         training_seconds=0.0,
         looks=1,
     )
-    return _attack(observations, context, settings, store)
+    return examination.attack(observations, context, settings, store)
 
 
 def _needing_models(subject: Subject, settings: Settings) -> list[str]:
@@ -540,72 +349,6 @@ def _needing_models(subject: Subject, settings: Settings) -> list[str]:
     if subject.augment is not None:
         found.append("mia_augment changes records, of which mia_outputs holds none; give mia_dataset in its place")
     return found
-
-
-def _attack(
-    observations: Observations, context: findings.Context, settings: Settings, store: Store | None
-) -> AuditResult:
-    start = time.perf_counter()
-    fitting = attacks.fitting(
-        observations.signals,
-        shadows=context.shadows,
-        names=settings.attacks,
-        features=observations.features is not None,
-    )
-    if not fitting:
-        raise MIAUsageError(_no_attack(observations, settings, context.shadows))
-    context = replace(
-        context,
-        findings=(*context.findings, *_alike(observations)),
-        notes=(*context.notes, *_hidden(observations)),
-    )
-
-    def find() -> AuditResult:
-        with single_threaded():
-            return findings.find(fitting, observations, context, settings)
-
-    if store is None:
-        return findings.timed(find(), Seconds(context.training_seconds, time.perf_counter() - start))
-    names = tuple(attack.name for attack in fitting)
-    result = result_cache.obtain(store, names, observations, context, settings, find)
-    if context.cache.misses:
-        store.prune()
-    result = replace(result, notes=(*result.notes, *store.remarks))
-    return findings.timed(result, Seconds(context.training_seconds, time.perf_counter() - start))
-
-
-def _no_attack(observations: Observations, settings: Settings, shadows: int) -> str:
-    possible = ", ".join(attack.name for attack in attacks.fitting(observations.signals, shadows=shadows)) or "none"
-    asked = ", ".join(settings.attacks or ())
-    return f"none of the attacks {asked} fits what these models answer; those that do: {possible}"
-
-
-def _alike(observations: Observations) -> tuple[str, ...]:
-    rows = np.flatnonzero(observations.references)
-    if not len(rows):
-        return ()
-    signals = observations.signals.of(rows, np.arange(len(observations.labels)))
-    finding = diagnostics.all_alike(signals, observations.labels, observations.members[rows])
-    return (finding,) if finding else ()
-
-
-def _hidden(observations: Observations) -> tuple[str, ...]:
-    """What labels alone, or few values, hide, and what was asked to find it."""
-    signals = observations.signals
-    if signals.noise_robustness is not None:
-        return (
-            f"{QUESTIONS} noisy copies of each record were asked about too, for label_noise: labels, and answers of "
-            "few values, hide how sure a model is; an attacker who asks more often may do better (hop_skip_jump)",
-        )
-    if signals.correct is None:
-        return ()
-    if signals.confidence is not None and len(np.unique(signals.confidence)) >= FEWEST_VALUES:
-        return ()
-    return (
-        "the model answers with labels alone, or with few values, and each record was asked about once: an attacker "
-        "who asks about many slightly changed copies of a record can do better; --mia-attacks=label_noise tries it, or "
-        "says what stands in its way",
-    )
 
 
 def _cache_use(trained: Sequence[Trained]) -> CacheUse:
@@ -622,10 +365,3 @@ def _training_notes(trained: Sequence[Trained], method: Method) -> tuple[str, ..
     elif trained[0].queries > 1:
         notes.append(f"{trained[0].queries} queries averaged per record, since answers vary")
     return tuple(notes)
-
-
-def _call(start: str, settings: Settings) -> str:
-    words = {"shadows": settings.shadows, "seed": settings.seed, **settings.changed()}
-    if start.startswith("audit_outputs"):
-        words.pop("shadows")
-    return f"pytest_mia.{start}, " + ", ".join(f"{name}={value!r}" for name, value in words.items()) + ")"

@@ -1,0 +1,171 @@
+"""The engine without pytest: an audit as one call, from a notebook or a training script."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_mia.auditing import run
+from pytest_mia.results import AuditResult
+from pytest_mia.settings import Settings
+from pytest_mia.shadows import Progress
+from pytest_mia.store import opened
+from pytest_mia.subject import Subject
+
+
+def audit(
+    model_factory: Callable[[], Any] | None,
+    dataset: Any,
+    *,
+    training: Any = None,
+    predict: Any = None,
+    loss: Any = None,
+    augment: Any = None,
+    target: Any = None,
+    shadow_factory: Any = None,
+    shadow_dataset: Any = None,
+    shadows: int = 7,
+    device: str = "auto",
+    seed: int = 0,
+    attacks: Sequence[str] | None = None,
+    confidence: float = 0.95,
+    inconclusive: str = "fail",
+    queries: int | None = None,
+    jobs: int | None = None,
+    backend: str = "loky",
+    scheduler: str | None = None,
+    cache: str = "use",
+    time_limit: float | None = None,
+    early_stop: bool = False,
+    threshold: float | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> AuditResult:
+    """Audit a model factory, or a trained model, without pytest.
+
+    Parameters
+    ----------
+    model_factory
+        A callable without arguments that returns a fresh, untrained model.
+    dataset
+        ``(X, y)``, a `pytest_mia.Dataset` or a map-style torch data set.
+    training
+        How a torch module is trained: `pytest_mia.TorchTraining`, or any ``train(model, X, y)``.
+    predict
+        ``predict(model, X)`` -> probabilities or logits (records, classes), or labels (records,); numbers for a
+        regression, one column per label where several may hold, `pytest_mia.TokenLogProbabilities` for texts.
+    loss
+        ``loss(model, X, y)`` -> one value per record (records,), for models of any other kind.
+    augment
+        ``augment(X, rng)`` -> a changed copy of each record, about which models are asked too.
+    target
+        `pytest_mia.Target`: audits this trained model instead of the recipe.
+    shadow_factory, shadow_dataset
+        The attacker's guess of the factory (or a list of guesses), and the records that he holds; a mapping from names
+        to these compares several attackers.
+    shadows, device, seed, attacks, confidence, inconclusive, queries, jobs, cache, time_limit, early_stop
+        As the options of these names.
+    backend, scheduler
+        Likewise.
+    threshold
+        The limit that the result will be judged by, where it is known; stopping early takes it.
+    cache_dir
+        The folder in which trained models' outputs are kept for the next audits; ``None`` keeps none.
+    progress
+        Called with (models done, models in all, seconds since the start).
+
+    Returns
+    -------
+    AuditResult
+        Its gates are methods: ``result.assert_membership_advantage_below(0.05)``.
+
+    Raises
+    ------
+    MIAUsageError
+        Bad input, all problems at once, before anything is trained.
+    ModelTrainingError
+        The user's code raised.
+    InvalidAuditError
+        A model answered with NaN or infinity.
+    """
+    settings = Settings(
+        shadows=shadows,
+        device=device,
+        seed=seed,
+        attacks=tuple(attacks) if isinstance(attacks, list) else attacks,  # type: ignore[arg-type]
+        confidence=confidence,
+        inconclusive=inconclusive,
+        queries=queries,
+        jobs=jobs,
+        backend=backend,
+        scheduler=scheduler,
+        cache=cache,
+        time_limit=time_limit,
+        early_stop=early_stop,
+    )
+    subject = Subject(
+        model_factory, dataset, training, predict, loss, target, shadow_factory, shadow_dataset, augment=augment
+    )
+    return run(
+        subject,
+        settings,
+        progress=progress,
+        threshold=threshold,
+        store=opened(None if cache_dir is None else Path(cache_dir), cache, since=time.time()),
+        replay=_call("audit(model_factory, dataset", settings),
+    )
+
+
+def audit_outputs(
+    outputs: Any,
+    members: Any,
+    labels: Any,
+    *,
+    seed: int = 0,
+    attacks: Sequence[str] | None = None,
+    confidence: float = 0.95,
+    inconclusive: str = "fail",
+) -> AuditResult:
+    """Audit models that were trained elsewhere, from their answers: each is a target, attacked with all the others.
+
+    Parameters
+    ----------
+    outputs
+        Probabilities or logits (models, records, classes), or guessed labels (models, records).
+    members
+        Memberships (models, records), drawn independently for each model.
+    labels
+        True labels (records,).
+    seed, attacks, confidence, inconclusive
+        As the options of these names.
+
+    Returns
+    -------
+    AuditResult
+        As `audit` returns it.
+
+    Raises
+    ------
+    MIAUsageError
+        Bad input, all problems at once.
+    InvalidAuditError
+        NaN or infinity among the outputs.
+    """
+    settings = Settings(
+        seed=seed,
+        attacks=tuple(attacks) if isinstance(attacks, list) else attacks,  # type: ignore[arg-type]
+        confidence=confidence,
+        inconclusive=inconclusive,
+    )
+    subject = Subject(None, None, outputs=(outputs, members, labels))
+    return run(subject, settings, replay=_call("audit_outputs(outputs, members, labels", settings))
+
+
+def _call(start: str, settings: Settings) -> str:
+    words = {"shadows": settings.shadows, "seed": settings.seed, **settings.changed()}
+    if start.startswith("audit_outputs"):
+        words.pop("shadows")
+    return f"pytest_mia.{start}, " + ", ".join(f"{name}={value!r}" for name, value in words.items()) + ")"

@@ -1,0 +1,132 @@
+"""From what models answered to a result: the attacks that fit, run and kept, and what is to be said of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from pytest_mia import attacks, diagnostics, findings, numbers, result_cache
+from pytest_mia.arrays import FloatArray
+from pytest_mia.errors import MIAUsageError
+from pytest_mia.observations import Observations
+from pytest_mia.plan import Plan
+from pytest_mia.probes import FEWEST_VALUES
+from pytest_mia.probes.noise import QUESTIONS
+from pytest_mia.randomness import single_threaded
+from pytest_mia.results import AuditResult, Seconds
+from pytest_mia.settings import Settings
+from pytest_mia.shadows import Trained
+from pytest_mia.signals import Signals, stack
+from pytest_mia.store import Store
+from pytest_mia.subject import Subject
+
+
+def examine(
+    made: Plan,
+    trained: Sequence[Trained],
+    released: Signals | None,
+    subject: Subject,
+    context: findings.Context,
+    settings: Settings,
+    store: Store | None,
+) -> AuditResult:
+    """Attack what has been trained so far; the released model's answers fill the rows after the trained models'."""
+    answered = [one.signals for one in trained]
+    if released is not None:
+        answered += [released] * (len(made.members) - len(answered))
+    records, seen = made.records, made.seen
+    observations = Observations(
+        stack(answered, losses=subject.loss is not None).of(np.arange(len(made.members)), seen),
+        made.members[:, seen],
+        records.data.labels[seen],
+        made.references,
+        made.known[:, seen],
+        made.judged[:, seen],
+        settings.seed,
+        None if records.groups is None else records.groups[seen],
+        _features(made, settings),
+    )
+    return attack(observations, context, settings, store)
+
+
+def _features(made: Plan, settings: Settings) -> FloatArray | None:
+    """The records as numbers, where an attack that was asked for looks at them."""
+    wanted = settings.attacks is not None and attacks.read_features(settings.attacks)
+    found = numbers.of(made.records.data.X, made.records.data.y) if wanted else None
+    return None if found is None else found[made.seen]
+
+
+def attack(
+    observations: Observations, context: findings.Context, settings: Settings, store: Store | None
+) -> AuditResult:
+    """Run the attacks that fit, or take what they found when they saw the same.
+
+    Raises
+    ------
+    MIAUsageError
+        When none of the attacks that were asked for fits.
+    """
+    start = time.perf_counter()
+    fitting = attacks.fitting(
+        observations.signals,
+        shadows=context.shadows,
+        names=settings.attacks,
+        features=observations.features is not None,
+    )
+    if not fitting:
+        raise MIAUsageError(_no_attack(observations, settings, context.shadows))
+    context = replace(
+        context,
+        findings=(*context.findings, *_alike(observations)),
+        notes=(*context.notes, *_hidden(observations)),
+    )
+
+    def find() -> AuditResult:
+        with single_threaded():
+            return findings.find(fitting, observations, context, settings)
+
+    if store is None:
+        return findings.timed(find(), Seconds(context.training_seconds, time.perf_counter() - start))
+    names = tuple(each.name for each in fitting)
+    result = result_cache.obtain(store, names, observations, context, settings, find)
+    if context.cache.misses:
+        store.prune()
+    result = replace(result, notes=(*result.notes, *store.remarks))
+    return findings.timed(result, Seconds(context.training_seconds, time.perf_counter() - start))
+
+
+def _no_attack(observations: Observations, settings: Settings, shadows: int) -> str:
+    possible = ", ".join(each.name for each in attacks.fitting(observations.signals, shadows=shadows)) or "none"
+    asked = ", ".join(settings.attacks or ())
+    return f"none of the attacks {asked} fits what these models answer; those that do: {possible}"
+
+
+def _alike(observations: Observations) -> tuple[str, ...]:
+    rows = np.flatnonzero(observations.references)
+    if not len(rows):
+        return ()
+    signals = observations.signals.of(rows, np.arange(len(observations.labels)))
+    finding = diagnostics.all_alike(signals, observations.labels, observations.members[rows])
+    return (finding,) if finding else ()
+
+
+def _hidden(observations: Observations) -> tuple[str, ...]:
+    """What labels alone, or few values, hide, and what was asked to find it."""
+    signals = observations.signals
+    if signals.noise_robustness is not None:
+        return (
+            f"{QUESTIONS} noisy copies of each record were asked about too, for label_noise: labels, and answers of "
+            "few values, hide how sure a model is; an attacker who asks more often may do better (hop_skip_jump)",
+        )
+    if signals.correct is None:
+        return ()
+    if signals.confidence is not None and len(np.unique(signals.confidence)) >= FEWEST_VALUES:
+        return ()
+    return (
+        "the model answers with labels alone, or with few values, and each record was asked about once: an attacker "
+        "who asks about many slightly changed copies of a record can do better; --mia-attacks=label_noise tries it, or "
+        "says what stands in its way",
+    )
