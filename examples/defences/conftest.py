@@ -1,7 +1,7 @@
 """What the privacy tests audit: the network, its training and its answers, as they are shipped."""
 
 import pytest
-from defences import PLAIN, digit, network
+from defences import DECAY, digit, network
 from sklearn.datasets import load_digits
 
 
@@ -21,7 +21,7 @@ def mia_model_factory():
 @pytest.fixture
 def mia_training():
     """The same training as in production."""
-    return PLAIN
+    return DECAY
 
 
 @pytest.fixture

@@ -120,6 +120,7 @@ DEFENCES = (
     Defence("answers in quarters", predict=quarters),
     Defence("digit alone", predict=digit),
     Defence("stopped early, digit alone", stopped_early, digit),
+    Defence("weight decay 0.01, digit alone", DECAY, digit),
     Defence("DP-SGD, noise 0.5", Private(0.5)),
     Defence("DP-SGD, noise 1", Private(1.0)),
     Defence("DP-SGD, noise 4", Private(4.0)),
