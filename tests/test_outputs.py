@@ -96,7 +96,7 @@ class TestProblems:
             ),
             ({"labels": LABELS[:9]}, "labels must be (records,) = (40,), got shape (9,)"),
             ({"labels": np.eye(3)[LABELS]}, "labels must be (records,) = (40,), got shape (40, 3)"),
-            ({"labels": LABELS * 0}, "labels: y holds one class only (np.int64(0)); at least 2 are needed"),
+            ({"labels": LABELS * 0}, "labels: y holds one class only (0); at least 2 are needed"),
             (
                 {"labels": np.where(LABELS, LABELS, np.nan)},
                 "labels: y: no label in 14 of 40 records, first in record 0; leave them out or fill them in",
