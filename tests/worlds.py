@@ -47,11 +47,15 @@ def trained(leak, *, models=8, records=300, classes=3, seed=0):
     noise = rng.normal(0, 1, (models, records, classes))
     logits = level + noise + leak * (members[:, :, None] & own)
     given = answering([Logits(values) for values in logits], members, labels, seed=seed)
-    phi = given.signals.confidence
-    several = np.repeat(phi[:, :, None], 5, axis=2)
+    return dataclasses.replace(given, signals=complete(given.signals, logits, labels), features=level)
+
+
+def complete(signals, logits, labels):
+    """The same signals with those that regressions, texts and probes have besides."""
+    phi = signals.confidence
+    several = np.repeat(phi[..., None], 5, axis=-1)
     others = {"residual": phi, "lowest": several, "lowest_standardised": several}
-    signals = probed(dataclasses.replace(given.signals, **others), logits, labels)
-    return dataclasses.replace(given, signals=signals, features=level)
+    return probed(dataclasses.replace(signals, **others), logits, labels)
 
 
 def probed(signals, logits, labels):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import special
-from worlds import only, probed
+from worlds import complete, only
 
 from pytest_mia.answers import Logits
 from pytest_mia.attacks import ATTACKS
@@ -15,7 +15,9 @@ from pytest_mia.attacks.rmia import RmiaOnline, logarithm
 from pytest_mia.observations import Moments, Observations, recipe
 from pytest_mia.signals import Signals, signals_of, stack
 
-CHECKED = [attack for attack in ATTACKS if attack.name != "shokri" and not attack.name.endswith("_centred")]
+FITTED = {"shokri", "combined"}
+"""Attacks that fit classifiers, which the order of rows changes in the last digits."""
+CHECKED = [attack for attack in ATTACKS if attack.name not in FITTED and not attack.name.endswith("_centred")]
 CHECKED += [attack for attack in ATTACKS if attack.name == "nig_t_centred"]
 every_attack = pytest.mark.parametrize("attack", CHECKED, ids=[attack.name for attack in CHECKED])
 CLASSES = 3
@@ -32,7 +34,7 @@ def worlds(draw, elements=st.floats(-9, 9)):  # noqa: B008
 
 def observed(logits, members, labels):
     signals = stack([signals_of(Logits(each), labels) for each in logits])
-    return recipe(probed(signals, logits, labels), members, labels)
+    return recipe(complete(signals, logits, labels), members, labels)
 
 
 def scores(attack, observations):
