@@ -96,8 +96,7 @@ def test_models_that_answer_alike_are_no_evidence():
 def test_evidence_holds_what_single_attacks_say():
     given = trained(1.0, models=5, records=50)
     columns = evidence(given, np.arange(5)).astype(float)
-    (nig,) = NigT().scores(given)
-    shared = next(LiraOnline().scores(given))
+    nig, shared = (next(attack.scores(given)) for attack in (NigT(), LiraOnline()))
     for scores in (nig, shared, given.signals.confidence, given.signals.entropy):
         assert np.isclose(columns, scores[:, :, None], rtol=1e-4, atol=1e-4).all(axis=(0, 1)).any()
 

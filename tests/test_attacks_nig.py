@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from scipy import stats
-from worlds import only, released
+from worlds import released
 
 from pytest_mia.attacks.nig import NigT, Prior, log_predictive, prior_of
 from pytest_mia.observations import Side
@@ -22,6 +22,11 @@ def log_evidence(data, prior):
     for value in data:
         density = density + stats.norm.logpdf(value, means, np.sqrt(variance))
     return np.log(np.trapezoid(np.trapezoid(np.exp(density), means, axis=1), logs))
+
+
+def uncut(observations):
+    """Scores of signals as they are."""
+    return next(NigT().scores(observations))
 
 
 class TestLogPredictive:
@@ -99,21 +104,38 @@ class TestScores:
         expected = log_predictive(phi[-1], inside, prior_of(phi[-1], inside))
         expected -= log_predictive(phi[-1], outside, prior_of(phi[-1], outside))
         given = released(Signals(confidence=phi), members)
-        assert only(NigT(), given)[-1] == pytest.approx(expected)
+        assert uncut(given)[-1] == pytest.approx(expected)
 
     def test_no_leak(self):
         given = self.world(0.0)
-        assert auc(only(NigT(), given)[-1], given.members[-1]) == pytest.approx(0.5, abs=4 * 0.5 / 100)
+        assert auc(uncut(given)[-1], given.members[-1]) == pytest.approx(0.5, abs=4 * 0.5 / 100)
 
     def test_a_leak_far_below_the_levels_of_the_records(self):
         given = self.world(3.0)
         assert auc(given.signals.confidence[-1], given.members[-1]) < 0.55
-        assert auc(only(NigT(), given)[-1], given.members[-1]) > 0.93
+        assert auc(uncut(given)[-1], given.members[-1]) > 0.93
 
     def test_two_shadows_and_missing_sides(self):
         rng = np.random.default_rng(0)
         members = rng.random((3, 5000)) < 0.5
         phi = rng.normal(size=5000) + 2 * members + 0.3 * rng.normal(size=members.shape)
-        found = only(NigT(), released(Signals(confidence=phi), members))
+        found = uncut(released(Signals(confidence=phi), members))
         assert np.isfinite(found).all()
         assert auc(found[-1], members[-1]) > 0.93
+
+    def test_answers_of_exactly_zero_and_one_are_cut_off(self):
+        """A forest's log-odds: mostly within 3, and some at 27 or so, for members no more often than for others."""
+        rng = np.random.default_rng(0)
+        members = rng.random((8, 2000)) < 0.5
+        phi = rng.normal(size=2000) + 1.5 * members + 0.5 * rng.normal(size=members.shape)
+        certain = np.abs(rng.normal(size=members.shape)) > 1.96
+        given = released(Signals(confidence=np.where(certain, 27.0, phi)), members)
+        whole, cut = (auc(scores[-1], members[-1]) for scores in NigT().scores(given))
+        assert cut > whole + 0.05
+        assert cut > 0.85
+
+    def test_what_is_not_cut_off_is_scored_alike(self):
+        phi = np.clip(np.random.default_rng(0).normal(size=(5, 50)), -5, 5)
+        given = released(Signals(confidence=phi), np.random.default_rng(1).random((5, 50)) < 0.5)
+        whole, cut = NigT().scores(given)
+        np.testing.assert_array_equal(whole, cut)
