@@ -26,6 +26,8 @@ from pytest_mia.signals import signals_of, stack
 
 EVERY_ATTACK = tuple(attack.name for attack in ATTACKS)
 FAST_ATTACKS = tuple(name for name in EVERY_ATTACK if name not in ("shokri", "combined"))
+WEIGHED = ("loss", "mast", "rmia_online", "combined")
+"""A few attacks beside the combined one, which needs more records than the others."""
 CLASSES = 2
 GROUP = 4
 
@@ -119,7 +121,8 @@ class Design(NamedTuple):
 
     def __str__(self) -> str:
         size = f"{self.models} models" if self.kind == "recipe" else f"{self.models - 1} shadows"
-        return f"{self.kind}, {size}{', with Shokri' if self.attacks == EVERY_ATTACK else ''}"
+        named = {EVERY_ATTACK: ", with Shokri", WEIGHED: f", combined, {self.records} records"}
+        return f"{self.kind}, {size}{named.get(self.attacks, '')}"
 
 
 DESIGNS = (
@@ -127,6 +130,7 @@ DESIGNS = (
     (Design("recipe", 8), 100, NULL_WORLDS),
     (Design("recipe", 16), 40, NULL_WORLDS),
     (Design("recipe", 8, attacks=EVERY_ATTACK), 60, (plain,)),
+    (Design("recipe", 8, 160, WEIGHED), 60, (plain, heavy_tails, neighbours)),
     (Design("release", 4), 300, NULL_WORLDS),
     (Design("release", 8), 200, NULL_WORLDS),
 )
