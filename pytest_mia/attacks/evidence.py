@@ -12,6 +12,7 @@ from pytest_mia.arrays import FloatArray, IntArray
 from pytest_mia.attacks.centred import centred
 from pytest_mia.attacks.lira import log_normal, variances
 from pytest_mia.attacks.nig import log_predictive, prior_of
+from pytest_mia.attacks.protocol import read
 from pytest_mia.attacks.rmia import logarithm, offline_reference
 from pytest_mia.observations import Moments, Observations, mean_outside, means
 
@@ -40,17 +41,13 @@ def evidence(observations: Observations, models: IntArray) -> FloatArray:
     parts = zip(*(column(observations, models) for column in columns), strict=True)
     stacked = (np.column_stack([each for part in row for each in part]) for row in parts)
     found = np.stack([np.clip(each, -LARGEST, LARGEST).astype(np.float32) for each in stacked])
-    phi = observations.signals.confidence
-    assert phi is not None
+    phi = read(observations.signals.confidence)
     # Where all models answer alike, how many shadows had a record is all that would be left, and tells nothing.
     return np.zeros_like(found) if (phi == phi[:1]).all() else found
 
 
 def _log_odds(observations: Observations, models: IntArray) -> Iterator[list[FloatArray]]:
-    phi = observations.signals.confidence
-    assert phi is not None
-    level_free = centred(observations).signals.confidence
-    assert level_free is not None
+    phi, level_free = (read(each.signals.confidence) for each in (observations, centred(observations)))
     plain, free = (Moments(values, observations.members, observations.references) for values in (phi, level_free))
     for model in models:
         inside, outside = plain.without(model)
