@@ -62,7 +62,8 @@ def test_an_audit_on_a_cluster_is_the_audit_of_one_process(pytester, tmp_path):
     pytester.makepyfile(test_privacy=GATE)
 
     def advantage(*args):
-        run = pytester.runpytest_subprocess("-Werror", "--mia-cache=off", "--mia-json=mia.json", *args)
+        options = ["-Werror", "--mia-cache=off", "--mia-attacks=loss,rmia_online", "--mia-json=mia.json"]
+        run = pytester.runpytest_subprocess(*options, *args)
         run.assert_outcomes(passed=1)
         (audit,) = json.loads((pytester.path / "mia.json").read_text())["audits"]
         return audit["advantage"], audit["attacks"]

@@ -49,6 +49,12 @@ def test_models(shadow_models, mia_dataset):
         assert shadow.members.sum() == 200
 """
 
+twice = pytest.mark.parametrize("mode", ["xdist", "strict"], indirect=True)
+once = pytest.mark.parametrize("mode", ["strict"], indirect=True)
+ATTACKS = ["gap", "loss", "rmia_online"]
+FEW = [f"--mia-attacks={','.join(ATTACKS)}"]
+"""Attacks that take no time, for what doesn't depend on which they are."""
+
 
 @pytest.fixture
 def real(pytester):
@@ -57,7 +63,7 @@ def real(pytester):
     def run(*args, conftest=CONFTEST, tests=TESTS):
         pytester.makeconftest(conftest)
         pytester.makepyfile(test_privacy=tests)
-        return pytester.runpytest("--mia-jobs=1", "--mia-json=mia.json", *args)
+        return pytester.runpytest("--mia-jobs=1", "--mia-json=mia.json", *FEW, *args)
 
     return run
 
@@ -85,6 +91,7 @@ def test_a_tree_leaks(real, pytester, mode):
     assert found["test_release"]["accuracy"]["train"] == 1.0
 
 
+@once
 def test_a_model_that_averages_over_its_records_passes(real, pytester, mode):
     conftest = CONFTEST.replace("400", "2000").replace("DecisionTreeClassifier()", "GaussianNB()")
     result = real(
@@ -121,6 +128,7 @@ def test_models_that_all_answer_alike_are_invalid(real, pytester):
     assert {audit["verdict"] for audit in audits(pytester).values()} == {"invalid"}
 
 
+@twice
 def test_an_exception_in_the_users_code_is_shown_as_his_own(real, pytester, mode):
     conftest = CONFTEST.replace(
         "return tree\n",
@@ -203,7 +211,7 @@ def test_without_pytest_the_figures_are_the_same(real, pytester):
     generator = np.random.default_rng(0)
     records = generator.normal(size=(400, 3)), generator.integers(0, 2, 400)
 
-    result = pytest_mia.audit(DecisionTreeClassifier, records, jobs=1)
+    result = pytest_mia.audit(DecisionTreeClassifier, records, jobs=1, attacks=ATTACKS)
 
     assert result.to_dict()["advantage"] == audits(pytester)["test_release"]["advantage"]
 
@@ -223,7 +231,7 @@ def mia_augment():
 BROKEN = AUGMENTED.replace("rng.normal(0, 0.1, X.shape)", "rng.normal(0, 0.1, (7, 3))").replace("X + rng", "rng")
 
 
-@pytest.mark.parametrize("mode", [(), ("-n2",)], ids=["serial", "xdist"])
+@once
 def test_changed_copies_are_asked_about(real, pytester, mode):
     tests = """
         import pytest
@@ -234,7 +242,7 @@ def test_changed_copies_are_asked_about(real, pytester, mode):
             assert found["augmentation"] > 0.3
             assert any("4 changed copies of it, by mia_augment" in note for note in mia_audit.notes)
     """
-    real("-Wdefault", *mode, conftest=AUGMENTED, tests=tests).assert_outcomes(passed=1)
+    real(*mode, conftest=AUGMENTED, tests=tests).assert_outcomes(passed=1)
 
 
 def test_a_function_that_loses_records_is_refused_before_any_training(real):
@@ -261,6 +269,7 @@ def mia_target():
 """
 
 
+@once
 def test_a_release_is_audited_without_any_training(real, pytester, mode):
     """Some attacks need no shadows; their thresholds are learnt on one half of the records and judged on the other."""
     tests = """
@@ -275,7 +284,7 @@ def test_a_release_is_audited_without_any_training(real, pytester, mode):
     result.assert_outcomes(passed=1, failed=1)
     found = audits(pytester)["test_release"]
     assert (found["verdict"], found["kind"], found["models"], found["shadows"]) == ("leak", "release", 1, 0)
-    assert {"gap", "loss", "modified_entropy"} <= {attack["name"] for attack in found["attacks"]}
+    assert {"gap", "loss"} == {attack["name"] for attack in found["attacks"]}
     # It is always right on its members, and on half of the others.
     assert found["advantage"]["estimate"] == pytest.approx(0.5, abs=0.15)
 
@@ -290,6 +299,7 @@ def mia_outputs():
 GATE = "def test_release(assert_membership_advantage_below):\n    assert_membership_advantage_below(0.3)\n"
 
 
+@once
 def test_outputs_of_models_trained_elsewhere(real, pytester, mode):
     import numpy as np
 
@@ -303,7 +313,7 @@ def test_outputs_of_models_trained_elsewhere(real, pytester, mode):
     result.assert_outcomes(failed=1)
     found = audits(pytester)["test_release"]
     assert (found["verdict"], found["models"], found["shadows"], found["records"]) == ("leak", 8, 7, 600)
-    ours = pytest_mia.audit_outputs(logits, members, labels).to_dict()
+    ours = pytest_mia.audit_outputs(logits, members, labels, attacks=ATTACKS).to_dict()
     assert (found["advantage"], found["attacks"]) == (ours["advantage"], ours["attacks"])
 
 
@@ -327,6 +337,7 @@ def test_outputs_with_python_objects_are_refused_and_never_run(real, pytester):
     assert not (pytester.path / "run.txt").exists()
 
 
+@twice
 def test_attackers_are_compared(real, pytester, mode):
     conftest = CONFTEST + (
         "\nfrom pytest_mia.knowledge import marginals, part\n\n"
