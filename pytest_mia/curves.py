@@ -94,7 +94,14 @@ def best_place(tpr: FloatArray, fpr: FloatArray) -> int:
 
 def ranks(scores: FloatArray) -> FloatArray:
     """Rank of each score among all of its row (..., scores), from 0 to 1, ties in the middle."""
-    return np.asarray(below(scores, np.ones_like(scores)) / max(scores.shape[-1], 1))
+    count = scores.shape[-1]
+    found = np.empty(scores.shape)
+    for row in np.ndindex(scores.shape[:-1]):
+        order = np.argsort(scores[row])
+        arranged = scores[row][order]
+        edges = np.concatenate([[0], np.flatnonzero(arranged[1:] != arranged[:-1]) + 1, [count]])
+        found[row][order] = np.repeat((edges[:-1] + edges[1:]) / 2, np.diff(edges)) / count
+    return found
 
 
 def below(scores: FloatArray, weights: FloatArray) -> FloatArray:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
+from pytest_mia.kept import Kept
 from pytest_mia.memberships import independent_share
 from pytest_mia.randomness import generator_for
 from pytest_mia.signals import Signals
+
+BLOCK = 2048
+"""Records whose moments are worked out at a time: few enough for the processor's own memory."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Observations:
         Group of each record (records,), whose records are drawn together; ``None`` where each stands for itself.
     features
         The records as numbers (records, columns), labels included, for attacks that look at them; otherwise ``None``.
+    kept
+        What attacks worked out of these arrays and others may use again; lessons share it.
     """
 
     signals: Signals
@@ -47,6 +53,7 @@ class Observations:
     seed: int = 0
     groups: IntArray | None = None
     features: FloatArray | None = None
+    kept: Kept = field(default_factory=Kept, repr=False, compare=False)
 
     @property
     def targets(self) -> IntArray:
@@ -83,7 +90,12 @@ class Observations:
             self.seed,
             None if self.groups is None else self.groups[records],
             None if self.features is None else self.features[records],
+            self.kept,
         )
+
+    def moments(self, values: FloatArray) -> Moments:
+        """Moments of a signal (models, records), or of what was made of one, over the shadows."""
+        return self.kept.of(Moments, values, self.members, self.references)
 
     def _some(self, most: int) -> IntArray:
         """A random part of the records where there are more than that, by whole groups (but for the last one)."""
@@ -142,23 +154,37 @@ class Moments:
     """
 
     def __init__(self, values: FloatArray, members: BoolArray, references: BoolArray) -> None:
-        self._inside, self._outside = (_left_out(values, side & references[:, None]) for side in (members, ~members))
+        self._chosen = np.stack([members, ~members]) & references[:, None]
+        self._total = self._chosen.sum(axis=1, dtype=np.float64)
+        self._mean, self._squares = np.empty((2, *self._chosen.shape))
+        for start in range(0, values.shape[1], BLOCK):
+            part = np.s_[..., start : start + BLOCK]
+            _leave_out(values[part], self._chosen[part], self._mean[part], self._squares[part])
+
+    @property
+    def nbytes(self) -> int:
+        """What they take in memory."""
+        return sum(array.nbytes for array in (self._chosen, self._total, self._mean, self._squares))
 
     def without(self, model: int) -> tuple[Side, Side]:
         """Moments of the shadows that had each record, and of those that had not, `model` itself left out."""
-        return self._inside[model], self._outside[model]
+        inside, outside = map(Side, self._total - self._chosen[:, model], self._mean[:, model], self._squares[:, model])
+        return inside, outside
 
 
-def _left_out(values: FloatArray, chosen: BoolArray) -> list[Side]:
-    """Moments of the chosen values of all models but each one."""
-    nothing = Side(*(np.zeros(values.shape[1]) for _ in range(3)))
-    sides, after = [nothing], nothing
-    for model in range(len(values) - 1):
-        sides.append(_followed(sides[model], values[model], chosen[model]))
+def _leave_out(values: FloatArray, chosen: BoolArray, mean: FloatArray, squares: FloatArray) -> None:
+    """Fill in moments (sides, models, records) of the chosen values of all models but each one."""
+    nothing = Side(*np.zeros((3, len(chosen), values.shape[1])))
+    before, after = nothing, nothing
+    for model, row in enumerate(values):
+        mean[:, model], squares[:, model] = before.mean, before.squares
+        before = _followed(before, row, chosen[:, model])
+    count = before.count
     for model in reversed(range(len(values))):
-        sides[model] = joined(sides[model], after)
-        after = _followed(after, values[model], chosen[model])
-    return sides
+        count = count - chosen[:, model]
+        found = joined(Side(count, mean[:, model], squares[:, model]), after)
+        mean[:, model], squares[:, model] = found.mean, found.squares
+        after = _followed(after, values[model], chosen[:, model])
 
 
 def _followed(side: Side, row: FloatArray, chosen: BoolArray) -> Side:

@@ -30,7 +30,7 @@ class BaseOnline:
         def score(probability: FloatArray, inside: Side, outside: Side) -> FloatArray:
             return logarithm(probability) - logarithm(joined(inside, outside).mean)
 
-        for probability in probabilities(observations.signals):
+        for probability in probabilities(observations):
             yield shadow_scores(probability, observations, score)
 
 
@@ -44,7 +44,7 @@ class BaseOffline:
 
     def scores(self, observations: Observations) -> Iterator[FloatArray]:
         """Yield the scaled log ratio at temperature 2, then at 1, for each scale from 0 to 1."""
-        for probability in probabilities(observations.signals):
+        for probability in probabilities(observations):
             expected = shadow_scores(probability, observations, lambda _p, _in, outside: mean_outside(outside))
             own, others = logarithm(probability), logarithm(expected)
             for scale in SCALES:

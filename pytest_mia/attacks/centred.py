@@ -44,16 +44,16 @@ class Centred:
 
 def centred(observations: Observations) -> Observations:
     """The same with log-odds from which each model's mean over the records of the class is taken off."""
-    signals, labels = observations.signals, observations.labels
+    signals, labels, kept = observations.signals, observations.labels, observations.kept
     signals = dataclasses.replace(
-        signals, confidence=_centre(signals.confidence, labels), tempered=_centre(signals.tempered, labels)
+        signals,
+        confidence=None if signals.confidence is None else kept.of(_centre, signals.confidence, labels),
+        tempered=None if signals.tempered is None else kept.of(_centre, signals.tempered, labels),
     )
     return dataclasses.replace(observations, signals=signals)
 
 
-def _centre(values: FloatArray | None, labels: IntArray) -> FloatArray | None:
-    if values is None:
-        return None
+def _centre(values: FloatArray, labels: IntArray) -> FloatArray:
     sizes = np.maximum(np.bincount(labels), 1)
     level = np.stack([np.bincount(labels, weights=row) / sizes for row in values])
     return np.asarray(values - level[:, labels])

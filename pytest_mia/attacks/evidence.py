@@ -6,14 +6,13 @@ import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import special
 
 from pytest_mia.arrays import FloatArray, IntArray
 from pytest_mia.attacks.centred import centred
 from pytest_mia.attacks.lira import log_normal, variances
 from pytest_mia.attacks.nig import log_predictive, prior_of
 from pytest_mia.attacks.protocol import read
-from pytest_mia.attacks.rmia import logarithm, offline_reference
+from pytest_mia.attacks.rmia import logarithm, offline_reference, probability
 from pytest_mia.observations import Moments, Observations, mean_outside, means
 
 OFFLINE = (0.3, 0.9)
@@ -48,7 +47,7 @@ def evidence(observations: Observations, models: IntArray) -> FloatArray:
 
 def _log_odds(observations: Observations, models: IntArray) -> Iterator[list[FloatArray]]:
     phi, level_free = (read(each.signals.confidence) for each in (observations, centred(observations)))
-    plain, free = (Moments(values, observations.members, observations.references) for values in (phi, level_free))
+    plain, free = (observations.moments(values) for values in (phi, level_free))
     for model in models:
         inside, outside = plain.without(model)
         expected = means(inside, outside)
@@ -82,8 +81,9 @@ def _calibrated(values: FloatArray, moments: Moments, model: int) -> list[FloatA
 def _relative(observations: Observations, models: IntArray) -> Iterator[list[FloatArray]]:
     """Probabilities against the shadows', as RMIA and BASE compare them, at temperatures 1 and 2."""
     signals = observations.signals
-    given = [special.expit(each) for each in (signals.confidence, signals.tempered) if each is not None]
-    moments = [Moments(each, observations.members, observations.references) for each in given]
+    log_odds = [each for each in (signals.confidence, signals.tempered) if each is not None]
+    given = [probability(observations, each) for each in log_odds]
+    moments = [observations.moments(each) for each in given]
     for model in models:
         found: list[FloatArray] = []
         for values, each in zip(given, moments, strict=True):

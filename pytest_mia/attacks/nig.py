@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from pytest_mia.observations import Observations, Side
 SHAPE = 2.0
 SMALLEST_RATE = 1e-8
 SMALLEST_BETWEEN = 1e-6
-LIMITS = (math.inf, 5.0)
+LIMIT = 5.0
 """Where signals are cut off: answers of exactly 0 and 1, as forests give them, make log-odds that no Gaussian has."""
 
 
@@ -40,8 +39,8 @@ class NigT:
             return np.asarray(_log_predictive(phi, inside) - _log_predictive(phi, outside))
 
         values = read(getattr(observations.signals, self.signals[0]))
-        for limit in LIMITS:
-            yield shadow_scores(np.clip(values, -limit, limit), observations, score)
+        for used in (values, observations.kept.of(_cut_off, values)):
+            yield shadow_scores(used, observations, score)
 
 
 @dataclass(frozen=True)
@@ -73,8 +72,19 @@ def log_predictive(values: FloatArray, side: Side, prior: Prior) -> FloatArray:
     shape = prior.a0 + side.count / 2
     rate = prior.b0 + side.squares / 2 + prior.k0 * side.count * (side.mean - prior.m0) ** 2 / (2 * weight)
     scale2 = rate * (weight + 1) / (shape * weight)
-    constant = special.gammaln(shape + 0.5) - special.gammaln(shape) - 0.5 * np.log(2 * np.pi * shape * scale2)
+    constant = _constants(prior.a0, int(side.count.max(initial=0)))[side.count.astype(np.intp)]
+    constant = constant - 0.5 * np.log(2 * np.pi * shape * scale2)
     return np.asarray(constant - (shape + 0.5) * np.log1p((values - location) ** 2 / (2 * shape * scale2)))
+
+
+def _constants(a0: float, most: int) -> FloatArray:
+    """Log of Gamma(shape + 1/2) / Gamma(shape) after each number (most + 1,) of shadows, few for many records."""
+    shape = a0 + np.arange(most + 1) / 2
+    return np.asarray(special.gammaln(shape + 0.5) - special.gammaln(shape))
+
+
+def _cut_off(values: FloatArray) -> FloatArray:
+    return np.clip(values, -LIMIT, LIMIT)
 
 
 def _log_predictive(phi: FloatArray, side: Side) -> FloatArray:

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from pytest_mia.arrays import FloatArray, IntArray
-from pytest_mia.observations import Moments, Observations, Side
+from pytest_mia.observations import Observations, Side
 
 
 class Attack(Protocol):
@@ -80,7 +80,7 @@ def shadow_scores(
     A score is (records,), or (settings, records) for an attack with a constant; models become the last axis but one.
     Where all models answer alike, nothing can be told, and all scores are 0.
     """
-    moments = Moments(values, observations.members, observations.references)
+    moments = observations.moments(values)
     scores = np.stack([score(values[model], *moments.without(model)) for model in range(len(values))], axis=-2)
     return np.zeros_like(scores) if (values == values[:1]).all() else scores
 

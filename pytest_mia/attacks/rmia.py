@@ -18,7 +18,6 @@ from scipy import special
 from pytest_mia.arrays import FloatArray
 from pytest_mia.attacks.protocol import read, shadow_scores
 from pytest_mia.observations import Observations, Side, mean_outside, means
-from pytest_mia.signals import Signals
 
 OFFLINE_CONSTANTS = (0.0, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0)
 SMALLEST = 1e-300
@@ -39,7 +38,7 @@ class RmiaOnline:
             mean_in, mean_out = means(inside, outside)
             return logarithm(probability) - logarithm((mean_in + mean_out) / 2)
 
-        for probability in probabilities(observations.signals):
+        for probability in probabilities(observations):
             yield shadow_scores(probability, observations, score)
 
 
@@ -57,17 +56,22 @@ class RmiaOffline:
 
     def scores(self, observations: Observations) -> Iterator[FloatArray]:
         """Yield the log ratio at temperature 2, then at 1, for each a from 0 to 1."""
-        for probability in probabilities(observations.signals):
+        for probability in probabilities(observations):
             expected = shadow_scores(probability, observations, lambda _p, _in, outside: mean_outside(outside))
             own = logarithm(probability)
             for a in OFFLINE_CONSTANTS:
                 yield own - logarithm(offline_reference(expected, a))
 
 
-def probabilities(signals: Signals) -> Iterator[FloatArray]:
+def probabilities(observations: Observations) -> Iterator[FloatArray]:
     """Probabilities of the true class (models, records) at temperature 2, then at 1."""
-    for log_odds in (signals.tempered, signals.confidence):
-        yield special.expit(read(log_odds))
+    for log_odds in (observations.signals.tempered, observations.signals.confidence):
+        yield probability(observations, read(log_odds))
+
+
+def probability(observations: Observations, log_odds: FloatArray) -> FloatArray:
+    """What log-odds of the observations stand for."""
+    return observations.kept.of(special.expit, log_odds)
 
 
 def offline_reference(expected: FloatArray, a: float) -> FloatArray:

@@ -1,0 +1,58 @@
+"""What several attacks work out of the same arrays, worked out once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from pytest_mia.arrays import AnyArray
+
+MOST_BYTES = 640 * 2**20
+
+
+class Sized(Protocol):
+    """Whatever says how much memory it takes."""
+
+    @property
+    def nbytes(self) -> int: ...  # noqa: D102
+
+
+Value = TypeVar("Value", bound=Sized)
+
+
+class Kept:
+    """The latest values that were worked out of arrays, as many as fit.
+
+    A value is known by the function that makes it and by the very arrays that it is made of, which nobody may change.
+
+    Parameters
+    ----------
+    most_bytes
+        What all values together may take; the one that was used last is kept in any case.
+    """
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._found: OrderedDict[tuple[object, ...], tuple[Any, tuple[AnyArray, ...]]] = OrderedDict()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What can be made again has no part in the name or the copy of that which holds it.
+        return Kept, (self._most_bytes,)
+
+    def of(self, make: Callable[..., Value], *arrays: AnyArray) -> Value:
+        """``make(*arrays)``, worked out now or before."""
+        key = make, *map(id, arrays)
+        if key not in self._found:
+            # The arrays are held too, so that no others take their places in memory, and thereby their key.
+            self._found[key] = make(*arrays), arrays
+            self._drop()
+        self._found.move_to_end(key)
+        found: Value = self._found[key][0]
+        return found
+
+    def _drop(self) -> None:
+        bytes_kept = sum(value.nbytes for value, _ in self._found.values())
+        while bytes_kept > self._most_bytes and len(self._found) > 1:
+            _, (value, _) = self._found.popitem(last=False)
+            bytes_kept -= value.nbytes
