@@ -56,10 +56,10 @@ def learn(scores: FloatArray, lesson: Observations, setting: int) -> Learned:
     setting
         Index of the value of the attack's constant, passed on.
     """
-    inside, outside = np.sort(scores[lesson.known & lesson.members]), np.sort(scores[lesson.known & ~lesson.members])
+    inside, outside = scores[lesson.known & lesson.members], scores[lesson.known & ~lesson.members]
     thresholds = grid(np.concatenate([inside, outside]))
-    tpr = _at_least(inside, thresholds) / max(len(inside), 1)
-    fpr = _at_least(outside, thresholds) / max(len(outside), 1)
+    tpr = _at_least(np.sort(inside), thresholds) / max(len(inside), 1)
+    fpr = _at_least(np.sort(outside), thresholds) / max(len(outside), 1)
     best, tails = best_place(tpr, fpr), [int(np.flatnonzero(fpr <= rate)[-1]) for rate in FALSE_POSITIVE_RATES]
     return Learned(
         setting,
@@ -76,10 +76,12 @@ def grid(scores: FloatArray) -> FloatArray:
     Above a thousand distinct scores, the middles between their quantiles, more finely at the upper end.
     """
     arranged = np.sort(scores)
-    distinct = arranged[np.append(True, arranged[1:] != arranged[:-1])] if len(arranged) else arranged
-    if len(distinct) > MOST_THRESHOLDS:
+    new = np.append(True, arranged[1:] != arranged[:-1])[: len(arranged)]
+    if np.count_nonzero(new) > MOST_THRESHOLDS:
         shares = np.concatenate([np.linspace(0, 1, MOST_THRESHOLDS), 1 - _TAIL])
         distinct = np.unique(arranged[np.rint(shares * (len(arranged) - 1)).astype(np.intp)])
+    else:
+        distinct = arranged[new]
     lower, upper = distinct[:-1], distinct[1:]
     middles = np.maximum(lower / 2 + upper / 2, np.nextafter(lower, np.inf))
     return np.concatenate([[np.inf], middles[::-1], [-np.inf]])

@@ -69,10 +69,10 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
     """
     fitting = fitting if observations.groups is None else [grouped(attack) for attack in fitting]
     taught = rotation.lessons(observations)
-    runs = [rotation.run_attack(attack, observations, taught) for attack in fitting]
+    runs, scores = rotation.run_all(fitting, observations, taught)
     chosen = rotation.choose([[each.advantage for each in run.learned] for run in runs])
     selected = rotation.pick([run.counts for run in runs], chosen)
-    guesses, ranks = _guesses(fitting, runs, chosen, observations)
+    guesses, ranks = _guesses(scores, runs, chosen)
     levels = bounds.levels(settings.confidence, attacks=len(runs), looks=context.looks)
     results = [_attack_result(run, levels) for run in runs]
     return AuditResult(
@@ -147,18 +147,10 @@ def _rate(counts: Counts) -> float:
     return sum(counts.flagged_members) / max(sum(counts.members), 1)
 
 
-def _guesses(
-    fitting: Sequence[Attack], runs: Sequence[AttackRun], chosen: IntArray, observations: Observations
-) -> tuple[BoolArray, FloatArray]:
-    """Guesses and ranks (targets, records) of the attack that was chosen for each target."""
-    flagged = np.zeros((len(chosen), observations.members.shape[1]), dtype=bool)
-    ranks = np.zeros(flagged.shape)
-    for index in np.unique(chosen):
-        rows = np.flatnonzero(chosen == index)
-        scores = rotation.target_scores(fitting[index], observations, runs[index].learned, rows)
-        for row, place in zip(scores, rows, strict=True):
-            flagged[place], ranks[place] = row >= runs[index].learned[place].threshold, curves.ranks(row)
-    return flagged, ranks
+def _guesses(scores: FloatArray, runs: Sequence[AttackRun], chosen: IntArray) -> tuple[BoolArray, FloatArray]:
+    """Guesses and ranks (targets, records) of the attack that was chosen for each target, from its scores."""
+    thresholds = [runs[index].learned[target].threshold for target, index in enumerate(chosen)]
+    return scores >= np.array(thresholds)[:, None], curves.ranks(scores)
 
 
 def _accuracy(observations: Observations) -> Accuracy:

@@ -78,24 +78,56 @@ def run_attack(
     taught
         Their `lessons`.
     """
-    share = observations.independent_share()
+    return _scored(attack, observations, taught)[0]
+
+
+def run_all(
+    fitting: Sequence[Attack], observations: Observations, taught: Sequence[tuple[IntArray, Observations]]
+) -> tuple[list[AttackRun], FloatArray]:
+    """Run attacks, and keep the scores (targets, records) of that which did best on the other models, for each target.
+
+    Parameters
+    ----------
+    fitting
+        The attacks; the first of equals is kept, as `choose` takes it.
+    observations, taught
+        As for `run_attack`.
+    """
+    runs: list[AttackRun] = []
+    targets = len(observations.targets)
+    best, kept = np.full(targets, -np.inf), np.empty((targets, len(observations.labels)))
+    for attack in fitting:
+        run, scores = _scored(attack, observations, taught)
+        advantages = np.array([each.advantage for each in run.learned])
+        better = advantages > best
+        best[better], kept[better] = advantages[better], scores[better]
+        runs.append(run)
+    return runs, kept
+
+
+def _scored(
+    attack: Attack, observations: Observations, taught: Sequence[tuple[IntArray, Observations]]
+) -> tuple[AttackRun, FloatArray]:
+    """The run, and the scores (targets, records) that it counted."""
+    share, targets = observations.independent_share(), observations.targets
     learned = [each for group, lesson in taught for each in [_learn(attack, lesson)] * len(group)]
     scores = target_scores(attack, observations, learned, np.arange(len(learned)))
-    targets = observations.targets
-    judged = [
-        (row[observations.judged[target]], observations.members[target][observations.judged[target]])
-        for row, target in zip(scores, targets, strict=True)
-    ]
-    return AttackRun(
+    judged, members = observations.judged[targets], observations.members[targets]
+    sides = judged & members, judged & ~members
+    run = AttackRun(
         attack.name,
         tuple(learned),
-        np.array([auc(values, members) for values, members in judged[:: -(-len(judged) // MOST_AREAS)]]),
-        _count(judged, [each.threshold for each in learned], share),
+        np.array([
+            auc(scores[row][judged[row]], members[row][judged[row]])
+            for row in range(0, len(scores), -(-len(scores) // MOST_AREAS))
+        ]),
+        _count(scores, sides, [each.threshold for each in learned], share),
         tuple(
-            _count(judged, [each.tail_thresholds[tail] for each in learned], share)
+            _count(scores, sides, [each.tail_thresholds[tail] for each in learned], share)
             for tail in range(len(FALSE_POSITIVE_RATES))
         ),
-    )
+    )  # fmt: skip
+    return run, scores
 
 
 def choose(learned: Sequence[Sequence[float]]) -> IntArray:
@@ -139,10 +171,11 @@ def target_scores(
             assert one.fitted is not None, "a fitted attack was asked for scores without a lesson"
             found[rows] = one.fitted.scores(observations, targets[places[rows]], one.setting)
         return found
-    for setting, scores in enumerate(attack.scores(observations)):
-        for row, place in enumerate(places):
-            if learned[place].setting == setting:
-                found[row] = scores[targets[place]]
+    settings = np.array([learned[place].setting for place in places])
+    # Later settings, which nobody asks for, aren't worked out.
+    for setting, scores in enumerate(itertools.islice(attack.scores(observations), settings.max(initial=-1) + 1)):
+        asking = np.flatnonzero(settings == setting)
+        found[asking] = scores[targets[places[asking]]]
     return found
 
 
@@ -154,13 +187,12 @@ def _learn(attack: Attack, lesson: Observations) -> Learned:
     return dataclasses.replace(max(settings, key=lambda learned: learned.advantage), fitted=fitted)
 
 
-def _count(judged: Sequence[tuple[FloatArray, BoolArray]], thresholds: Sequence[float], share: float) -> Counts:
-    flagged = [scores >= threshold for (scores, _), threshold in zip(judged, thresholds, strict=True)]
-    masks = [members for _, members in judged]
-    return Counts(
-        tuple(int((guess & member).sum()) for guess, member in zip(flagged, masks, strict=True)),
-        tuple(int(member.sum()) for member in masks),
-        tuple(int((guess & ~member).sum()) for guess, member in zip(flagged, masks, strict=True)),
-        tuple(int((~member).sum()) for member in masks),
-        share,
+def _count(scores: FloatArray, sides: tuple[BoolArray, BoolArray], thresholds: Sequence[float], share: float) -> Counts:
+    """Guesses on the judged members and the judged others (targets, records)."""
+    flagged = [row >= threshold for row, threshold in zip(scores, thresholds, strict=True)]
+    inside, outside = (
+        tuple(int(np.count_nonzero(guess & judged)) for guess, judged in zip(flagged, side, strict=True))
+        for side in sides
     )
+    members, nonmembers = (tuple(int(np.count_nonzero(judged)) for judged in side) for side in sides)
+    return Counts(inside, members, outside, nonmembers, share)

@@ -416,16 +416,11 @@ def auc(scores: FloatArray, members: BoolArray) -> float:
     """
     if scores.shape != members.shape or scores.ndim != 1:
         raise ValueError(f"scores and members must have one entry per record, got {scores.shape} and {members.shape}")
-    order = np.argsort(scores)
-    values, is_member = scores[order], members[order].astype(np.int64)
-    if np.isnan(values[-1:]).any():
+    inside, outside = np.sort(scores[members]), np.sort(scores[~members])
+    if np.isnan(inside[-1:]).any() or np.isnan(outside[-1:]).any():
         raise ValueError(f"{np.isnan(scores).sum()} scores are NaN")
-    positives = int(is_member.sum())
-    negatives = is_member.size - positives
-    if not positives or not negatives:
+    if not len(inside) or not len(outside):
         return 0.5
-    ties = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
-    above, level = np.add.reduceat(is_member, ties), np.add.reduceat(1 - is_member, ties)
     # Whole numbers, so that neither the order of the records nor that of the sum can be seen in the last digit.
-    twice_won = int(np.sum(above * (2 * np.cumsum(level) - level)))
-    return twice_won / (2 * positives * negatives)
+    twice_won = sum(int(np.searchsorted(outside, inside, side).sum()) for side in ("left", "right"))
+    return twice_won / (2 * len(inside) * len(outside))

@@ -81,19 +81,25 @@ def cross_fitted(observations: Observations, name: str, learn: Callable[[Lesson]
     return np.stack([np.mean(each, axis=0) for each in found], axis=1)
 
 
-def _features(observations: Observations, model: int) -> FloatArray:
+def _features(observations: Observations, pairs: int | tuple[IntArray, IntArray]) -> FloatArray:
+    """Features (rows, 5) of one model's answers, or of pairs of models and records."""
     signals = observations.signals
-    phi = np.clip(read(signals.confidence)[model], -LARGEST, LARGEST)
-    return np.column_stack([read(signals.shown)[model], phi, read(signals.correct)[model]])
+    phi = np.clip(read(signals.confidence)[pairs], -LARGEST, LARGEST)
+    return np.column_stack([read(signals.shown)[pairs], phi, read(signals.correct)[pairs]])
 
 
 def _lesson(observations: Observations, learnt: IntArray, seed: int) -> Lesson:
     """Labelled pairs of some models, a random part of them where they are many."""
     known = observations.known[learnt]
-    features = np.concatenate([_features(observations, model)[observations.known[model]] for model in learnt])
-    labels = np.broadcast_to(observations.labels, known.shape)[known]
-    kept = np.random.default_rng(seed).permutation(len(features))[:MOST_ROWS]
-    return Lesson(features[kept], labels[kept], observations.members[learnt][known][kept], seed)
+    kept = np.random.default_rng(seed).permutation(int(np.count_nonzero(known)))[:MOST_ROWS]
+    rows, records = (places[kept] for places in known.nonzero())
+    models = learnt[rows]
+    return Lesson(
+        _features(observations, (models, records)),
+        observations.labels[records],
+        observations.members[models, records],
+        seed,
+    )
 
 
 def _boosted(lesson: Lesson) -> Judge:
