@@ -29,7 +29,7 @@ class Kept:
     Parameters
     ----------
     most_bytes
-        What all values together may take; the one that was used last is kept in any case.
+        What all values together may take; one that is larger than that is kept until the next is made.
     """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
@@ -44,15 +44,16 @@ class Kept:
         """``make(*arrays)``, worked out now or before."""
         key = make, *map(id, arrays)
         if key not in self._found:
+            self._make_room()
             # The arrays are held too, so that no others take their places in memory, and thereby their key.
             self._found[key] = make(*arrays), arrays
-            self._drop()
         self._found.move_to_end(key)
         found: Value = self._found[key][0]
         return found
 
-    def _drop(self) -> None:
-        bytes_kept = sum(value.nbytes for value, _ in self._found.values())
-        while bytes_kept > self._most_bytes and len(self._found) > 1:
-            _, (value, _) = self._found.popitem(last=False)
-            bytes_kept -= value.nbytes
+    def _make_room(self) -> None:
+        """Drop what was used longest ago, until another value as large as the largest fits."""
+        sizes = [value.nbytes for value, _ in self._found.values()]
+        while sizes and sum(sizes) + max(sizes) > self._most_bytes:
+            self._found.popitem(last=False)
+            del sizes[0]

@@ -93,7 +93,8 @@ class Signals:
     def of(self, models: IntArray, records: IntArray) -> Signals:
         """The stacked signals of some models on some records."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return Signals(**{name: None if array is None else array[models][:, records] for name, array in fields.items()})
+        pairs = models[:, None], records
+        return Signals(**{name: None if array is None else array[pairs] for name, array in fields.items()})
 
 
 def signals_of(answer: Answer, labels: IntArray) -> Signals:

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pytest_mia.observations import Moments, Observations, Side, joined, mean_outside, means, recipe
+from pytest_mia.observations import BLOCK, Moments, Observations, Side, joined, mean_outside, means, recipe
 from pytest_mia.signals import Signals
 
 S = np.array([[0, 1, 2], [1, 3, 2], [4, 5, 0], [6, 5, 4], [3, 2, 1]], dtype=float)
@@ -50,6 +50,23 @@ class TestMoments:
                 assert found.mean == pytest.approx(mean, rel=1e-12, abs=1e-12)
                 squares = np.nansum((chosen - mean) ** 2, axis=0)
                 assert found.squares == pytest.approx(squares, rel=1e-12, abs=1e-12 * max(1, offset))
+
+    def test_records_that_are_worked_out_in_blocks_are_as_those_alone(self):
+        rng = np.random.default_rng(0)
+        values, members = rng.normal(size=(5, 2 * BLOCK + 3)), rng.random((5, 2 * BLOCK + 3)) < 0.5
+        whole, part = Moments(values, members, REFERENCES), np.s_[:, BLOCK - 2 :]
+        alone = Moments(values[part], members[part], REFERENCES)
+        for model in range(5):
+            for one, other in zip(whole.without(model), alone.without(model), strict=True):
+                for field in ("count", "mean", "squares"):
+                    assert (getattr(one, field)[part[1]] == getattr(other, field)).all()
+
+    def test_observations_work_them_out_once(self):
+        given = world()
+        values = given.signals.confidence
+        assert given.moments(values) is given.moments(values)
+        flipped = dataclasses.replace(given, members=~given.members)
+        assert (flipped.moments(values).without(0)[0].count == given.moments(values).without(0)[1].count).all()
 
     def test_a_model_s_own_membership_and_signal_have_no_part_in_its_shadows(self):
         changed, flipped = S.copy(), M.copy()

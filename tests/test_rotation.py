@@ -13,7 +13,7 @@ from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.curves import FALSE_POSITIVE_RATES
 from pytest_mia.observations import Observations
 from pytest_mia.results import Counts
-from pytest_mia.rotation import MOST_AREAS, MOST_LESSONS, choose, lessons, pick, run_attack, target_scores
+from pytest_mia.rotation import MOST_AREAS, MOST_LESSONS, choose, lessons, pick, run_all, run_attack, target_scores
 from pytest_mia.signals import Signals
 from pytest_mia.statistics import auc
 
@@ -186,3 +186,15 @@ def test_the_truth_of_a_threshold_learnt_on_others():
     given = confident(rng.normal(size=(8, 4000)) + members, members)
     found = advantages(run_attack(LOSS, given, lessons(given)).counts)
     assert found.mean() == pytest.approx(0.3829, abs=4 * np.sqrt(0.5 / 16000))
+
+
+def test_of_all_attacks_the_scores_of_the_chosen_are_kept():
+    given = trained(0.3, models=8, records=120)
+    taught, fitting = lessons(given), [LOSS, RmiaOffline(), Mast(), LOSS]
+    runs, kept = run_all(fitting, given, taught)
+    assert runs[1].counts == run_attack(RmiaOffline(), given, taught).counts
+    chosen = choose([[each.advantage for each in run.learned] for run in runs])
+    assert len({*chosen}) > 1
+    for target, index in enumerate(chosen):
+        expected = target_scores(fitting[index], given, runs[index].learned, np.array([target]))
+        assert (kept[target] == expected[0]).all()

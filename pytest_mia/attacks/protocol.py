@@ -81,8 +81,13 @@ def shadow_scores(
     Where all models answer alike, nothing can be told, and all scores are 0.
     """
     moments = observations.moments(values)
-    scores = np.stack([score(values[model], *moments.without(model)) for model in range(len(values))], axis=-2)
-    return np.zeros_like(scores) if (values == values[:1]).all() else scores
+    first = score(values[0], *moments.without(0))
+    scores = np.empty((*first.shape[:-1], *values.shape))
+    for model, row in enumerate(values):
+        scores[..., model, :] = score(row, *moments.without(model)) if model else first
+    if (values == values[:1]).all():
+        scores[...] = 0
+    return scores
 
 
 def read(field: FloatArray | None) -> FloatArray:
