@@ -19,6 +19,7 @@ class Sized(Protocol):
 
 
 Value = TypeVar("Value", bound=Sized)
+Content = TypeVar("Content")
 
 
 class Kept:
@@ -42,11 +43,19 @@ class Kept:
 
     def of(self, make: Callable[..., Value], *arrays: AnyArray) -> Value:
         """``make(*arrays)``, worked out now or before."""
-        key = make, *map(id, arrays)
+        # The arrays are held too, so that no others take their places in memory, and thereby their key.
+        return self._known((make, *map(id, arrays)), lambda: make(*arrays), arrays)
+
+    def of_equal(self, make: Callable[[Content], Value], content: Content) -> Value:
+        """``make(content)``, worked out now, or before of something that holds the same."""
+        from joblib import hash as digest
+
+        return self._known((make, digest(content)), lambda: make(content), ())
+
+    def _known(self, key: tuple[object, ...], make: Callable[[], Value], held: tuple[AnyArray, ...]) -> Value:
         if key not in self._found:
             self._make_room()
-            # The arrays are held too, so that no others take their places in memory, and thereby their key.
-            self._found[key] = make(*arrays), arrays
+            self._found[key] = make(), held
         self._found.move_to_end(key)
         found: Value = self._found[key][0]
         return found

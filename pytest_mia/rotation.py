@@ -56,11 +56,11 @@ class AttackRun:
     tail_counts: tuple[Counts, ...]
 
 
-def lessons(observations: Observations) -> list[tuple[IntArray, Observations]]:
-    """Targets, in groups, each with what an attacker of that group can learn from."""
+def lessons(observations: Observations, most: int = MOST_LESSONS) -> list[tuple[IntArray, Observations]]:
+    """Targets, in so many groups at the most, each with what an attacker of that group can learn from."""
     targets = observations.targets
     taking_part = observations.references | observations.known.any(axis=1)
-    groups = np.array_split(targets, min(len(targets), MOST_LESSONS)) if taking_part[targets].any() else [targets]
+    groups = np.array_split(targets, min(len(targets), most)) if taking_part[targets].any() else [targets]
     return [(group, observations.lesson(group, MOST_PAIRS)) for group in groups]
 
 
@@ -110,6 +110,8 @@ def _scored(
 ) -> tuple[AttackRun, FloatArray]:
     """The run, and the scores (targets, records) that it counted."""
     share, targets = observations.independent_share(), observations.targets
+    if isinstance(attack, FittedAttack):
+        taught = lessons(observations, attack.most_lessons)
     learned = [each for group, lesson in taught for each in [_learn(attack, lesson)] * len(group)]
     scores = target_scores(attack, observations, learned, np.arange(len(learned)))
     judged, members = observations.judged[targets], observations.members[targets]

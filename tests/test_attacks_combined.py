@@ -7,7 +7,7 @@ import pytest
 from scipy import special, stats
 from worlds import confident, trained
 
-from pytest_mia.attacks.combined import FEWEST_ROWS, SETTINGS, Combined, _normal_scale
+from pytest_mia.attacks.combined import FEWEST_ROWS, SETTINGS, Combined, _normal_scale, judge_from
 from pytest_mia.attacks.evidence import evidence
 from pytest_mia.attacks.lira import LiraOnline
 from pytest_mia.attacks.nig import NigT
@@ -67,6 +67,21 @@ def test_no_model_of_a_lesson_has_a_part_in_what_scores_it():
     other = Combined().fit(dataclasses.replace(given, members=turned)).lesson_scores
     assert (plain[:, 1] == other[:, 1]).all()
     assert (plain[:, 0] != other[:, 0]).any()
+
+
+def test_two_parts_that_leave_each_other_out_share_what_is_learnt(monkeypatch):
+    """Of five parts there are ten pairs; each of twenty fits needs one of them."""
+    learnt = []
+
+    def counted(lesson):
+        learnt.append(lesson)
+        return judge_from(lesson)
+
+    monkeypatch.setattr("pytest_mia.attacks.combined.judge_from", counted)
+    run = run_attack(Combined(), given := trained(2.0, records=300), lessons(given))
+    assert len(learnt) == 10
+    assert sorted(len(lesson.members) for lesson in learnt) == [4] * 3 + [5] * 6 + [6]
+    assert len({id(each.fitted) for each in run.learned}) == 5
 
 
 def test_settings_are_linear_boosted_and_their_sum():

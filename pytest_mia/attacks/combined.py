@@ -19,7 +19,8 @@ from pytest_mia.attacks.evidence import evidence
 from pytest_mia.observations import Observations
 from pytest_mia.randomness import seed_for, single_threaded
 
-FOLDS = 3
+PARTS = 5
+"""Parts of the models: for each two, one classifier learns from the others, and scores the one for the other."""
 MOST_ROWS = 40_000
 """Labelled pairs that a classifier learns from, at the most."""
 MOST_CLASSES = 255
@@ -49,31 +50,32 @@ class Combined:
     name: str = "combined"
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 3
+    most_lessons: int = PARTS
 
     def fit(self, lesson: Observations) -> Combination:
         """Learn from the labelled models of a lesson, each part of which is scored by what was learnt without it."""
         models, scores = np.arange(len(lesson.members)), np.zeros((len(SETTINGS), *lesson.members.shape))
         if lesson.known.sum() < FEWEST_ROWS:
-            return Combination(scores, ((_undecided, _undecided),))
+            return Combination(scores, (UNDECIDED,))
         import sklearn.ensemble  # noqa: F401  (loads the threads that are limited here)
 
         rows, learnt = evidence(lesson, models), []
         with single_threaded():
-            for part in range(FOLDS):
-                held = models[part::FOLDS]
+            for held in np.array_split(models, min(PARTS - 1, len(models))):
                 # Nor was it a shadow of those that were learnt from: their evidence would hold its memberships.
-                pair = _classifiers(lesson.lesson(held, MOST_ROWS), seed_for(lesson.seed, "combined", part))
+                judge = lesson.kept.of_equal(judge_from, lesson.lesson(held, MOST_ROWS))
                 for model in held:
-                    scores[:, model] = _weighed(pair, rows[model], lesson.labels)
-                learnt.append(pair)
+                    scores[:, model] = judge.weighed(rows[model], lesson.labels)
+                learnt.append(judge)
         return Combination(scores, tuple(learnt))
 
     def scores(self, observations: Observations) -> Iterator[FloatArray]:
         """Yield linear, boosted and summed log-odds, each model scored by what was learnt without it."""
         models = np.arange(len(observations.members))
-        learnt = [self.fit(observations.lesson(models[[model]], MOST_ROWS)) for model in models]
+        groups = np.array_split(models, min(PARTS, len(models)))
+        learnt = [self.fit(observations.lesson(group, MOST_ROWS)) for group in groups]
         for setting in range(len(SETTINGS)):
-            rows = (fitted.scores(observations, models[[model]], setting) for model, fitted in enumerate(learnt))
+            rows = (fitted.scores(observations, group, setting) for group, fitted in zip(groups, learnt, strict=True))
             yield np.concatenate([*rows])
 
 
@@ -85,19 +87,19 @@ class Combination:
     ----------
     lesson_scores
         Scores (settings, models, records) of the lesson's own models, each by classifiers that had not learnt from it.
-    classifiers
-        A linear and a boosted one from the lesson without each of its parts.
+    judges
+        What was learnt from the lesson without each of its parts.
     """
 
     lesson_scores: FloatArray
-    classifiers: tuple[tuple[Classifier, Classifier], ...]
+    judges: tuple[Judge, ...]
 
     def scores(self, observations: Observations, models: IntArray, setting: int) -> FloatArray:
         """Scores (models, records) of some models, none of which the lesson knew; see `Fitted`."""
         found = np.empty((len(models), len(observations.labels)))
         with single_threaded():
             for place, row in enumerate(evidence(observations, models)):
-                weighed = [_weighed(pair, row, observations.labels)[setting] for pair in self.classifiers]
+                weighed = [judge.weighed(row, observations.labels)[setting] for judge in self.judges]
                 found[place] = np.mean(weighed, axis=0)
         return found
 
@@ -105,22 +107,35 @@ class Combination:
 SETTINGS = ("linear", "boosted", "both")
 
 
-def _weighed(pair: tuple[Classifier, Classifier], rows: FloatArray, labels: IntArray) -> FloatArray:
-    linear, boosted = (classifier(rows, labels) for classifier in pair)
-    return np.stack([linear, boosted, linear + boosted])
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """A linear and a boosted classifier of the same labelled pairs."""
+
+    linear: Classifier
+    boosted: Classifier
+    nbytes: int = 2**18
+    """What both take in memory, roughly: it doesn't grow with the pairs."""
+
+    def weighed(self, rows: FloatArray, labels: IntArray) -> FloatArray:
+        """Log-odds (settings, rows) of membership."""
+        linear, boosted = self.linear(rows, labels), self.boosted(rows, labels)
+        return np.stack([linear, boosted, linear + boosted])
 
 
-def _classifiers(lesson: Observations, seed: int) -> tuple[Classifier, Classifier]:
+def judge_from(lesson: Observations) -> Judge:
     """Learn from the known pairs of a lesson."""
     rows = evidence(lesson, np.arange(len(lesson.members)))[lesson.known]
     members, labels = lesson.members[lesson.known], np.broadcast_to(lesson.labels, lesson.known.shape)[lesson.known]
     if members.all() or not members.any():
-        return _undecided, _undecided
-    return _linear(rows, members), _boosted(rows, labels, members, seed)
+        return UNDECIDED
+    return Judge(_linear(rows, members), _boosted(rows, labels, members, seed_for(lesson.seed, "combined")))
 
 
 def _undecided(rows: FloatArray, _labels: IntArray) -> FloatArray:
     return np.zeros(len(rows))
+
+
+UNDECIDED = Judge(_undecided, _undecided)
 
 
 def _linear(rows: FloatArray, members: BoolArray) -> Classifier:

@@ -49,6 +49,11 @@ class GroupedFitted(Grouped):
 
     attack: FittedAttack
 
+    @property
+    def most_lessons(self) -> int:
+        """The groups of the attack itself."""
+        return self.attack.most_lessons
+
     def fit(self, lesson: Observations) -> GroupedFit:
         """What the attack learns, with the lesson's own scores averaged."""
         fitted = self.attack.fit(lesson)

@@ -65,7 +65,15 @@ class FittedAttack(Attack, Protocol):
 
     Such scores depend on the memberships of all models that were shadows, so what is applied to a target must come
     from a lesson without it.
+
+    Attributes
+    ----------
+    most_lessons
+        Into how many groups, at the most, targets are divided that share a lesson.
     """
+
+    @property
+    def most_lessons(self) -> int: ...  # noqa: D102
 
     def fit(self, lesson: Observations) -> Fitted:
         """Learn from the labelled models of a lesson."""
