@@ -16,6 +16,7 @@ from scipy import special
 
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
 from pytest_mia.attacks.evidence import evidence
+from pytest_mia.attacks.protocol import FittedAttack
 from pytest_mia.observations import Observations
 from pytest_mia.randomness import seed_for, single_threaded
 
@@ -35,6 +36,8 @@ PENALTY = 0.1
 
 Classifier = Callable[[FloatArray, IntArray], FloatArray]
 """Log-odds (rows,) of membership from evidence (rows, columns) and class codes (rows,)."""
+Evidence = Callable[[Observations, IntArray], FloatArray]
+"""Columns (models, records, columns) of evidence on some models."""
 
 
 @dataclass(frozen=True)
@@ -52,29 +55,48 @@ class Combined:
 
     def fit(self, lesson: Observations) -> Combination:
         """Learn from the labelled models of a lesson, each part of which is scored by what was learnt without it."""
-        models, scores = np.arange(len(lesson.members)), np.zeros((len(SETTINGS), *lesson.members.shape))
-        if lesson.known.sum() < FEWEST_ROWS:
-            return Combination(scores, ((_undecided, _undecided),))
-        import sklearn.ensemble  # noqa: F401  (loads the threads that are limited here)
-
-        rows, learnt = evidence(lesson, models), []
-        with single_threaded():
-            for part in range(FOLDS):
-                held = models[part::FOLDS]
-                # Nor was it a shadow of those that were learnt from: their evidence would hold its memberships.
-                pair = _classifiers(lesson.lesson(held, MOST_ROWS), seed_for(lesson.seed, "combined", part))
-                for model in held:
-                    scores[:, model] = _weighed(pair, rows[model], lesson.labels)
-                learnt.append(pair)
-        return Combination(scores, tuple(learnt))
+        return combination(lesson, evidence)
 
     def scores(self, observations: Observations) -> Iterator[FloatArray]:
         """Yield linear, boosted and summed log-odds, each model scored by what was learnt without it."""
-        models = np.arange(len(observations.members))
-        learnt = [self.fit(observations.lesson(models[[model]], MOST_ROWS)) for model in models]
-        for setting in range(len(SETTINGS)):
-            rows = (fitted.scores(observations, models[[model]], setting) for model, fitted in enumerate(learnt))
-            yield np.concatenate([*rows])
+        return taught_scores(self, observations)
+
+
+def combination(lesson: Observations, read: Evidence) -> Combination:
+    """Learn how to weigh evidence from the labelled models of a lesson.
+
+    Parameters
+    ----------
+    lesson
+        Labelled models; each part of them is scored by what was learnt without it.
+    read
+        What evidence is read off the observations.
+    """
+    models, scores = np.arange(len(lesson.members)), np.zeros((len(SETTINGS), *lesson.members.shape))
+    if lesson.known.sum() < FEWEST_ROWS:
+        return Combination(scores, ((_undecided, _undecided),), read)
+    import sklearn.ensemble  # noqa: F401  (loads the threads that are limited here)
+
+    rows, learnt = read(lesson, models), []
+    with single_threaded():
+        for part in range(FOLDS):
+            held = models[part::FOLDS]
+            # Nor was it a shadow of those that were learnt from: their evidence would hold its memberships.
+            others = lesson.lesson(held, MOST_ROWS)
+            pair = _classifiers(others, read, seed_for(lesson.seed, "combined", part))
+            for model in held:
+                scores[:, model] = _weighed(pair, rows[model], lesson.labels)
+            learnt.append(pair)
+    return Combination(scores, tuple(learnt), read)
+
+
+def taught_scores(attack: FittedAttack, observations: Observations) -> Iterator[FloatArray]:
+    """Yield scores (models, records) per setting, each model scored by what the attack learnt without it."""
+    models = np.arange(len(observations.members))
+    learnt = [attack.fit(observations.lesson(models[[model]], MOST_ROWS)) for model in models]
+    for setting in range(len(SETTINGS)):
+        rows = (fitted.scores(observations, models[[model]], setting) for model, fitted in enumerate(learnt))
+        yield np.concatenate([*rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,16 +109,19 @@ class Combination:
         Scores (settings, models, records) of the lesson's own models, each by classifiers that had not learnt from it.
     classifiers
         A linear and a boosted one from the lesson without each of its parts.
+    read
+        What they weigh.
     """
 
     lesson_scores: FloatArray
     classifiers: tuple[tuple[Classifier, Classifier], ...]
+    read: Evidence
 
     def scores(self, observations: Observations, models: IntArray, setting: int) -> FloatArray:
         """Scores (models, records) of some models, none of which the lesson knew; see `Fitted`."""
         found = np.empty((len(models), len(observations.labels)))
         with single_threaded():
-            for place, row in enumerate(evidence(observations, models)):
+            for place, row in enumerate(self.read(observations, models)):
                 weighed = [_weighed(pair, row, observations.labels)[setting] for pair in self.classifiers]
                 found[place] = np.mean(weighed, axis=0)
         return found
@@ -110,9 +135,9 @@ def _weighed(pair: tuple[Classifier, Classifier], rows: FloatArray, labels: IntA
     return np.stack([linear, boosted, linear + boosted])
 
 
-def _classifiers(lesson: Observations, seed: int) -> tuple[Classifier, Classifier]:
+def _classifiers(lesson: Observations, read: Evidence, seed: int) -> tuple[Classifier, Classifier]:
     """Learn from the known pairs of a lesson."""
-    rows = evidence(lesson, np.arange(len(lesson.members)))[lesson.known]
+    rows = read(lesson, np.arange(len(lesson.members)))[lesson.known]
     members, labels = lesson.members[lesson.known], np.broadcast_to(lesson.labels, lesson.known.shape)[lesson.known]
     if members.all() or not members.any():
         return _undecided, _undecided
