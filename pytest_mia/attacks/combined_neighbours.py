@@ -36,7 +36,7 @@ class CombinedNeighbours:
 
     name: str = "combined_neighbours"
     signals: tuple[str, ...] = ("confidence",)
-    least_shadows: int = 4
+    least_shadows: int = 3
 
     def fit(self, lesson: Observations) -> NeighbourCombination:
         """Learn from the labelled models of a lesson, whose memberships are guessed as a target's are."""
