@@ -11,6 +11,7 @@ import numpy as np
 from pytest_mia import attacks, diagnostics, findings, numbers, result_cache
 from pytest_mia.arrays import FloatArray
 from pytest_mia.errors import MIAUsageError
+from pytest_mia.neighbours import with_opinions
 from pytest_mia.observations import Observations
 from pytest_mia.plan import Plan
 from pytest_mia.probes import FEWEST_VALUES
@@ -86,7 +87,10 @@ def attack(
 
     def find() -> AuditResult:
         with single_threaded():
-            return findings.find(fitting, observations, context, settings)
+            # Found once, and shared by the lessons.
+            wanted = attacks.read_opinions([one.name for one in fitting])
+            shared = with_opinions(observations) if wanted else observations
+            return findings.find(fitting, shared, context, settings)
 
     if store is None:
         return findings.timed(find(), Seconds(context.training_seconds, time.perf_counter() - start))

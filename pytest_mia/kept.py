@@ -19,7 +19,6 @@ class Sized(Protocol):
 
 
 Value = TypeVar("Value", bound=Sized)
-Content = TypeVar("Content")
 
 
 class Kept:
@@ -46,11 +45,11 @@ class Kept:
         # The arrays are held too, so that no others take their places in memory, and thereby their key.
         return self._known((make, *map(id, arrays)), lambda: make(*arrays), arrays)
 
-    def of_equal(self, make: Callable[[Content], Value], content: Content) -> Value:
-        """``make(content)``, worked out now, or before of something that holds the same."""
+    def of_equal(self, make: Callable[..., Value], *content: object) -> Value:
+        """``make(*content)``, worked out now, or before of what holds the same."""
         from joblib import hash as digest
 
-        return self._known((make, digest(content)), lambda: make(content), ())
+        return self._known((make, digest(content)), lambda: make(*content), ())
 
     def _known(self, key: tuple[object, ...], make: Callable[[], Value], held: tuple[AnyArray, ...]) -> Value:
         if key not in self._found:

@@ -40,6 +40,9 @@ class Observations:
         Group of each record (records,), whose records are drawn together; ``None`` where each stands for itself.
     features
         The records as numbers (records, columns), labels included, for attacks that look at them; otherwise ``None``.
+    opinions
+        What each model's members, but for the record itself, say of a record (models, records, columns), as
+        `neighbours.opinions` has it, with `features`. An attacker knows only those of shadows.
     kept
         What attacks worked out of these arrays and others may use again; lessons share it.
     """
@@ -53,6 +56,7 @@ class Observations:
     seed: int = 0
     groups: IntArray | None = None
     features: FloatArray | None = None
+    opinions: FloatArray | None = None
     kept: Kept = field(default_factory=Kept, repr=False, compare=False)
 
     @property
@@ -90,6 +94,7 @@ class Observations:
             self.seed,
             None if self.groups is None else self.groups[records],
             None if self.features is None else self.features[records],
+            None if self.opinions is None else self.opinions[models][:, records],
             self.kept,
         )
 

@@ -14,7 +14,14 @@ from pytest_mia.signals import Signals, signals_of, stack
 from pytest_mia.statistics import auc
 
 NAMES = [attack.name for attack in ATTACKS]
-OF_OTHERS = {"lira_online_residual", "nig_t_residual", "min_k", "min_k_plus", "quantile_regression"}
+OF_OTHERS = {
+    "lira_online_residual",
+    "nig_t_residual",
+    "min_k",
+    "min_k_plus",
+    "quantile_regression",
+    "combined_neighbours",
+}
 """Attacks on what classifiers don't answer, or on the records themselves."""
 LATER = [attack.name for attack in ON_REQUEST]
 SLOW = {"combined": pytest.mark.slow}
@@ -27,7 +34,7 @@ every_attack = pytest.mark.parametrize(
 )
 FEW_VALUES = {"calibrated_gap", "calibrated_augmentation", "label_noise", "augmentation"}
 """What these make of a record takes few values, most of them the highest or the lowest."""
-CLASSIFIERS = {"shokri", *LATER} - {"quantile_regression"}
+CLASSIFIERS = {"shokri", *LATER} - {"quantile_regression", "combined_neighbours"}
 FEW_WORLDS = {*SLOW, *LATER}
 """Attacks that take long; fewer worlds allow more noise."""
 RNG = np.random.default_rng(0)
@@ -110,7 +117,7 @@ class TestRegistry:
         kinds = ("logistic_regression", "naive_bayes", "nearest_neighbours", "decision_tree", "random_forest")
         shokri = {f"shokri_{kind}" for kind in (*kinds, "gradient_boosting", "perceptron")}
         assert {name for name in LATER if name.startswith("shokri")} == shokri
-        assert "quantile_regression" in LATER
+        assert {"quantile_regression", "combined_neighbours"} <= {*LATER}
 
     def test_unknown_names_are_named(self):
         assert unknown(["lira", "loss", "gaps"]) == ["lira", "gaps"]

@@ -73,9 +73,9 @@ def test_two_parts_that_leave_each_other_out_share_what_is_learnt(monkeypatch):
     """Of five parts there are ten pairs; each of twenty fits needs one of them."""
     learnt = []
 
-    def counted(lesson):
+    def counted(read, lesson):
         learnt.append(lesson)
-        return judge_from(lesson)
+        return judge_from(read, lesson)
 
     monkeypatch.setattr("pytest_mia.attacks.combined.judge_from", counted)
     run = run_attack(Combined(), given := trained(2.0, records=300), lessons(given))

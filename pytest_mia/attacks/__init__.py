@@ -8,6 +8,7 @@ from pytest_mia.attacks.base import BaseOffline, BaseOnline
 from pytest_mia.attacks.calibration import Mast, Watson
 from pytest_mia.attacks.centred import Centred
 from pytest_mia.attacks.combined import Combined
+from pytest_mia.attacks.combined_neighbours import CombinedNeighbours
 from pytest_mia.attacks.label_only import Calibrated, LabelNoise
 from pytest_mia.attacks.lira import LiraOffline, LiraOnline
 from pytest_mia.attacks.min_k import MinK
@@ -56,7 +57,7 @@ ATTACKS: tuple[Attack, ...] = (
 )
 """Attacks that are run unless others are asked for; where two learn the same advantage the earlier one is chosen."""
 
-_ON_FEATURES: tuple[Attack, ...] = (QuantileRegression(),)
+_ON_FEATURES: tuple[Attack, ...] = (QuantileRegression(), CombinedNeighbours())
 
 ON_REQUEST: tuple[Attack, ...] = (
     *SHOKRI_BY,
@@ -87,6 +88,11 @@ def reads(names: Sequence[str]) -> set[str]:
 def read_features(names: Sequence[str]) -> bool:
     """Whether any of these attacks looks at the records themselves."""
     return any(attack.name in names for attack in _ON_FEATURES)
+
+
+def read_opinions(names: Sequence[str]) -> bool:
+    """Whether any of these attacks asks what members say of each other; see `neighbours`."""
+    return CombinedNeighbours().name in names
 
 
 def fitting(

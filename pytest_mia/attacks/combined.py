@@ -16,6 +16,7 @@ from scipy import special
 
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
 from pytest_mia.attacks.evidence import evidence
+from pytest_mia.attacks.protocol import FittedAttack
 from pytest_mia.observations import Observations
 from pytest_mia.randomness import seed_for, single_threaded
 
@@ -36,6 +37,8 @@ PENALTY = 0.1
 
 Classifier = Callable[[FloatArray, IntArray], FloatArray]
 """Log-odds (rows,) of membership from evidence (rows, columns) and class codes (rows,)."""
+Evidence = Callable[[Observations, IntArray], FloatArray]
+"""Columns (models, records, columns) of evidence on some models."""
 
 
 @dataclass(frozen=True)
@@ -54,29 +57,47 @@ class Combined:
 
     def fit(self, lesson: Observations) -> Combination:
         """Learn from the labelled models of a lesson, each part of which is scored by what was learnt without it."""
-        models, scores = np.arange(len(lesson.members)), np.zeros((len(SETTINGS), *lesson.members.shape))
-        if lesson.known.sum() < FEWEST_ROWS:
-            return Combination(scores, (UNDECIDED,))
-        import sklearn.ensemble  # noqa: F401  (loads the threads that are limited here)
-
-        rows, learnt = evidence(lesson, models), []
-        with single_threaded():
-            for held in np.array_split(models, min(PARTS - 1, len(models))):
-                # Nor was it a shadow of those that were learnt from: their evidence would hold its memberships.
-                judge = lesson.kept.of_equal(judge_from, lesson.lesson(held, MOST_ROWS))
-                for model in held:
-                    scores[:, model] = judge.weighed(rows[model], lesson.labels)
-                learnt.append(judge)
-        return Combination(scores, tuple(learnt))
+        return combination(lesson, evidence)
 
     def scores(self, observations: Observations) -> Iterator[FloatArray]:
         """Yield linear, boosted and summed log-odds, each model scored by what was learnt without it."""
-        models = np.arange(len(observations.members))
-        groups = np.array_split(models, min(PARTS, len(models)))
-        learnt = [self.fit(observations.lesson(group, MOST_ROWS)) for group in groups]
-        for setting in range(len(SETTINGS)):
-            rows = (fitted.scores(observations, group, setting) for group, fitted in zip(groups, learnt, strict=True))
-            yield np.concatenate([*rows])
+        return taught_scores(self, observations)
+
+
+def combination(lesson: Observations, read: Evidence) -> Combination:
+    """Learn how to weigh evidence from the labelled models of a lesson.
+
+    Parameters
+    ----------
+    lesson
+        Labelled models; each part of them is scored by what was learnt without it.
+    read
+        What evidence is read off the observations.
+    """
+    models, scores = np.arange(len(lesson.members)), np.zeros((len(SETTINGS), *lesson.members.shape))
+    if lesson.known.sum() < FEWEST_ROWS:
+        return Combination(scores, (UNDECIDED,), read)
+    import sklearn.ensemble  # noqa: F401  (loads the threads that are limited here)
+
+    rows, learnt = read(lesson, models), []
+    with single_threaded():
+        for held in np.array_split(models, min(PARTS - 1, len(models))):
+            # Nor was it a shadow of those that were learnt from: their evidence would hold its memberships.
+            judge = lesson.kept.of_equal(judge_from, read, lesson.lesson(held, MOST_ROWS))
+            for model in held:
+                scores[:, model] = judge.weighed(rows[model], lesson.labels)
+            learnt.append(judge)
+    return Combination(scores, tuple(learnt), read)
+
+
+def taught_scores(attack: FittedAttack, observations: Observations) -> Iterator[FloatArray]:
+    """Yield scores (models, records) per setting, each model scored by what the attack learnt without it."""
+    models = np.arange(len(observations.members))
+    groups = np.array_split(models, min(attack.most_lessons, len(models)))
+    learnt = [attack.fit(observations.lesson(group, MOST_ROWS)) for group in groups]
+    for setting in range(len(SETTINGS)):
+        rows = (fitted.scores(observations, group, setting) for group, fitted in zip(groups, learnt, strict=True))
+        yield np.concatenate([*rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,16 +110,19 @@ class Combination:
         Scores (settings, models, records) of the lesson's own models, each by classifiers that had not learnt from it.
     judges
         What was learnt from the lesson without each of its parts.
+    read
+        What they weigh.
     """
 
     lesson_scores: FloatArray
     judges: tuple[Judge, ...]
+    read: Evidence
 
     def scores(self, observations: Observations, models: IntArray, setting: int) -> FloatArray:
         """Scores (models, records) of some models, none of which the lesson knew; see `Fitted`."""
         found = np.empty((len(models), len(observations.labels)))
         with single_threaded():
-            for place, row in enumerate(evidence(observations, models)):
+            for place, row in enumerate(self.read(observations, models)):
                 weighed = [judge.weighed(row, observations.labels)[setting] for judge in self.judges]
                 found[place] = np.mean(weighed, axis=0)
         return found
@@ -122,9 +146,9 @@ class Judge:
         return np.stack([linear, boosted, linear + boosted])
 
 
-def judge_from(lesson: Observations) -> Judge:
+def judge_from(read: Evidence, lesson: Observations) -> Judge:
     """Learn from the known pairs of a lesson."""
-    rows = evidence(lesson, np.arange(len(lesson.members)))[lesson.known]
+    rows = read(lesson, np.arange(len(lesson.members)))[lesson.known]
     members, labels = lesson.members[lesson.known], np.broadcast_to(lesson.labels, lesson.known.shape)[lesson.known]
     if members.all() or not members.any():
         return UNDECIDED
