@@ -178,7 +178,7 @@ def _curves(
         if run.name in BASELINES and (chosen != index).any():
             shown.append((run.name, rotation.target_scores(fitting[index], observations, run.learned, everyone)))
     return tuple(
-        scores.curve(name, scores.judged(curves.ranks(values), everyone, observations), alpha=alpha, share=share)
+        scores.curve(name, scores.judged(values, everyone, observations), alpha=alpha, share=share)
         for name, values in shown
     )
 

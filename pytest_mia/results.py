@@ -111,7 +111,7 @@ class SliceResult:
 
 @dataclass(frozen=True)
 class Curve:
-    """The ROC curve of one attack on the judged records themselves, targets pooled by rank: it decides nothing.
+    """The ROC curve of one attack on the judged records themselves, averaged over the targets: it decides nothing.
 
     All have one entry per point, false-positive rates rising.
 

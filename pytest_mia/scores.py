@@ -31,36 +31,33 @@ def judged(values: FloatArray, places: IntArray, observations: Observations) -> 
     return [observations.judged_of(row, int(target)) for row, target in zip(values, rows, strict=True)]
 
 
-def curve(attack: str, ranked: Judged, *, alpha: float, share: float) -> Curve:
-    """The ROC curve at false-positive rates on a logarithmic grid, as fine as the non-members allow.
+def curve(attack: str, scored: Judged, *, alpha: float, share: float) -> Curve:
+    """The ROC curve, averaged over the targets at each of some false-positive rates (Fawcett 2006, section 8.1).
 
-    A threshold inside a tie flags the share of it that leads to the wanted rate exactly.
+    The rates lie on a logarithmic grid, as fine as the non-members of one target allow. Each target has thresholds of
+    its own, so that scores may differ in scale; one inside a tie flags the share of it that leads to the rate exactly.
 
     Parameters
     ----------
     attack
         Name of the attack.
-    ranked
-        Ranks in the place of scores, so that targets can be pooled whose scores differ in scale.
+    scored
+        Its scores.
     alpha
         Error of each pointwise bound.
     share
         Share of the guesses that counts as independent, as in `pytest_mia.results.Counts`.
     """
-    outside = np.sort(np.concatenate([values[~members] for values, members in ranked]))
-    if not len(outside):
+    complete = [(values, members) for values, members in scored if members.any() and not members.all()]
+    if not complete:
         return Curve(attack, (), (), (), ())
-    wanted = np.unique(np.rint(np.geomspace(1, len(outside), POINTS)).astype(np.intp))
-    thresholds = outside[-wanted]
-    above, level = _above(outside, thresholds)
-    part = (wanted - above) / level
-    flagged = []
-    for values, members in ranked:
-        ours_above, ours_level = _above(np.sort(values[members]), thresholds)
-        flagged.append(ours_above + part * ours_level)
-    totals = [int(members.sum()) for _, members in ranked]
-    rates = rates_bounds(np.array(flagged), totals, alpha=alpha, share=share)
-    return Curve(attack, *(tuple(each.tolist()) for each in (wanted / len(outside), *rates)))
+    finest = max(int((~members).sum()) for _, members in complete)
+    fpr = np.unique(np.rint(np.geomspace(1, finest, POINTS))) / finest
+    flagged = np.array(
+        [_flagged(np.sort(values[members]), np.sort(values[~members]), fpr) for values, members in complete]
+    )
+    rates = rates_bounds(flagged, [int(members.sum()) for _, members in complete], alpha=alpha, share=share)
+    return Curve(attack, *(tuple(each.tolist()) for each in (fpr, *rates)))
 
 
 def histogram(attack: str, scored: Judged) -> Histogram:
@@ -83,6 +80,15 @@ def histogram(attack: str, scored: Judged) -> Histogram:
     clipped = np.clip(values, low, high)
     sides = (np.histogram(clipped[side], BINS, (low, high))[0] for side in (members, ~members))
     return Histogram(attack, low, high, *(tuple(side.tolist()) for side in sides))
+
+
+def _flagged(inside: FloatArray, outside: FloatArray, fpr: FloatArray) -> FloatArray:
+    """How many members are flagged where so large a share of the non-members is."""
+    wanted = fpr * len(outside)
+    thresholds = outside[-np.ceil(wanted - 1e-9).astype(np.intp)]
+    above, level = _above(outside, thresholds)
+    ours_above, ours_level = _above(inside, thresholds)
+    return np.asarray(ours_above + (wanted - above) / level * ours_level)
 
 
 def _above(arranged: FloatArray, thresholds: FloatArray) -> tuple[IntArray, IntArray]:

@@ -3,7 +3,7 @@ import pytest
 from scipy.integrate import trapezoid
 from worlds import confident
 
-from pytest_mia import curves, scores
+from pytest_mia import scores
 from pytest_mia.statistics import auc, rate_bounds
 
 
@@ -13,14 +13,10 @@ def pair(inside, outside):
     return values, np.arange(len(values)) < len(inside)
 
 
-def ranked(*targets):
-    return [(curves.ranks(values), members) for values, members in targets]
-
-
 class TestCurve:
     def test_of_hand_counted_scores(self):
         """One member above all, one above half, two below: each non-member passed adds half of the FPR."""
-        curve = scores.curve("loss", ranked(pair([9, 4, 1, 1], [5, 3])), alpha=0.05, share=1.0)
+        curve = scores.curve("loss", [pair([9, 4, 1, 1], [5, 3])], alpha=0.05, share=1.0)
 
         assert (curve.attack, curve.fpr) == ("loss", (0.5, 1.0))
         assert curve.tpr == (0.25, 0.5)
@@ -28,15 +24,13 @@ class TestCurve:
 
     def test_a_tie_is_split_as_guessing_splits_it(self):
         """All scores are alike, so the curve is the diagonal at every point."""
-        curve = scores.curve("gap", ranked(pair(np.ones(300), np.ones(500))), alpha=0.05, share=1.0)
+        curve = scores.curve("gap", [pair(np.ones(300), np.ones(500))], alpha=0.05, share=1.0)
 
         assert curve.tpr == pytest.approx(curve.fpr)
 
     def test_its_points_lie_on_a_logarithmic_grid(self):
         rng = np.random.default_rng(0)
-        curve = scores.curve(
-            "loss", ranked(pair(rng.normal(size=20_000), rng.normal(size=20_000))), alpha=0.05, share=1.0
-        )
+        curve = scores.curve("loss", [pair(rng.normal(size=20_000), rng.normal(size=20_000))], alpha=0.05, share=1.0)
 
         assert len(curve.fpr) <= scores.POINTS
         assert (curve.fpr[0], curve.fpr[-1]) == (1 / 20_000, 1.0)
@@ -45,28 +39,37 @@ class TestCurve:
     def test_the_area_below_it_is_the_auc(self):
         rng = np.random.default_rng(0)
         target = pair(np.round(rng.normal(0.7, 1, 80), 1), np.round(rng.normal(size=80), 1))
-        curve = scores.curve("loss", ranked(target), alpha=0.05, share=1.0)
+        curve = scores.curve("loss", [target], alpha=0.05, share=1.0)
 
         area = trapezoid([0, *curve.tpr], [0, *curve.fpr])
         assert len(curve.fpr) > 40
         assert area == pytest.approx(auc(*target), abs=0.01)
 
-    def test_targets_whose_scores_differ_in_scale_are_pooled(self):
-        rng = np.random.default_rng(0)
-        targets = [pair(scale * rng.normal(1, 1, 500), scale * rng.normal(size=500)) for scale in (1, 1000)]
-        together = scores.curve("loss", ranked(*targets), alpha=0.05, share=1.0)
-        alone = scores.curve("loss", ranked(targets[0]), alpha=0.05, share=1.0)
+    def test_targets_whose_scores_differ_in_scale_are_averaged(self):
+        inside, outside = [9.0, 4, 1, 1], [5.0, 3, 3, 0]
+        targets = [pair(np.multiply(scale, inside), np.multiply(scale, outside)) for scale in (1, -1, 1000)]
+        plain, mirrored, scaled = (scores.curve("loss", [each], alpha=0.05, share=1.0) for each in targets)
+        together = scores.curve("loss", targets, alpha=0.05, share=1.0)
 
-        assert np.interp(0.1, together.fpr, together.tpr) == pytest.approx(
-            np.interp(0.1, alone.fpr, alone.tpr), abs=0.1
-        )
+        assert scaled == plain
+        assert together.fpr == plain.fpr
+        assert together.tpr == pytest.approx((2 * np.array(plain.tpr) + mirrored.tpr) / 3)
+
+    def test_answers_that_tie_are_no_spread_between_targets(self):
+        """Two targets whose right answers differ by one record only have nearly the same curve."""
+        targets = [pair([1] * 60 + [0] * 40, [1] * (50 + more) + [0] * (50 - more)) for more in (0, 1)]
+        curve = scores.curve("gap", targets, alpha=0.05, share=1.0)
+
+        middle = curve.fpr.index(0.25)
+        assert curve.tpr[middle] == pytest.approx(0.25 * (60 / 50 + 60 / 51) / 2)
+        assert curve.high[middle] - curve.low[middle] < 0.3
 
     def test_without_non_members_there_is_none(self):
-        assert scores.curve("loss", ranked(pair([1, 2], [])), alpha=0.05, share=1.0).fpr == ()
+        assert scores.curve("loss", [pair([1, 2], [])], alpha=0.05, share=1.0).fpr == ()
 
     def test_records_in_groups_widen_the_band(self):
         target = pair(np.arange(100), np.arange(100))
-        plain, grouped = (scores.curve("loss", ranked(target), alpha=0.05, share=share) for share in (1.0, 0.25))
+        plain, grouped = (scores.curve("loss", [target], alpha=0.05, share=share) for share in (1.0, 0.25))
 
         assert grouped.tpr == plain.tpr
         assert grouped.high[20] > plain.high[20]
