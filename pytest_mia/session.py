@@ -6,6 +6,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -154,7 +155,7 @@ class Verdicts:
         self._expected: dict[str, set[str]] = {}
         self._silent: set[str] = set()
         self._audits: list[tuple[int, Mapping[str, Any], Place]] = []
-        self._failed: set[str] = set()
+        self._failed: dict[str, tuple[Path, int] | None] = {}
 
     def send(self, report: pytest.TestReport, test: str, position: int, audits: Sequence[Mapping[str, Any]]) -> None:
         """Attach the audits of a test, as the JSON report shows them, to its last report."""
@@ -164,17 +165,23 @@ class Verdicts:
         """Gather what is attached to a report, wherever it comes from."""
         attached = getattr(report, "mia", None)
         if report.failed:
-            self._failed.add(report.nodeid)
+            crash = getattr(report.longrepr, "reprcrash", None)
+            self._failed[report.nodeid] = None if crash is None else (Path(crash.path), crash.lineno)
         if attached is not None:
             self._arrived[getattr(report, "worker_id", "")].add(attached["test"])
-            file, line, _ = report.location
-            place = Place(file, (line or 0) + 1, report.nodeid in self._failed)
-            self._audits += [(attached["position"], audit, place) for audit in attached["audits"]]
+            self._audits += [(attached["position"], audit, self._place(report)) for audit in attached["audits"]]
             if self._illustrated:
                 from pytest_mia.reports import extras
 
                 figures = extras.extras(attached["audits"], attached["test"])
                 vars(report)["extras"] = [*getattr(report, "extras", []), *figures]
+
+    def _place(self, report: pytest.TestReport) -> Place:
+        """Where a test stands: the line that failed if it is in the test's own file, otherwise its first one."""
+        file, line, _ = report.location
+        crash, parts = self._failed.get(report.nodeid), Path(file).parts
+        number = crash[1] if crash is not None and crash[0].parts[-len(parts) :] == parts else (line or 0) + 1
+        return Place(file, number, report.nodeid in self._failed)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodeready(self, node: Any) -> None:

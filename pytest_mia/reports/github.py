@@ -22,7 +22,7 @@ class Place(NamedTuple):
     file
         Its file, relative to pytest's root folder.
     line
-        Its line, counted from 1.
+        The line that failed, or its first one, counted from 1.
     failed
         Whether it failed, rather than passed, was skipped, or was expected to fail.
     """

@@ -92,14 +92,11 @@ def page(audits: Sequence[Mapping[str, Any]], *, lost: Sequence[str] = ()) -> st
 
 
 def interval(shown: Mapping[str, Any]) -> str:
-    """An interval as a table shows it.
-
-    >>> interval({"estimate": 0.3, "low": 0.28, "high": None})
-    '0.300 (0.280 or more)'
-    """
+    """An interval as a table shows it, its bounds in one line."""
     if shown["high"] is None:
-        return f"{number(shown['estimate'])} ({number(shown['low'])} or more)"
-    return f"{number(shown['estimate'])} ({number(shown['low'])} to {number(shown['high'])})"
+        return f"{number(shown['low'])} or more"
+    bounds = f"({number(shown['low'])} to {number(shown['high'])})".replace(" ", "\N{NO-BREAK SPACE}")
+    return f"{number(shown['estimate'])} {bounds}"
 
 
 def _section(place: int, audit: Mapping[str, Any]) -> Section:

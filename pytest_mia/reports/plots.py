@@ -43,10 +43,12 @@ def of_audit(audit: Audit, name: str) -> list[Drawing]:
     found = [_verdict(audit, f"{name}-verdict")]
     found += [_roc(audit, f"{name}-roc")] if any(curve["fpr"] for curve in audit["roc"]) else []
     found += [_histogram(audit, f"{name}-scores")] if audit["histogram"] is not None else []
-    parts: dict[str, list[Mapping[str, Any]]] = {}
-    for part in [*audit["classes"], *audit["slices"]]:
-        parts.setdefault(part["by"], []).append(part)
-    found += [_parts(audit, by, each, f"{name}-part{place}") for place, (by, each) in enumerate(parts.items())]
+    # A user's slice may be called "class" too.
+    parts: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for kind in ("classes", "slices"):
+        for part in audit[kind]:
+            parts.setdefault((kind, part["by"]), []).append(part)
+    found += [_parts(audit, by, each, f"{name}-part{place}") for place, ((_, by), each) in enumerate(parts.items())]
     return found
 
 
