@@ -152,7 +152,7 @@ def advantage_bounds(counts: Counts, *, alpha_low: float, alpha_high: float) -> 
 
 
 def rate_bounds(
-    flagged: Sequence[int], total: Sequence[int], *, alpha: float, share: float = 1.0
+    flagged: Sequence[float], total: Sequence[int], *, alpha: float, share: float = 1.0
 ) -> tuple[float, float, float]:
     """The mean of a rate over all targets, with bounds.
 
