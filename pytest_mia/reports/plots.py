@@ -93,9 +93,10 @@ def _marker(verdicts: Collection[str | None]) -> str:
 
 
 def _verdict(audit: Audit, name: str) -> Drawing:
-    rows = [(shown(each["name"]), each["judged"]) for each in audit["attackers"]] or [("judged", audit["judged"])]
+    done = "measured" if audit["verdict"] is None else "judged"
+    rows = [(shown(each["name"]), each["judged"]) for each in audit["attackers"]] or [(done, audit["judged"])]
     metric = _metric(audit)
-    caption = f"What was judged, {metric}, with its interval"
+    caption = f"What was {done}, {metric}, with its interval"
     if audit["threshold"] is None:
         return Drawing(_intervals(rows, None, metric, name, f"{measured(audit)}, not judged"), f"{caption}.")
     label = f"{measured(audit)}, limit {audit['threshold']:g}: {audit['verdict']}"
