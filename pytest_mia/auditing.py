@@ -313,6 +313,7 @@ def _context(
         training_seconds=time.perf_counter() - start,
         looks=looks,
         shift=made.records.shift,
+        classes=made.records.classes,
     )
 
 
@@ -324,7 +325,8 @@ def _run_outputs(subject: Subject, settings: Settings, replay: str, store: Store
     problems = [*plan.attack_problems(settings), *_needing_models(subject, settings)]
     if problems:
         raise MIAUsageError(problems)
-    parts, members, labels = outputs.signals(outputs.read(subject.outputs))
+    given = outputs.read(subject.outputs)
+    parts, members, labels = outputs.signals(given)
     observations, balanced = recipe(stack(parts), members, labels, seed=settings.seed), diagnostics.balanced(members)
     context = findings.Context(
         kind="recipe",
@@ -338,6 +340,7 @@ def _run_outputs(subject: Subject, settings: Settings, replay: str, store: Store
         replay=replay,
         training_seconds=0.0,
         looks=1,
+        classes=given.labels.tolist(),
     )
     return examination.attack(observations, context, settings, store)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia import bounds, curves, rotation
+from pytest_mia import bounds, curves, rotation, scores
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
 from pytest_mia.attacks.grouped import grouped
 from pytest_mia.attacks.protocol import Attack
@@ -22,7 +22,9 @@ from pytest_mia.results import (
     AuditResult,
     CacheUse,
     Counts,
+    Curve,
     Exposure,
+    Histogram,
     Seconds,
     Selected,
     SliceResult,
@@ -32,6 +34,9 @@ from pytest_mia.settings import Settings
 from pytest_mia.statistics import measurable
 
 SHOWN_RECORDS = 10
+MOST_CLASSES = 100
+BASELINES = ("loss", "gap")
+"""Attacks that need no shadows, whose curves are shown beside that of the selected one."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,8 @@ class Context:
     looks: int = 1
     shift: float = 0.0
     cache: CacheUse = NO_CACHE
+    classes: Sequence[Any] = ()
+    """Class of each audited record; empty where there are none."""
 
 
 def find(fitting: Sequence[Attack], observations: Observations, context: Context, settings: Settings) -> AuditResult:
@@ -69,10 +76,10 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
     """
     fitting = fitting if observations.groups is None else [grouped(attack) for attack in fitting]
     taught = rotation.lessons(observations)
-    runs, scores = rotation.run_all(fitting, observations, taught)
+    runs, found = rotation.run_all(fitting, observations, taught)
     chosen = rotation.choose([[each.advantage for each in run.learned] for run in runs])
     selected = rotation.pick([run.counts for run in runs], chosen)
-    guesses, ranks = _guesses(scores, runs, chosen)
+    guesses = _guesses(found, runs, chosen)
     levels = bounds.levels(settings.confidence, attacks=len(runs), looks=context.looks)
     results = [_attack_result(run, levels) for run in runs]
     return AuditResult(
@@ -86,8 +93,8 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
         models=context.models,
         records=context.audited,
         accuracy=_accuracy(observations),
-        slices=_slices(guesses, observations, context, settings),
-        most_exposed=_most_exposed(ranks, observations, context.audited),
+        slices=_slices(context.slices, guesses, observations, context, settings),
+        most_exposed=_most_exposed(curves.ranks(found), observations, context.audited),
         seed=settings.seed,
         device=context.device,
         seconds=Seconds(context.training_seconds, 0.0),
@@ -98,6 +105,9 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
         shift=context.shift,
         cache=context.cache,
         inconclusive=settings.inconclusive,
+        classes=_slices(_classes(context), guesses, observations, context, settings),
+        curves=_curves(fitting, runs, chosen, found, observations, levels.high),
+        histogram=_histogram(runs, chosen, found, observations),
     )
 
 
@@ -147,10 +157,37 @@ def _rate(counts: Counts) -> float:
     return sum(counts.flagged_members) / max(sum(counts.members), 1)
 
 
-def _guesses(scores: FloatArray, runs: Sequence[AttackRun], chosen: IntArray) -> tuple[BoolArray, FloatArray]:
-    """Guesses and ranks (targets, records) of the attack that was chosen for each target, from its scores."""
+def _guesses(found: FloatArray, runs: Sequence[AttackRun], chosen: IntArray) -> BoolArray:
+    """Guesses (targets, records) of the attack that was chosen for each target, from its scores."""
     thresholds = [runs[index].learned[target].threshold for target, index in enumerate(chosen)]
-    return scores >= np.array(thresholds)[:, None], curves.ranks(scores)
+    return np.asarray(found >= np.array(thresholds)[:, None])
+
+
+def _curves(
+    fitting: Sequence[Attack],
+    runs: Sequence[AttackRun],
+    chosen: IntArray,
+    found: FloatArray,
+    observations: Observations,
+    alpha: float,
+) -> tuple[Curve, ...]:
+    """The ROC curve of the selected attack, and of each baseline that isn't the same everywhere."""
+    everyone, share = np.arange(len(chosen)), observations.independent_share()
+    shown = [(_most_chosen(runs, chosen), found)]
+    for index, run in enumerate(runs):
+        if run.name in BASELINES and (chosen != index).any():
+            shown.append((run.name, rotation.target_scores(fitting[index], observations, run.learned, everyone)))
+    return tuple(
+        scores.curve(name, scores.judged(values, everyone, observations), alpha=alpha, share=share)
+        for name, values in shown
+    )
+
+
+def _histogram(runs: Sequence[AttackRun], chosen: IntArray, found: FloatArray, observations: Observations) -> Histogram:
+    """Scores of the attack that was chosen for most targets, on these: those of another attack can't be compared."""
+    name = _most_chosen(runs, chosen)
+    places = np.flatnonzero([runs[index].name == name for index in chosen])
+    return scores.histogram(name, scores.judged(found[places], places, observations))
 
 
 def _accuracy(observations: Observations) -> Accuracy:
@@ -161,11 +198,20 @@ def _accuracy(observations: Observations) -> Accuracy:
     return Accuracy(float(correct[inside].mean()), float(correct[outside].mean()))
 
 
+def _classes(context: Context) -> dict[str, Sequence[Any]]:
+    """The classes as one more slice, where they are few enough to be looked at one by one."""
+    return {"class": context.classes} if 0 < len({*map(str, context.classes)}) <= MOST_CLASSES else {}
+
+
 def _slices(
-    guesses: BoolArray, observations: Observations, context: Context, settings: Settings
+    slices: Mapping[str, Sequence[Any]],
+    guesses: BoolArray,
+    observations: Observations,
+    context: Context,
+    settings: Settings,
 ) -> tuple[SliceResult, ...]:
     found = []
-    for name, column in context.slices.items():
+    for name, column in slices.items():
         values = np.array([str(value) for value in column])
         distinct = np.unique(values)
         levels = bounds.levels(settings.confidence, attacks=len(distinct) + 1, looks=context.looks)

@@ -235,4 +235,5 @@ def _closed(
         verdict=outcome,
         reasons=(*result.findings, *reasons) if outcome == "invalid" else tuple(reasons),
     )
+    judged = dataclasses.replace(judged, next_steps=() if outcome == "pass" else tuple(verdict.next_steps(judged)))
     return dataclasses.replace(judged, message=verdict.message(judged))

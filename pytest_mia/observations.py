@@ -64,6 +64,11 @@ class Observations:
         """Rows of the target models."""
         return np.flatnonzero(self.judged.any(axis=1))
 
+    def judged_of(self, values: FloatArray, target: int) -> tuple[FloatArray, BoolArray]:
+        """Of one value per record (records,), those on which a target is judged, and who of them is a member."""
+        judged = self.judged[target]
+        return values[judged], self.members[target][judged]
+
     def independent_share(self, part: BoolArray | bool = True) -> float:
         """Share of the judged records, or of a part (records,) of them, that counts as independent."""
         judged = self.judged.any(axis=0) & part

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib.util
 import os
 import shlex
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ from pytest_mia.errors import MIAUsageError
 from pytest_mia.settings import Settings, parse
 
 ROWS = {row.name: row for row in dataclasses.fields(Settings)}
+REPORTS = {"json": "write all audits to this file", "html": "write a page about all audits, with figures, to this file"}
+NEEDED = {"json": (), "html": ("jinja2", "matplotlib")}
+"""Packages that a report can't be written without."""
 INI_TYPES: dict[str, Any] = {
     "int": "int",
     "float": "float",
@@ -34,14 +38,15 @@ class Options:
     ----------
     settings
         Settings of every audit that its marker doesn't change.
-    json
-        Where the JSON report goes; ``None`` writes none.
+    json, html
+        Where these reports go; ``None`` writes none.
     skip, only
         Skip all audits; run nothing else.
     """
 
     settings: Settings
     json: Path | None
+    html: Path | None
     skip: bool
     only: bool
 
@@ -56,8 +61,9 @@ def add(parser: pytest.Parser) -> None:
             takes = {"action": "store_const", "const": "true"}
         group.addoption(_flag(row.name), dest=_key(row.name), help=text, **takes)
         parser.addini(_key(row.name), text, type=INI_TYPES[str(row.type).removesuffix(" | None")], default=None)
-    group.addoption("--mia-json", metavar="PATH", help="write all audits to this file")
-    parser.addini("mia_json", "write all audits to this file, relative to the root folder", default=None)
+    for name, text in REPORTS.items():
+        group.addoption(_flag(name), dest=_key(name), metavar="PATH", help=text)
+        parser.addini(_key(name), f"{text}, relative to the root folder", default=None)
     for name, text in (("skip", "skip all audits"), ("only", "run audits and nothing else")):
         group.addoption(_flag(name), dest=_key(name), action="store_true", help=text)
         parser.addini(_key(name), text, type="bool", default=False)
@@ -81,13 +87,15 @@ def read(config: pytest.Config) -> Options:
     skip = only = False
     with _gathered(problems):
         skip, only = _skip_and_only(config)
-    json = _json_path(config)
-    problems += [] if json is None else _json_problems(json)
+    paths = {name: _report_path(config, name) for name in REPORTS}
+    problems += [
+        problem for name, path in paths.items() if path is not None for problem in _report_problems(name, path)
+    ]
     if not problems:
         problems += Settings(**values).contradictions()
     if problems:
         raise pytest.UsageError(*problems)
-    return Options(Settings(**values), json, skip, only)
+    return Options(Settings(**values), paths["json"], paths["html"], skip, only)
 
 
 def marked(item: pytest.Item, settings: Settings) -> Settings:
@@ -195,21 +203,25 @@ def _skip_and_only(config: pytest.Config) -> tuple[bool, bool]:
     return skip, only
 
 
-def _json_path(config: pytest.Config) -> Path | None:
-    """Where the report goes; a worker of pytest-xdist writes none."""
+def _report_path(config: pytest.Config, name: str) -> Path | None:
+    """Where a report goes; a worker of pytest-xdist writes none."""
     if hasattr(config, "workerinput"):
         return None
-    text, folder = config.getoption("mia_json"), config.invocation_params.dir
+    text, folder = config.getoption(_key(name)), config.invocation_params.dir
     if text is None:
-        text, folder = config.getini("mia_json"), config.rootpath
+        text, folder = config.getini(_key(name)), config.rootpath
     return None if text is None else folder / Path(text).expanduser()
 
 
-def _json_problems(path: Path) -> list[str]:
+def _report_problems(name: str, path: Path) -> list[str]:
+    """Why a report can't be written there, or not at all."""
+    missing = [package for package in NEEDED[name] if importlib.util.find_spec(package) is None]
+    if missing:
+        return [f'{_flag(name)} needs {" and ".join(missing)}: pip install "pytest-mia[{name}]"']
     if path.is_dir():
-        return [f"--mia-json: {path} is a folder; name a file"]
+        return [f"{_flag(name)}: {path} is a folder; name a file"]
     if not path.parent.is_dir():
-        return [f"--mia-json: the folder {path.parent} does not exist; create it first"]
+        return [f"{_flag(name)}: the folder {path.parent} does not exist; create it first"]
     if not os.access(path.parent, os.W_OK):
-        return [f"--mia-json: the folder {path.parent} can't be written to"]
+        return [f"{_flag(name)}: the folder {path.parent} can't be written to"]
     return []

@@ -125,7 +125,7 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a run that lost verdicts, and write the JSON report."""
+    """Fail a run that lost verdicts, and write the reports."""
     mia = session.config.stash[SESSION]
     if hasattr(session.config, "workerinput"):
         session.config.workeroutput["mia_begun"] = sorted(mia.verdicts.begun)  # type: ignore[attr-defined]
@@ -133,20 +133,19 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     mia.verdicts.expect("", mia.verdicts.begun)
     if mia.verdicts.lost:
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
-    if mia.options.json is not None and not session.config.option.collectonly:
-        from pytest_mia.reports import json
-
-        json.write(mia.options.json, mia.verdicts.audits)
+    if not session.config.option.collectonly:
+        mia.write_reports()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Show all audits, one row each."""
+    """Show all audits, one row each, and tell GitHub where it asks."""
     verdicts = config.stash[SESSION].verdicts
-    if not verdicts.audits and not verdicts.lost:
+    if hasattr(config, "workerinput") or not (verdicts.audits or verdicts.lost):
         return
-    from pytest_mia.reports import terminal
+    from pytest_mia.reports import github, terminal
 
     terminal.show(terminalreporter, verdicts.audits, lost=verdicts.lost)
+    github.publish(verdicts.placed, lost=verdicts.lost, root=config.rootpath, write_line=terminalreporter.write_line)
 
 
 @pytest.fixture(scope="session")

@@ -135,10 +135,13 @@ def _load(store: Store, key: str, context: Context) -> AuditResult | None:
 
 
 def _renamed(result: AuditResult, context: Context, naming: Naming) -> AuditResult:
-    """The result with the values of its slices named in another way: they are features, which no entry holds."""
-    names = {name: naming(column) for name, column in context.slices.items()}
-    parts = (dataclasses.replace(part, value=names[part.by][part.value]) for part in result.slices)
-    return dataclasses.replace(result, slices=tuple(parts))
+    """The result with its classes and its slices' values named in another way: records hold them, so no entry does."""
+    names, classes = {name: naming(column) for name, column in context.slices.items()}, naming(context.classes)
+    return dataclasses.replace(
+        result,
+        slices=tuple(dataclasses.replace(part, value=names[part.by][part.value]) for part in result.slices),
+        classes=tuple(dataclasses.replace(part, value=classes[part.value]) for part in result.classes),
+    )
 
 
 def _values(column: Sequence[Any]) -> dict[str, str]:

@@ -110,6 +110,60 @@ class SliceResult:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """The ROC curve of one attack on the judged records themselves, averaged over the targets: it decides nothing.
+
+    All have one entry per point, false-positive rates rising.
+
+    Attributes
+    ----------
+    attack
+        The attack.
+    fpr
+        False-positive rates.
+    tpr, low, high
+        True-positive rates there, with pointwise bounds that hold for the threshold of each point.
+    """
+
+    attack: str
+    fpr: tuple[float, ...]
+    tpr: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The curve as the JSON report shows it."""
+        rates = {"fpr": self.fpr, "tpr": self.tpr, "low": self.low, "high": self.high}
+        return {"attack": self.attack} | {name: list(values) for name, values in rates.items()}
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How many members and non-members got which scores, over all targets that one attack was selected for.
+
+    Attributes
+    ----------
+    attack
+        The attack.
+    low, high
+        Where the first bin begins and the last one ends; what lies beyond is counted in these two.
+    members, nonmembers
+        Counts in bins of equal width.
+    """
+
+    attack: str
+    low: float
+    high: float
+    members: tuple[int, ...]
+    nonmembers: tuple[int, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The histogram as the JSON report shows it."""
+        sides = {"members": list(self.members), "nonmembers": list(self.nonmembers)}
+        return {"attack": self.attack, "low": self.low, "high": self.high, **sides}
+
+
+@dataclass(frozen=True)
 class Exposure:
     """How far apart a record stands as a member and as a non-member, from -1 to 1, named by its index."""
 
@@ -190,6 +244,14 @@ class AuditResult:
         Whose audit this is, where several attackers were compared.
     attackers
         The audit of each of them; this result is then that of the strongest.
+    classes
+        The selected attack on the records of each class, where there are no more than a hundred.
+    curves
+        ROC curves: of the selected attack first, then of the baselines that need no shadows.
+    histogram
+        Scores of the selected attack; ``None`` where nothing was recorded.
+    next_steps
+        What to try next, filled in by a gate.
     """
 
     kind: str
@@ -223,6 +285,10 @@ class AuditResult:
     message: str = field(default="", repr=False)
     attacker: str = ""
     attackers: tuple[AuditResult, ...] = ()
+    classes: tuple[SliceResult, ...] = ()
+    curves: tuple[Curve, ...] = field(default=(), repr=False)
+    histogram: Histogram | None = field(default=None, repr=False)
+    next_steps: tuple[str, ...] = field(default=(), repr=False)
 
     def assert_membership_advantage_below(
         self, threshold: float, *, by: str | None = None, confidence: float | None = None
@@ -355,6 +421,9 @@ class AuditResult:
             "records": self.records,
             "accuracy": {"train": self.accuracy.train, "test": self.accuracy.test},
             "slices": [part.to_dict() for part in self.slices],
+            "classes": [part.to_dict() for part in self.classes],
+            "roc": [curve.to_dict() for curve in self.curves],
+            "histogram": None if self.histogram is None else self.histogram.to_dict(),
             "most_exposed": [{"record": each.record, "exposure": each.exposure} for each in self.most_exposed],
             "seed": self.seed,
             "device": self.device,
@@ -362,5 +431,7 @@ class AuditResult:
             "cache": {"hits": self.cache.hits, "misses": self.cache.misses},
             "findings": list(self.findings),
             "notes": list(self.notes),
+            "message": self.message,
+            "next_steps": list(self.next_steps),
             "replay": self.replay,
         }

@@ -6,11 +6,13 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 from pytest_mia import options
+from pytest_mia.reports.github import Place
 
 if TYPE_CHECKING:
     from pytest_mia.auditing import ShadowModel
@@ -42,7 +44,8 @@ class Session:
 
     def __init__(self, config: pytest.Config) -> None:
         self.options = options.read(config)
-        self.verdicts = Verdicts()
+        here = not hasattr(config, "workerinput")
+        self.verdicts = Verdicts(illustrated=here and bool(config.getoption("htmlpath", None)))
         self._shared: dict[object, Any] = {}
         self._config, self._begun = config, time.time()
 
@@ -97,6 +100,17 @@ class Session:
 
         return self._once(("shadow models",), subject, settings, owner, make)
 
+    def write_reports(self) -> None:
+        """Write what was asked for: the JSON report first, from which all others could be made again."""
+        if self.options.json is not None:
+            from pytest_mia.reports import json
+
+            json.write(self.options.json, self.verdicts.audits)
+        if self.options.html is not None:
+            from pytest_mia.reports import html
+
+            html.write(self.options.html, self.verdicts.audits, lost=self.verdicts.lost)
+
     def _store(self, settings: Settings) -> Store | None:
         """What is cached goes to pytest's cache, if there is one."""
         from pytest_mia import store
@@ -123,18 +137,25 @@ class Verdicts:
     A plugin by itself, whose hooks hear of reports. pytest-xdist carries them from its workers; without it, both ends
     are the same process, which is the worker "".
 
+    Parameters
+    ----------
+    illustrated
+        Whether pytest-html writes a report in this process, which then shows the figures of every audit.
+
     Attributes
     ----------
     begun
         Tests of this process that use the plugin.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, illustrated: bool = False) -> None:
+        self._illustrated = illustrated
         self.begun: set[str] = set()
         self._arrived: defaultdict[str, set[str]] = defaultdict(set)
         self._expected: dict[str, set[str]] = {}
         self._silent: set[str] = set()
-        self._audits: list[tuple[int, Mapping[str, Any]]] = []
+        self._audits: list[tuple[int, Mapping[str, Any], Place]] = []
+        self._failed: dict[str, tuple[Path, int] | None] = {}
 
     def send(self, report: pytest.TestReport, test: str, position: int, audits: Sequence[Mapping[str, Any]]) -> None:
         """Attach the audits of a test, as the JSON report shows them, to its last report."""
@@ -143,9 +164,24 @@ class Verdicts:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather what is attached to a report, wherever it comes from."""
         attached = getattr(report, "mia", None)
+        if report.failed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            self._failed[report.nodeid] = None if crash is None else (Path(crash.path), crash.lineno)
         if attached is not None:
             self._arrived[getattr(report, "worker_id", "")].add(attached["test"])
-            self._audits += [(attached["position"], audit) for audit in attached["audits"]]
+            self._audits += [(attached["position"], audit, self._place(report)) for audit in attached["audits"]]
+            if self._illustrated:
+                from pytest_mia.reports import extras
+
+                figures = extras.extras(attached["audits"], attached["test"])
+                vars(report)["extras"] = [*getattr(report, "extras", []), *figures]
+
+    def _place(self, report: pytest.TestReport) -> Place:
+        """Where a test stands: the line that failed if it is in the test's own file, otherwise its first one."""
+        file, line, _ = report.location
+        crash, parts = self._failed.get(report.nodeid), Path(file).parts
+        number = crash[1] if crash is not None and crash[0].parts[-len(parts) :] == parts else (line or 0) + 1
+        return Place(file, number, report.nodeid in self._failed)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodeready(self, node: Any) -> None:
@@ -165,7 +201,12 @@ class Verdicts:
     @property
     def audits(self) -> list[Mapping[str, Any]]:
         """All audits, in the order of tests."""
-        return [audit for _, audit in sorted(self._audits, key=lambda placed: placed[0])]
+        return [audit for audit, _ in self.placed]
+
+    @property
+    def placed(self) -> list[tuple[Mapping[str, Any], Place]]:
+        """All audits in that order, each with the place of its test; files are relative to the root folder."""
+        return [(audit, place) for _, audit, place in sorted(self._audits, key=lambda placed: placed[0])]
 
     @property
     def lost(self) -> list[str]:

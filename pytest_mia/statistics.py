@@ -145,14 +145,14 @@ def advantage_bounds(counts: Counts, *, alpha_low: float, alpha_high: float) -> 
     advantages = tp / members - fp / nonmembers
     weight = _weight(members.size) * counts.share
     ours, theirs = (weight * tp.sum(), weight * members.sum()), (weight * fp.sum(), weight * nonmembers.sum())
-    below = max(_student_margin(advantages, alpha_low), _mover_margin(ours, theirs, alpha_low))
-    above = max(_student_margin(advantages, alpha_high), _mover_margin(theirs, ours, alpha_high))
+    below = max(float(_student_margin(advantages, alpha_low)), _mover_margin(ours, theirs, alpha_low))
+    above = max(float(_student_margin(advantages, alpha_high)), _mover_margin(theirs, ours, alpha_high))
     estimate = float(advantages.mean())
     return estimate, max(-1.0, estimate - below), min(1.0, estimate + above)
 
 
 def rate_bounds(
-    flagged: Sequence[int], total: Sequence[int], *, alpha: float, share: float = 1.0
+    flagged: Sequence[float], total: Sequence[int], *, alpha: float, share: float = 1.0
 ) -> tuple[float, float, float]:
     """The mean of a rate over all targets, with bounds.
 
@@ -178,17 +178,42 @@ def rate_bounds(
     ValueError
         As `clopper_pearson`.
     """
-    pairs = np.array([flagged, total], dtype=float)
-    x, n = pairs[:, pairs[1] > 0]
+    estimates, lows, highs = rates_bounds(np.array(flagged, dtype=float)[:, None], total, alpha=alpha, share=share)
+    return float(estimates[0]), float(lows[0]), float(highs[0])
+
+
+def rates_bounds(
+    flagged: FloatArray, total: Sequence[int], *, alpha: float, share: float = 1.0
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The same for several thresholds at once; each bound holds by itself, not all of them together.
+
+    Parameters
+    ----------
+    flagged : (targets, thresholds)
+        Flagged records; where a threshold splits a tie, the share of it that is expected.
+    total, alpha, share
+        As for `rate_bounds`.
+
+    Returns
+    -------
+    tuple of arrays (thresholds,)
+        Estimates, lower and upper bounds.
+
+    Raises
+    ------
+    ValueError
+        As `clopper_pearson`.
+    """
+    records = np.asarray(total, dtype=float)
+    x, n = flagged[records > 0], records[records > 0]
     if not n.size:
-        return 0.0, 0.0, 1.0
-    rates, pooled = x / n, x.sum() / n.sum()
-    weight = _weight(n.size) * share
-    low, high = clopper_pearson(weight * x.sum(), weight * n.sum(), alpha)
-    spread = _student_margin(rates, alpha)
-    estimate = float(rates.mean())
-    below, above = max(spread, float(pooled - low)), max(spread, float(high - pooled))
-    return estimate, max(0.0, estimate - below), min(1.0, estimate + above)
+        return np.zeros(flagged.shape[1]), np.zeros(flagged.shape[1]), np.ones(flagged.shape[1])
+    rates, everything = x / n[:, None], np.full(flagged.shape[1], n.sum())
+    weight, pooled = _weight(n.size) * share, x.sum(axis=0) / everything
+    low, high = clopper_pearson(weight * x.sum(axis=0), weight * everything, alpha)
+    spread, estimates = _student_margin(rates, alpha), rates.mean(axis=0)
+    below, above = np.maximum(spread, pooled - low), np.maximum(spread, high - pooled)
+    return estimates, np.maximum(0.0, estimates - below), np.minimum(1.0, estimates + above)
 
 
 def _weight(targets: int) -> float:
@@ -196,11 +221,12 @@ def _weight(targets: int) -> float:
     return 1.0 if targets == 1 else 1 / COUNTED_TWICE
 
 
-def _student_margin(values: FloatArray, alpha: float) -> float:
-    """Margin of the mean of one value per target; 0 for a single target, which shows no spread."""
-    if values.size == 1:
-        return 0.0
-    return float(stdtrit(values.size - 1, 1 - alpha) * values.std(ddof=1) / math.sqrt(values.size))
+def _student_margin(values: FloatArray, alpha: float) -> FloatArray:
+    """Margin of the mean of one value per target (targets, ...); 0 for a single target, which shows no spread."""
+    targets = len(values)
+    if targets == 1:
+        return np.zeros(values.shape[1:])
+    return np.asarray(stdtrit(targets - 1, 1 - alpha) * values.std(axis=0, ddof=1) / math.sqrt(targets))
 
 
 def epsilon_lower_bound(counts: Counts, *, delta: float, alpha: float) -> float:

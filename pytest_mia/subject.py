@@ -140,6 +140,14 @@ class Records:
     notes: tuple[str, ...] = ()
     shift: float = 0.0
 
+    @property
+    def classes(self) -> Sequence[Any]:
+        """Class of each audited record; empty where a record has none."""
+        if not len(self.data.classes):
+            return ()
+        named: list[Any] = self.data.classes[self.data.labels[: self.audited]].tolist()
+        return named
+
 
 def gather(subject: Subject, *, seed: int, kind: str | None = None) -> Records:
     """Check and put together the records of an audit.

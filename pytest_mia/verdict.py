@@ -87,9 +87,8 @@ def _details(judged: AuditResult) -> Iterator[tuple[str, str]]:
     yield "audited", _audited(judged)
     for note in judged.notes:
         yield "note", note
-    if judged.verdict != "pass":
-        for number, step in enumerate(next_steps(judged), start=1):
-            yield f"try {number}", step
+    for number, step in enumerate(judged.next_steps, start=1):
+        yield f"try {number}", step
     if judged.replay:
         yield "replay", judged.replay
 

@@ -210,3 +210,48 @@ def test_everything_in_a_result_is_a_built_in_type():
         return [value]
 
     assert {type(leaf) for leaf in leaves(result)} <= {int, float, str, bool, type(None)}
+
+
+class TestPictures:
+    """What a person sees of an audit, besides its figures."""
+
+    def given(self):
+        """The loss tells 0.2 of the members, the modified entropy 0.6."""
+        weak, members = marked(0.2)
+        strong, _ = marked(0.6)
+        given = confident(weak, members)
+        return dataclasses.replace(given, signals=dataclasses.replace(given.signals, modified_entropy=strong))
+
+    def test_curves_are_those_of_the_selected_attack_and_of_baselines(self):
+        result = find(self.given(), [LOSS, MODIFIED_ENTROPY])
+
+        assert [curve.attack for curve in result.curves] == ["modified_entropy", "loss"]
+        for curve, found in zip(result.curves, (0.6, 0.2), strict=True):
+            assert curve.fpr[0] == 1 / 50
+            assert curve.tpr[0] == pytest.approx(found + (1 - found) / 50)
+
+    def test_a_baseline_that_is_selected_has_one_curve(self):
+        result = find(self.given(), [LOSS])
+
+        assert [curve.attack for curve in result.curves] == ["loss"]
+
+    def test_the_histogram_is_that_of_the_selected_attack(self):
+        histogram = find(self.given(), [LOSS, MODIFIED_ENTROPY]).histogram
+
+        assert (histogram.attack, histogram.low, histogram.high) == ("modified_entropy", 0, 1)
+        assert (histogram.members[0], histogram.members[-1]) == (6 * 20, 6 * 30)
+        assert (histogram.nonmembers[0], histogram.nonmembers[-1]) == (6 * 50, 0)
+
+    def test_classes_are_judged_like_the_values_of_a_slice(self):
+        names = np.array(["ill", "well"])[np.arange(100) % 2]
+        result = find(self.given(), [MODIFIED_ENTROPY], classes=names.tolist(), slices={"class": names.tolist()})
+
+        assert result.classes == result.slices
+        assert {part.value: part.records for part in result.classes} == {"ill": 50, "well": 50}
+
+    @pytest.mark.parametrize(("classes", "shown"), [(0, 0), (100, 100), (101, 0)])
+    def test_very_many_classes_are_not_shown(self, classes, shown):
+        given = confident(*marked(0.2, records=202))
+        names = [place % classes for place in range(202)] if classes else []
+
+        assert len(find(given, [LOSS], classes=names).classes) == shown

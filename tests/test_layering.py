@@ -30,16 +30,31 @@ LIGHT = {
     "pytest_mia.options",
     "pytest_mia.plugin",
     "pytest_mia.reports",
+    "pytest_mia.reports.extras",
+    "pytest_mia.reports.github",
     "pytest_mia.reports.json",
     "pytest_mia.reports.junit",
     "pytest_mia.reports.progress",
+    "pytest_mia.reports.table",
     "pytest_mia.reports.terminal",
+    "pytest_mia.reports.writing",
     "pytest_mia.results",
     "pytest_mia.session",
     "pytest_mia.settings",
     "pytest_mia.trial",
 }
-HEAVY = {"cloudpickle", "joblib", "numpy", "pandas", "scipy", "sklearn", "threadpoolctl", "torch"}
+HEAVY = {
+    "cloudpickle",
+    "jinja2",
+    "joblib",
+    "matplotlib",
+    "numpy",
+    "pandas",
+    "scipy",
+    "sklearn",
+    "threadpoolctl",
+    "torch",
+}
 ENTRANCES = {
     "auditing",
     "errors",

@@ -164,8 +164,8 @@ def test_the_table_of_options_is_that_of_the_code():
         assert default in words.get(str(row.default), (str(row.default),)), row.name
 
 
-def test_all_but_three_options_are_settings():
-    assert len(rows("Options")) == len(dataclasses.fields(Settings)) + 3
+def test_all_but_four_options_are_settings():
+    assert len(rows("Options")) == len(dataclasses.fields(Settings)) + 4
 
 
 def test_the_tables_of_fixtures_are_those_of_the_plugin():

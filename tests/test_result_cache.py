@@ -120,6 +120,16 @@ def test_slices_keep_their_values_though_no_entry_holds_them(audit, found, tmp_p
     assert not any(b"Bonn" in path.read_bytes() for path in (tmp_path / "cache").glob("*.entry"))
 
 
+def test_classes_keep_their_names_though_no_entry_holds_them(audit, found, tmp_path):
+    diagnoses = np.array(["pneumonia", "influenza", "none"])[Y]
+    first, second = audit((X, diagnoses)), audit((X, diagnoses))
+
+    assert len(found) == 1
+    assert first.classes == second.classes
+    assert sorted(part.value for part in second.classes) == ["influenza", "none", "pneumonia"]
+    assert not any(b"influenza" in path.read_bytes() for path in (tmp_path / "cache").glob("*.entry"))
+
+
 def test_other_values_of_slices(audit, found):
     for names in (["a", "b"], ["a", "c"]):
         result = audit(pytest_mia.Dataset(X, Y, slices={"town": np.array(names)[np.arange(120) % 2]}))

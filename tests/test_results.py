@@ -9,7 +9,8 @@ from pytest_mia.results import Interval
 
 KEYS = {
     "test", "kind", "metric", "threshold", "verdict", "reasons", "advantage", "attack", "attacks", "shadows", "models",
-    "records", "accuracy", "slices", "most_exposed", "seed", "device", "seconds",
+    "records", "accuracy", "slices", "most_exposed", "seed", "device", "seconds", "classes", "roc", "histogram",
+    "message", "next_steps", "replay",
 }  # fmt: skip
 """What the report promises."""
 

@@ -21,6 +21,7 @@ from pytest_mia.statistics import (
     measurable,
     mover_bounds,
     rate_bounds,
+    rates_bounds,
     records_to_leak,
     records_to_pass,
 )
@@ -209,6 +210,20 @@ class TestRateBounds:
 
     def test_bounds_stay_within_the_possible(self):
         assert rate_bounds((0, 10), (10, 10), alpha=0.05) == (0.5, 0, 1)
+
+
+class TestRatesBounds:
+    def test_each_threshold_by_itself(self):
+        flagged, total = np.array([[0, 5, 9.5], [2, 5, 12], [0, 0, 0]]), [10, 12, 0]
+        found = np.transpose(rates_bounds(flagged, total, alpha=0.05, share=0.5))
+
+        for column, bounds in zip(flagged.T, found, strict=True):
+            assert tuple(bounds) == rate_bounds(column.tolist(), total, alpha=0.05, share=0.5)
+
+    def test_without_records_nothing_is_known(self):
+        estimates, lows, highs = rates_bounds(np.zeros((1, 2)), [0], alpha=0.05)
+
+        assert (estimates.tolist(), lows.tolist(), highs.tolist()) == ([0, 0], [0, 0], [1, 1])
 
 
 class TestEpsilonLowerBound:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_mia._version import __version__
+from pytest_mia.reports import writing
 
 SCHEMA = "pytest-mia/1"
 PACKAGES = ("pytest", "numpy", "scipy", "scikit-learn", "torch")
@@ -32,12 +32,7 @@ def write(path: Path, audits: Sequence[Mapping[str, Any]]) -> None:
         When the file can't be written.
     """
     report = {"schema": SCHEMA, "pytest_mia": __version__, "environment": environment(), "audits": list(audits)}
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    writing.write(path, json.dumps(report, indent=2, allow_nan=False) + "\n")
 
 
 def environment() -> dict[str, str]:

@@ -8,7 +8,18 @@ import os
 import pytest
 
 from pytest_mia import auditing
-from pytest_mia.results import Accuracy, AttackResult, AuditResult, Counts, Interval, Seconds, Selected
+from pytest_mia.results import (
+    Accuracy,
+    AttackResult,
+    AuditResult,
+    Counts,
+    Curve,
+    Histogram,
+    Interval,
+    Seconds,
+    Selected,
+    SliceResult,
+)
 
 MARGIN = 0.02
 WRITTEN = os.path.abspath("trained.txt")
@@ -71,4 +82,7 @@ def _result(subject, settings, replay):
         seconds=Seconds(1.0, 0.5),
         replay=replay,
         inconclusive=settings.inconclusive,
+        classes=(SliceResult("class", "benign", 20000, counts, interval),),
+        curves=(Curve("loss", (0.01, 1.0), (0.1, 1.0), (0.0, 0.9), (0.2, 1.0)),),
+        histogram=Histogram("loss", 0.0, 1.0, (1, 3), (3, 1)),
     )

@@ -134,7 +134,7 @@ def test_a_json_path_in_ini_is_relative_to_the_root_folder(fake, pytester, monke
 def test_help_names_every_option(pytester):
     help_ = pytester.runpytest("--help").stdout
 
-    for name in [*NAMES, "json", "skip", "only"]:
+    for name in [*NAMES, "json", "html", "skip", "only"]:
         help_.fnmatch_lines([f"*--mia-{name.replace('_', '-')}*"])
         help_.fnmatch_lines([f"*mia_{name}*"])
 

@@ -1,0 +1,58 @@
+"""An audit as rows of a table, whatever shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_mia.reports.junit import auc
+
+UNJUDGED = "not judged"
+HEADINGS = ("test", "verdict", "measured (low to high)", "limit", "attack", "AUC", "train/test", "shadows", "seconds")
+
+
+def rows(audit: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """An audit, and below it each attacker where several were compared."""
+    limit, metric = cells(audit)[3], audit["metric"]
+    return [cells(audit)] + [
+        (
+            f"  against {each['name']}",
+            each["verdict"] or UNJUDGED,
+            measured({"metric": metric, "judged": each["judged"]}),
+            limit,
+            each["attack"],
+            number(each["auc"]),
+            *("",) * 3,
+        )
+        for each in audit["attackers"]
+    ]
+
+
+def cells(audit: Mapping[str, Any]) -> tuple[str, ...]:
+    """An audit in one row, cells in the order of `HEADINGS`."""
+    area, accuracy = auc(audit), audit["accuracy"]
+    return (
+        audit["test"],
+        audit["verdict"] or UNJUDGED,
+        measured(audit),
+        "-" if audit["threshold"] is None else f"{audit['threshold']:g}",
+        audit["attack"],
+        number(area),
+        f"{number(accuracy['train'])}/{number(accuracy['test'])}",
+        str(audit["shadows"]),
+        f"{sum(audit['seconds'].values()):.1f}",
+    )
+
+
+def measured(audit: Mapping[str, Any]) -> str:
+    """The judged number with its bounds, under a short name of its metric."""
+    name = audit["metric"].removeprefix("membership_").replace("tpr_at_fpr_", "TPR at FPR ")
+    judged = audit["judged"]
+    if judged["high"] is None:
+        return f"{name} {judged['low']:.3f} or more"
+    return f"{name} {judged['estimate']:.3f} ({judged['low']:.3f} to {judged['high']:.3f})"
+
+
+def number(value: float | None) -> str:
+    """A figure of three decimals, or a dash where there is none."""
+    return "-" if value is None else f"{value:.3f}"
