@@ -30,7 +30,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
-from pytest_mia import TorchTraining, attacks, rotation
+from pytest_mia import TorchTraining, attacks, numbers, rotation
 from pytest_mia.attacks.lira import LiraOnline
 from pytest_mia.backends.loky import Loky
 from pytest_mia.memberships import draw_halves, strata_of
@@ -166,9 +166,10 @@ class Found:
         )
 
 
-def attacked(observations: Observations) -> dict[str, Found]:
-    """Every attack that fits, and what the rotation selects among them."""
-    fitting = attacks.fitting(observations.signals, shadows=len(observations.members) - 1)
+def attacked(observations: Observations, names: Sequence[str] | None = None) -> dict[str, Found]:
+    """Every attack that fits, or those named, and what the rotation selects among them."""
+    features, shadows = observations.features is not None, len(observations.members) - 1
+    fitting = attacks.fitting(observations.signals, shadows=shadows, names=names, features=features)
     taught, found, learned = rotation.lessons(observations), {}, []
     everything = np.arange(len(observations.members))
     with single_threaded():
@@ -241,12 +242,14 @@ def few_against_many(case: Case, keep: Path | None) -> str:
     many = observed(case, keep, MANY)
     rows = np.arange(MODELS)
     few = recipe(many.signals.of(rows, np.arange(len(many.labels))), many.members[:MODELS], many.labels, seed=SEED)
+    few = dataclasses.replace(few, features=numbers.of(*case.records()))
     with single_threaded():
         # The scores of the attack as published: shared variances at few shadows, each record's own at many.
         shared, own = LiraOnline().scores(many)
         wide = {"LiRA, 63 shadows, shared variances": shared, "LiRA, 63 shadows, each record's own": own}
     found = {name: Found.of(scores[:MODELS], few.members, [0.0] * MODELS) for name, scores in wide.items()}
-    found |= {f"{name}, 7 shadows": each for name, each in attacked(few).items() if name in ("lira_online", "combined")}
+    names = ("lira_online", "combined", "combined_neighbours")
+    found |= {f"{name}, 7 shadows": each for name, each in attacked(few, names).items() if name in names}
     lines = [["", "AUC", "TPR at 1% FPR"], ["---"] * 3]
     lines += [[name, f"{each.auc.mean():.4f}", f"{each.tpr.mean():.3f}"] for name, each in found.items()]
     return as_table(lines)
