@@ -5,8 +5,8 @@
 Seven kinds of model are trained on random halves of the 5,010 records, and every model is a target in turn, attacked
 with the others. Three tables are printed, those of benchmarks/README.md: with as many shadows as the reference and
 halves drawn regardless of the classes, as there; with 8 shadows and such halves; and with 8 shadows and halves
-stratified by class, as the plugin draws them. Takes ten to twenty minutes on two cores. The combined attack is left out,
-which would take an hour more; benchmarks/strength.py has it.
+stratified by class, as the plugin draws them. Takes ten to twenty minutes on two cores. The combined attack, which
+would take far longer, is left out; benchmarks/strength.py has it.
 """
 
 from __future__ import annotations

@@ -41,14 +41,14 @@ def check(benchmark, results):
 
 
 QUICK = [
-    *(("labels_alone", "recipe", models, 150) for models in (4, 8, 16)),
-    *(("plain", "recipe", models, runs) for models, runs in ((4, 40), (8, 16), (16, 8))),
-    ("grouped", "release", 4, 60),
+    ("labels_alone", "recipe", 4, 150),
+    ("plain", "recipe", 4, 40),
     ("quarters", "release", 8, 40),
-    ("neighbours", "recipe", 4, 30),
 ]
 SLOW = [
+    *(("labels_alone", "recipe", models, 150) for models in (8, 16)),
     *((world, "recipe", 4, 80) for world in ("plain", "heavy_tails", "class_shocks", "quarters", "grouped")),
+    ("neighbours", "recipe", 4, 80),
     *((world, "release", 4, 150) for world in ("plain", "quarters", "grouped")),
     *((world, "recipe", 8, 32) for world in ("plain", "class_shocks", "grouped")),
     ("plain", "recipe", 16, 24),

@@ -42,6 +42,12 @@ def mode(request):
     return MODES[request.param]
 
 
+@pytest.fixture(params=["serial", "no-cache", "strict"])
+def alone(request):
+    """The arguments of one way to run pytest in one process: others take seconds to start."""
+    return MODES[request.param]
+
+
 @pytest.fixture
 def written(pytester):
     """Run tests on the fake engine, with hooks, and with fixtures that return the given expressions."""

@@ -40,8 +40,8 @@ def test_refused_when_pytest_starts(fake, pytester, args, told):
     assert not (pytester.path / "trained.txt").exists()
 
 
-def test_a_marker_that_contradicts_the_options_is_refused(fake, mode):
-    result = fake(f"import pytest\n\n@pytest.mark.mia(backend='dask')\n{GATE}", *mode)
+def test_a_marker_that_contradicts_the_options_is_refused(fake, alone):
+    result = fake(f"import pytest\n\n@pytest.mark.mia(backend='dask')\n{GATE}", *alone)
 
     assert result.ret != 0
     result.stdout.fnmatch_lines(["*@pytest.mark.mia: backend dask needs scheduler,*"])

@@ -6,8 +6,8 @@ GATE = "def test_release(assert_membership_advantage_below):\n    assert_members
 LOOK = "def test_look(mia_audit):\n    assert mia_audit.kind == {kind!r}\n"
 
 
-def test_missing_fixtures_are_all_shown_with_the_lines_to_write(written, pytester, mode):
-    result = written(GATE, *mode)
+def test_missing_fixtures_are_all_shown_with_the_lines_to_write(written, pytester, alone):
+    result = written(GATE, *alone)
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
@@ -55,7 +55,7 @@ def test_shadows_of_a_release_need_a_factory(written):
     result.stdout.fnmatch_lines(["E  *MIAUsageError: the fixture mia_model_factory is missing*"])
 
 
-def test_the_users_fixtures_may_be_parametrised_and_of_any_scope(fake, mode):
+def test_the_users_fixtures_may_be_parametrised_and_of_any_scope(fake, alone):
     tests = """
         import pytest
 
@@ -70,7 +70,7 @@ def test_the_users_fixtures_may_be_parametrised_and_of_any_scope(fake, mode):
         def test_release(assert_membership_advantage_below):
             assert_membership_advantage_below(0.5)
         """
-    fake(tests, *mode).assert_outcomes(passed=1, failed=1)
+    fake(tests, *alone).assert_outcomes(passed=1, failed=1)
 
 
 def test_an_error_in_a_users_fixture_is_the_users_own(fake):

@@ -101,8 +101,8 @@ def test_bad_arguments_are_refused_before_training(fake, pytester, call, told):
     assert not (pytester.path / "trained.txt").exists()
 
 
-def test_a_gate_that_is_never_called_fails_its_test(fake, mode):
-    result = fake("def test_forgot(assert_tpr_below, assert_epsilon_below):\n    assert_epsilon_below(100.0)\n", *mode)
+def test_a_gate_that_is_never_called_fails_its_test(fake, alone):
+    result = fake("def test_forgot(assert_tpr_below, assert_epsilon_below):\n    assert_epsilon_below(100.0)\n", *alone)
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["assert_tpr_below: requested and never called, so nothing was checked*"])

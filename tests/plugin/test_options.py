@@ -142,20 +142,20 @@ def test_help_names_every_option(pytester):
 MIXED = "def test_audit(mia_audit): pass\n\ndef test_other(): pass\n"
 
 
-def test_skip(fake, pytester, mode):
-    result = fake(MIXED, *mode, "--mia-skip", "-rs")
+def test_skip(fake, pytester, alone):
+    result = fake(MIXED, *alone, "--mia-skip", "-rs")
 
     result.assert_outcomes(passed=1, skipped=1)
     result.stdout.fnmatch_lines(["SKIPPED*--mia-skip*"])
     assert not (pytester.path / "trained.txt").exists()
 
 
-def test_only(fake, mode):
-    result = fake(MIXED, *mode, "--mia-only")
+def test_only(fake, alone):
+    result = fake(MIXED, *alone, "--mia-only")
 
     assert result.parseoutcomes().items() >= {"passed": 1}.items()
     assert "2 passed" not in result.stdout.str()
-    result.assert_outcomes(passed=1, deselected=0 if "-n2" in mode else 1)
+    result.assert_outcomes(passed=1, deselected=0 if "-n2" in alone else 1)
 
 
 def test_skip_and_only_contradict_each_other(fake):

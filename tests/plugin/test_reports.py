@@ -139,8 +139,8 @@ def test_junit_properties(fake, pytester, mode):
     assert cases["test_other"] == {}
 
 
-def test_the_table_has_one_row_per_audit(fake, mode):
-    _, _, table = fake(TESTS, *mode).stdout.str().partition("= membership inference audits =")
+def test_the_table_has_one_row_per_audit(fake, alone):
+    _, _, table = fake(TESTS, *alone).stdout.str().partition("= membership inference audits =")
     rows = [re.split(r"  +", line) for line in table.splitlines()[1:12]]
 
     measured, rest = "advantage 0.300 (0.280 to 0.320)", ["loss", "0.750", "1.000/0.875", "7", "1.5"]
