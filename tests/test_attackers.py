@@ -22,7 +22,7 @@ from pytest_mia import (
 from pytest_mia.auditing import run, train
 from pytest_mia.findings import compared
 from pytest_mia.knowledge import hill_climbing, noisy, part
-from pytest_mia.reports.terminal import _rows
+from pytest_mia.reports.table import rows
 from pytest_mia.results import AuditResult
 from pytest_mia.settings import Settings
 from pytest_mia.store import opened
@@ -294,7 +294,7 @@ class TestTheGate:
         judged = dataclasses.replace(self.judged(of("weak", 0.5, 0.5), of("strong", 0.7, 0.3)), test="test_it")
         assert "against   weak: pass, loss 0.000 (" in judged.message
         assert "against   strong: leak, loss 0.400 (" in judged.message
-        (whole, weak, strong) = _rows(judged.to_dict())
+        (whole, weak, strong) = rows(judged.to_dict())
         assert whole[:2] == ("test_it", "leak")
         assert weak[:2] == ("  against weak", "pass")
         assert strong[2:6] == (whole[2], "0.1", "loss", "0.610")
@@ -311,7 +311,7 @@ class TestTheGate:
         result = audits.audited(audits.counted(0.5, 0.5))
         assert isinstance(result, AuditResult)
         assert result.to_dict()["attackers"] == []
-        assert len(_rows(result.to_dict())) == 1
+        assert len(rows(result.to_dict())) == 1
 
 
 def test_slices_hold_against_every_attacker():

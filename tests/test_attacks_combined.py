@@ -70,7 +70,7 @@ def test_no_model_of_a_lesson_has_a_part_in_what_scores_it():
 
 
 def test_two_parts_that_leave_each_other_out_share_what_is_learnt(monkeypatch):
-    """Of five parts there are ten pairs; each of twenty fits needs one of them."""
+    """Of six parts there are fifteen pairs; each of thirty fits needs one of them."""
     learnt = []
 
     def counted(read, lesson):
@@ -79,9 +79,9 @@ def test_two_parts_that_leave_each_other_out_share_what_is_learnt(monkeypatch):
 
     monkeypatch.setattr("pytest_mia.attacks.combined.judge_from", counted)
     run = run_attack(Combined(), given := trained(2.0, records=300), lessons(given))
-    assert len(learnt) == 10
-    assert sorted(len(lesson.members) for lesson in learnt) == [4] * 3 + [5] * 6 + [6]
-    assert len({id(each.fitted) for each in run.learned}) == 5
+    assert len(learnt) == 15
+    assert sorted(len(lesson.members) for lesson in learnt) == [4] + [5] * 8 + [6] * 6
+    assert len({id(each.fitted) for each in run.learned}) == 6
 
 
 def test_settings_are_linear_boosted_and_their_sum():

@@ -116,3 +116,10 @@ class TestLeaks:
 def test_it_reads_its_own_signal():
     attack = PerClass("modified_entropy_per_class", "modified_entropy")
     assert (attack.signals, attack.least_shadows) == (("modified_entropy",), 2)
+
+
+def test_values_that_differ_in_the_last_digit_are_on_one_side():
+    """Sums in another order, as under other names of the classes, end in another digit; no threshold lies between."""
+    members = np.tile([True, False], (4, 40))
+    phi = np.where(members, np.nextafter(0.3, 1), 0.3)
+    assert (thresholds(phi, confident(phi, members)) == 0.3).all()

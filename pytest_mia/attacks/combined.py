@@ -20,7 +20,7 @@ from pytest_mia.attacks.protocol import FittedAttack
 from pytest_mia.observations import Observations
 from pytest_mia.randomness import seed_for, single_threaded
 
-PARTS = 5
+PARTS = 6
 """Parts of the models: for each two, one classifier learns from the others, and scores the one for the other."""
 MOST_ROWS = 40_000
 """Labelled pairs that a classifier learns from, at the most."""

@@ -15,6 +15,8 @@ LEAST_MEMBERS = 30
 LEAST_GAINS = (0.0, 2.0)
 MOST_THRESHOLDS = 256
 MOST_VALUES = 100_000
+ROUNDING = 1e-12
+"""Values closer than this share of them are one, reached in different orders of sums."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ def thresholds(values: FloatArray, observations: Observations) -> FloatArray:
 def _grid(values: FloatArray) -> FloatArray:
     """Possible thresholds in rising order: quantiles of the signal over all classes and models."""
     some = values.ravel()[:: -(-values.size // MOST_VALUES)]
-    return np.unique(np.quantile(some, np.linspace(0, 1, MOST_THRESHOLDS), method="nearest"))
+    grid = np.unique(np.quantile(some, np.linspace(0, 1, MOST_THRESHOLDS), method="nearest"))
+    return np.asarray(grid[np.append(True, np.diff(grid) > ROUNDING * np.maximum(1.0, np.abs(grid[1:])))])
 
 
 def _counts(row: FloatArray, grid: FloatArray, labels: IntArray, members: BoolArray, known: BoolArray) -> IntArray:
