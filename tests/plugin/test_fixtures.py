@@ -113,6 +113,14 @@ def test_the_fixtures_describe_themselves(pytester):
             "assert_membership_advantage_below *",
             "assert_tpr_below *",
             "assert_epsilon_below *",
+            "assert_no_advantage_regression *",
         ]
     )
     result.stdout.no_fnmatch_line("*no docstring available*")
+
+
+def test_the_fixtures_show_the_lines_to_write(pytester):
+    shown = pytester.runpytest("--fixtures", "-v").stdout
+
+    for name in ("dataset", "model_factory", "training", "predict", "loss", "target", "outputs"):
+        shown.fnmatch_lines(["*@pytest.fixture*", f"*def mia_{name}():"], consecutive=True)
