@@ -171,7 +171,7 @@ def replay(config: pytest.Config, test: str, settings: Settings, options: Option
     path, *names = test.split("::")
     here = os.path.relpath(config.rootpath / path, config.invocation_params.dir)
     profile, beyond = options.profile, _beyond(settings, options.profile)
-    if any(getattr(settings, name) in (None, False) for name in beyond):
+    if any(getattr(settings, name) is None or getattr(settings, name) is False for name in beyond):
         # No option takes back what a profile says, so all is said without it.
         profile, beyond = None, {*settings.changed()}
     values = {name: getattr(settings, name) for name in ROWS if name in {"shadows", "seed", *beyond}}
@@ -247,8 +247,8 @@ def _skip_and_only(config: pytest.Config) -> tuple[bool, bool]:
 
 def _name(config: pytest.Config, name: str) -> str | None:
     """What the command line names, or else the ini key."""
-    given: str | None = config.getoption(_key(name)) or config.getini(_key(name)) or None
-    return given
+    given: str | None = config.getoption(_key(name))
+    return config.getini(_key(name)) or None if given is None else given
 
 
 def _profile(name: str | None) -> dict[str, Any]:

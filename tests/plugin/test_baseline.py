@@ -186,6 +186,7 @@ def test_a_foreign_baseline_trains_nothing(fake, pytester, saved, args, told):
     [
         (["--mia-compare"], "there is no baseline main (.mia/main.json); make it with pytest --mia-save=main"),
         (["--mia-compare=v1"], "there is no baseline v1 (.mia/v1.json); make it with pytest --mia-save=v1"),
+        (["--mia-save="], "the name of a baseline must be plain*, got ''"),
         (["--mia-compare=../x", "--mia-save=../x"], "the name of a baseline must be plain*, got '../x'"),
         (["--mia-save=mine"], ".mia/mine.json is no baseline that can be read (*); make it anew *"),
         (["--mia-compare=mine"], ".mia/mine.json is no baseline that can be read (*); make it anew *"),
