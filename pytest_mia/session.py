@@ -122,8 +122,8 @@ class Session:
 
     @property
     def makes_baseline(self) -> bool:
-        """Whether this run makes the baseline that a gate would compare with."""
-        return self.options.save == (self.options.compare or options.BASELINE)
+        """Whether this run makes a baseline, and compares with no other."""
+        return self.options.save is not None and self.options.compare in (None, self.options.save)
 
     def baseline(self) -> Baseline:
         """The baseline that was named, or else "main".

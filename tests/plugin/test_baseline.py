@@ -127,9 +127,11 @@ def test_a_regression_says_how_large_it_is_and_what_to_do(fake):
         [
             "E  *MembershipLeakError: change of the membership advantage 0.200 (0.1?? to 0.2?? at 95% confidence) is "
             "above the tolerance 0.02: the model leaks more than when the baseline was saved",
-            "E  *because *the advantage was 0.300 (*) in the baseline main, and is*",
+            "E  *because   the advantage was 0.300 (*)",
+            "E  * in the baseline main, and is 0.500 *",
             "E  *try 1 *.mia/main.json*",
-            "E  *try 3 *--mia-save=main*",
+            "E  *try 3 *",
+            "E  *--mia-save=main",
             "test_privacy.py::test_growth *leak *change +0.200 (+0.1?? to +0.2??) *",
             "  since main *advantage 0.300, now 0.500",
         ]
@@ -143,17 +145,11 @@ def test_the_gates_of_an_audit_compare_too(fake):
     fake(tests, advantage=0.5).assert_outcomes(failed=1)
 
 
-@pytest.mark.parametrize(
-    ("args", "told"),
-    [
-        ((), "there is no baseline main (.mia/main.json); make it with pytest --mia-save=main"),
-        (("--mia-save=other",), "there is no baseline main *"),
-    ],
-)
-def test_a_gate_without_a_baseline_trains_nothing(fake, pytester, args, told):
-    result = fake(GATE.format(""), *args)
+def test_a_gate_without_a_baseline_trains_nothing(fake, pytester):
+    result = fake(GATE.format(""))
 
     result.assert_outcomes(failed=1)
+    told = "there is no baseline main (.mia/main.json); make it with pytest --mia-save=main"
     result.stdout.fnmatch_lines([f"E  *MIAUsageError: {told}"])
     assert trained(pytester) == 0
 
