@@ -276,7 +276,8 @@ def _out_of_time(
 
 
 def _method(subject: Subject, settings: Settings) -> Method:
-    needed = None if settings.attacks is None else probes.measuring(attacks.reads(settings.attacks))
+    asked = settings.attacks
+    needed = None if asked is None or attacks.DEFAULT in asked else probes.measuring(attacks.reads(asked))
     return Method(
         subject.training,
         subject.predict,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_mia.results import Counts, Interval
-from pytest_mia.statistics import advantage_bounds
+from pytest_mia.statistics import advantage_bounds, difference_bounds
 
 SELECTED_SHARE = 0.8
 
@@ -51,6 +51,18 @@ def selected_interval(counts: Counts, levels: Levels) -> Interval:
 def other_interval(counts: Counts, levels: Levels) -> Interval:
     """Advantage of any single attack, its lower bound corrected for their number."""
     return _interval(counts, levels.other_low, levels)
+
+
+def plain_interval(counts: Counts, confidence: float) -> Interval:
+    """Advantage with the whole error for each bound: nothing else is judged beside it."""
+    return selected_interval(counts, levels(confidence, attacks=1))
+
+
+def change_interval(before: Counts, after: Counts, confidence: float) -> Interval:
+    """The advantage `after` less that `before`, from two independent audits."""
+    parts = [plain_interval(counts, confidence) for counts in (before, after)]
+    first, second = ((part.estimate, part.low, part.high) for part in parts)
+    return Interval(*difference_bounds(first, second), confidence)
 
 
 def _interval(counts: Counts, alpha_low: float, levels: Levels) -> Interval:

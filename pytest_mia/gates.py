@@ -31,6 +31,7 @@ RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "threshold": ("a number above 0 and at most 1", lambda value: 0 < value <= 1),
     "at_fpr": (f"one of {', '.join(f'{rate:g}' for rate in FALSE_POSITIVE_RATES)}", FALSE_POSITIVE_RATES.__contains__),
     "epsilon": ("a number above 0", lambda value: value > 0),
+    "tolerance": ("a number from 0 to 1, 1 excluded", lambda value: 0 <= value < 1),
     "delta": ("a number from 0 to 1, 1 excluded", lambda value: 0 <= value < 1),
     "confidence": ("a number from 0.5 to 1, both excluded", lambda value: 0.5 < value < 1),
 }
@@ -93,6 +94,25 @@ def epsilon(
     return _closed(result, "epsilon", claimed, interval, outcome, reasons.get(outcome, []))
 
 
+def regression(result: AuditResult, *, tolerance: float = 0.02) -> AuditResult:
+    """Compare the advantage with that of a baseline; see `AuditResult.assert_no_advantage_regression`."""
+    check(tolerance=tolerance)
+    # The strongest attacker is judged, with no word on the others.
+    change, result = result.change, _weighed(dataclasses.replace(result, attackers=()), DEFAULT_LIMIT)
+    if change is None or change.difference is None:
+        raise MIAUsageError(
+            "there is no baseline to compare with; run the test with --mia-save, then without"
+            if change is None
+            else change.remark
+        )
+    outcome = "invalid" if result.findings else "leak" if change.difference.low > tolerance else "pass"
+    reasons = [f"the advantage was {change.before} in the baseline {change.baseline}, and is {result.advantage}"]
+    reasons += [f"the two audits differ: {change.remark}"] if change.remark else []
+    if outcome == "pass" and change.difference.high > tolerance:
+        reasons.append(f"a change of up to {change.difference.high:+.3f} can't be ruled out with so few records")
+    return _closed(result, verdict.CHANGE, tolerance, change.difference, outcome, reasons)
+
+
 def enforce(judged: AuditResult) -> AuditResult:
     """Return a passed result; raise, warn or skip for any other verdict.
 
@@ -124,7 +144,8 @@ def check(**arguments: Any) -> None:
     Parameters
     ----------
     **arguments
-        Any of ``threshold``, ``at_fpr``, ``epsilon``, ``delta``, ``confidence`` (``None``: the audit's own).
+        Any of ``threshold``, ``at_fpr``, ``epsilon``, ``delta``, ``tolerance``, ``confidence`` (``None``: the audit's
+        own).
 
     Raises
     ------
@@ -149,7 +170,7 @@ def _worst(result: AuditResult, judged: Sequence[AuditResult]) -> AuditResult:
     model that leaks to anyone passes only if the bound against that very attacker fails.
     """
     worst = min(judged, key=lambda each: (SEVERITY.index(str(each.verdict)), -_ends(each)[0], -_ends(each)[1]))
-    kept = {name: getattr(result, name) for name in ("seconds", "cache", "test", "replay")}
+    kept = {name: getattr(result, name) for name in ("seconds", "cache", "test", "replay", "change")}
     worst = dataclasses.replace(worst, attackers=tuple(judged), **kept)
     return dataclasses.replace(worst, message=verdict.message(worst))
 

@@ -15,12 +15,25 @@ from typing import Any
 import pytest
 
 from pytest_mia.errors import MIAUsageError
-from pytest_mia.settings import Settings, parse
+from pytest_mia.settings import PROFILES, Settings, parse
 
 ROWS = {row.name: row for row in dataclasses.fields(Settings)}
 REPORTS = {"json": "write all audits to this file", "html": "write a page about all audits, with figures, to this file"}
 NEEDED = {"json": (), "html": ("jinja2", "matplotlib")}
 """Packages that a report can't be written without."""
+BASELINE = "main"
+"""The baseline that is meant where none is named."""
+NAMED: dict[str, dict[str, Any]] = {
+    "save": {"metavar": "NAME", "help": "write what the audits find to .mia/NAME.json, a baseline to commit"},
+    "compare": {
+        "metavar": "NAME",
+        "help": f"show the change since the baseline NAME was saved (without a name: {BASELINE})",
+        "nargs": "?",
+        "const": BASELINE,
+    },
+    "profile": {"metavar": "NAME", "help": f"defaults of the other options: {', '.join(PROFILES)}"},
+}
+"""Options of a whole run that take a name."""
 INI_TYPES: dict[str, Any] = {
     "int": "int",
     "float": "float",
@@ -42,6 +55,10 @@ class Options:
         Where these reports go; ``None`` writes none.
     skip, only
         Skip all audits; run nothing else.
+    save, compare
+        Names of the baselines to write, and to compare with.
+    profile
+        Where the settings' defaults come from.
     """
 
     settings: Settings
@@ -49,6 +66,9 @@ class Options:
     html: Path | None
     skip: bool
     only: bool
+    save: str | None = None
+    compare: str | None = None
+    profile: str | None = None
 
 
 def add(parser: pytest.Parser) -> None:
@@ -64,9 +84,15 @@ def add(parser: pytest.Parser) -> None:
     for name, text in REPORTS.items():
         group.addoption(_flag(name), dest=_key(name), metavar="PATH", help=text)
         parser.addini(_key(name), f"{text}, relative to the root folder", default=None)
+    for name, takes in NAMED.items():
+        group.addoption(_flag(name), dest=_key(name), **takes)
+        parser.addini(_key(name), takes["help"], default=None)
     for name, text in (("skip", "skip all audits"), ("only", "run audits and nothing else")):
         group.addoption(_flag(name), dest=_key(name), action="store_true", help=text)
         parser.addini(_key(name), text, type="bool", default=False)
+    group.addoption("--mia-list-attacks", action="store_true", help="show all attacks, and run nothing")
+    text = "write conftest.py and test_privacy.py to start from (sklearn or torch), and run nothing"
+    group.addoption("--mia-init", metavar="KIND", nargs="?", const="auto", help=text)
 
 
 def read(config: pytest.Config) -> Options:
@@ -78,7 +104,10 @@ def read(config: pytest.Config) -> Options:
         When values are bad; all of them are named at once.
     """
     problems: list[str] = []
+    names = {name: _name(config, name) for name in NAMED}
     values: dict[str, Any] = {}
+    with _gathered(problems):
+        values |= _profile(names["profile"])
     for name in ROWS:
         with _gathered(problems):
             values |= _from_ini(config, name)
@@ -91,11 +120,12 @@ def read(config: pytest.Config) -> Options:
     problems += [
         problem for name, path in paths.items() if path is not None for problem in _report_problems(name, path)
     ]
+    problems += _baseline_problems(config, names)
     if not problems:
         problems += Settings(**values).contradictions()
     if problems:
         raise pytest.UsageError(*problems)
-    return Options(Settings(**values), paths["json"], paths["html"], skip, only)
+    return Options(Settings(**values), paths["json"], paths["html"], skip, only, **names)
 
 
 def marked(item: pytest.Item, settings: Settings) -> Settings:
@@ -130,19 +160,31 @@ def header(options: Options) -> str:
     """The settings of this run in one line."""
     if options.skip:
         return "mia: audits are skipped"
-    shown = {"shadows", "seed", "device", "confidence", *options.settings.changed()}
+    shown = {"shadows", "seed", "device", "confidence", *_beyond(options.settings, options.profile)}
     parts = [f"{name} {_text(getattr(options.settings, name))}" for name in ROWS if name in shown]
-    return f"mia: {', '.join(parts)}"
+    profile = [] if options.profile is None else [f"profile {options.profile}"]
+    return f"mia: {', '.join([*profile, *parts])}"
 
 
-def replay(config: pytest.Config, test: str, settings: Settings) -> str:
+def replay(config: pytest.Config, test: str, settings: Settings, options: Options) -> str:
     """The command that repeats the audit of a test from the folder that pytest was called in."""
     path, *names = test.split("::")
     here = os.path.relpath(config.rootpath / path, config.invocation_params.dir)
-    shown = {"shadows", "seed", *settings.changed()}
-    values = {name: getattr(settings, name) for name in ROWS if name in shown}
+    profile, beyond = options.profile, _beyond(settings, options.profile)
+    if any(getattr(settings, name) is None or getattr(settings, name) is False for name in beyond):
+        # No option takes back what a profile says, so all is said without it.
+        profile, beyond = None, {*settings.changed()}
+    values = {name: getattr(settings, name) for name in ROWS if name in {"shadows", "seed", *beyond}}
     flags = [_flag(name) if value is True else f"{_flag(name)}={_text(value)}" for name, value in values.items()]
+    named = {"profile": profile, "compare": options.compare}
+    flags += [f"{_flag(name)}={value}" for name, value in named.items() if value is not None]
     return shlex.join(["pytest", "::".join([here, *names]), *flags])
+
+
+def _beyond(settings: Settings, profile: str | None) -> set[str]:
+    """Names of the settings that differ from the defaults, or from the profile where it is another default."""
+    usual = Settings(**_profile(profile))
+    return {name for name in ROWS if getattr(settings, name) != getattr(usual, name)}
 
 
 def _flag(name: str) -> str:
@@ -201,6 +243,40 @@ def _skip_and_only(config: pytest.Config) -> tuple[bool, bool]:
     if skip and only:
         raise MIAUsageError("--mia-skip and --mia-only leave no test to run; give one of them")
     return skip, only
+
+
+def _name(config: pytest.Config, name: str) -> str | None:
+    """What the command line names, or else the ini key."""
+    given: str | None = config.getoption(_key(name))
+    return config.getini(_key(name)) or None if given is None else given
+
+
+def _profile(name: str | None) -> dict[str, Any]:
+    """The defaults of a profile."""
+    if name is None:
+        return {}
+    if name not in PROFILES:
+        raise MIAUsageError(f"--mia-profile must be {', '.join(PROFILES)}, got {name!r}")
+    return dict(PROFILES[name])
+
+
+def _baseline_problems(config: pytest.Config, names: dict[str, str | None]) -> list[str]:
+    """Baselines that can't be read or written; one that this run makes need not be there to be compared with."""
+    problems: list[str] = []
+    if names["save"] is None and names["compare"] is None:
+        return problems
+    from pytest_mia import baseline_file
+
+    if names["save"] is not None and not hasattr(config, "workerinput"):
+        with _gathered(problems):
+            baseline_file.check_writable(config.rootpath, names["save"])
+    if names["compare"] is not None:
+        with _gathered(problems):
+            if names["compare"] == names["save"] and not baseline_file.place(config.rootpath, names["save"]).exists():
+                names["compare"] = None
+            else:
+                baseline_file.read(config.rootpath, names["compare"])
+    return [*dict.fromkeys(problems)]
 
 
 def _report_path(config: pytest.Config, name: str) -> Path | None:

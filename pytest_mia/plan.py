@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia import attacks, factories
+from pytest_mia import attacks, factories, probes
 from pytest_mia.arrays import BoolArray, IntArray
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.factories import Tried
@@ -142,11 +142,18 @@ def _augment_problems(subject: Subject, settings: Settings, records: Records | N
 
 
 def attack_problems(settings: Settings) -> list[str]:
-    """Attack names that don't exist, with those that do."""
-    strange = attacks.unknown(settings.attacks or ())
-    if not strange:
-        return []
-    return [f"unknown attack {', '.join(map(repr, strange))}; the attacks are {', '.join(attacks.known())}"]
+    """Attack names that don't exist, with those that do, or that don't go together."""
+    asked = settings.attacks or ()
+    strange, asking = attacks.unknown(asked), probes.measuring(attacks.reads(asked))
+    found = []
+    if strange:
+        found.append(f"unknown attack {', '.join(map(repr, strange))}; the attacks are {', '.join(attacks.known())}")
+    if attacks.DEFAULT in asked and asking:
+        found.append(
+            f"{', '.join(asking)} asks about changed records, so it doesn't go with {attacks.DEFAULT}; leave that out, "
+            "and name all attacks to run (pytest --mia-list-attacks)"
+        )
+    return found
 
 
 def _recipe(subject: Subject, records: Records, settings: Settings) -> Plan:

@@ -27,6 +27,7 @@ PROVIDED = (
     "assert_membership_advantage_below",
     "assert_tpr_below",
     "assert_epsilon_below",
+    "assert_no_advantage_regression",
 )
 OVERRIDDEN = (
     "mia_dataset",
@@ -46,6 +47,20 @@ FIXTURES = frozenset(PROVIDED + OVERRIDDEN)
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add options and ini keys."""
     options.add(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Do what was asked for instead of running tests."""
+    listing, kind = config.getoption("mia_list_attacks"), config.getoption("mia_init")
+    if not listing and kind is None:
+        return None
+    from pytest_mia import commands
+
+    try:
+        return commands.list_attacks() if listing else commands.init(config.invocation_params.dir, kind)
+    except MIAUsageError as error:
+        raise pytest.UsageError(*error.problems) from None
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -116,10 +131,10 @@ def pytest_runtest_makereport(
         return (yield)
     from pytest_mia.reports import junit
 
-    audits = trial.take()
+    measured, audits = trial.measured(), trial.take()
     item.user_properties += [each for audit in audits for each in junit.properties(audit)]
     report = yield
-    item.config.stash[SESSION].verdicts.send(report, trial.test, item.stash.get(POSITION, 0), audits)
+    item.config.stash[SESSION].verdicts.send(report, trial.test, item.stash.get(POSITION, 0), audits, measured)
     return report
 
 
@@ -138,8 +153,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Show all audits, one row each, and tell GitHub where it asks."""
-    verdicts = config.stash[SESSION].verdicts
+    """Show all audits, one row each, and what became of the baseline, and tell GitHub where it asks."""
+    verdicts, told = config.stash[SESSION].verdicts, config.stash[SESSION].told
+    if told:
+        terminalreporter.write_line(told)
     if hasattr(config, "workerinput") or not (verdicts.audits or verdicts.lost):
         return
     from pytest_mia.reports import github, terminal
@@ -150,7 +167,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session")
 def mia_dataset() -> Any:
-    """The records to audit: override it to return ``(X, y)`` or a `pytest_mia.Dataset` with groups and slices."""
+    """The records to audit: override it to return ``(X, y)`` or a `pytest_mia.Dataset` with groups and slices.
+
+    Arrays, DataFrames, sparse matrices, tensors, lists of texts, or a map-style torch data set in the place of both:
+
+        @pytest.fixture(scope="session")
+        def mia_dataset():
+            return load_breast_cancer(return_X_y=True)
+    """
     from pytest_mia.trial import Missing
 
     return Missing("mia_dataset", "    def mia_dataset():\n        return X, y  # the records and their labels")
@@ -158,7 +182,14 @@ def mia_dataset() -> Any:
 
 @pytest.fixture(scope="session")
 def mia_model_factory() -> Any:
-    """How a model is made: override it to return a callable that returns a fresh, untrained model."""
+    """How a model is made: override it to return a callable that returns a fresh, untrained model.
+
+    It is called once for every model that is trained, and must not return the same object twice:
+
+        @pytest.fixture(scope="session")
+        def mia_model_factory():
+            return lambda: RandomForestClassifier(min_samples_leaf=10)
+    """
     from pytest_mia.trial import Missing
 
     lines = "    def mia_model_factory():\n        return lambda: RandomForestClassifier()  # a fresh, untrained model"
@@ -167,17 +198,38 @@ def mia_model_factory() -> Any:
 
 @pytest.fixture(scope="session")
 def mia_training() -> Any:
-    """How a torch module is trained: override it to return ``TorchTraining(...)`` or any ``train(model, X, y)``."""
+    """How a torch module is trained: override it to return ``TorchTraining(...)`` or any ``train(model, X, y)``.
+
+    The training that you ship, for what it leaks is what is measured:
+
+        @pytest.fixture(scope="session")
+        def mia_training():
+            return pytest_mia.TorchTraining(epochs=20, lr=0.01)
+    """
 
 
 @pytest.fixture(scope="session")
 def mia_predict() -> Any:
-    """How a model answers: override it to return ``predict(model, X)`` -> probabilities, logits, labels, numbers..."""
+    """How a model answers: override it to return ``predict(model, X)`` -> probabilities, logits, labels, numbers...
+
+    Audit what an attacker can see. A service that gives labels away, and nothing else, leaks less:
+
+        @pytest.fixture(scope="session")
+        def mia_predict():
+            return lambda model, X: model.predict(X)
+    """
 
 
 @pytest.fixture(scope="session")
 def mia_loss() -> Any:
-    """For models without classes: override it to return ``loss(model, X, y)`` -> one value per record."""
+    """For models without classes: override it to return ``loss(model, X, y)`` -> one value per record.
+
+    The lower it is, the better the model knows the record:
+
+        @pytest.fixture(scope="session")
+        def mia_loss():
+            return lambda model, X, y: (y - model.predict(X)) ** 2
+    """
 
 
 @pytest.fixture(scope="session")
@@ -191,7 +243,15 @@ def mia_augment() -> Any:
 
 @pytest.fixture(scope="session")
 def mia_target() -> Any:
-    """A trained model to audit: override it to return ``pytest_mia.Target(model, members=..., nonmembers=...)``."""
+    """A trained model to audit: override it to return ``pytest_mia.Target(model, members=..., nonmembers=...)``.
+
+    Members are records that it was trained on, non-members are records like them that it never saw:
+
+        @pytest.fixture(scope="session")
+        def mia_target():
+            model = joblib.load("model.joblib")
+            return pytest_mia.Target(model, members=(X_train, y_train), nonmembers=(X_test, y_test))
+    """
 
 
 @pytest.fixture(scope="session")
@@ -212,7 +272,15 @@ def mia_shadow_dataset() -> Any:
 
 @pytest.fixture(scope="session")
 def mia_outputs() -> Any:
-    """Outputs, memberships and labels of shadows trained elsewhere: override it to train none here."""
+    """Outputs, memberships and labels of shadows trained elsewhere: override it to train none here.
+
+    Outputs (models, records, classes), memberships (models, records) and labels (records,), or an npz file that holds
+    them under the names ``outputs``, ``members`` and ``labels``:
+
+        @pytest.fixture(scope="session")
+        def mia_outputs():
+            return "shadows.npz"
+    """
 
 
 @pytest.fixture
@@ -253,31 +321,61 @@ def _mia_trial(
 
 @pytest.fixture
 def mia_audit(_mia_trial: Trial) -> AuditResult:
-    """The audit's `AuditResult`; its gates are methods."""
+    """The audit's `AuditResult`; its gates are methods.
+
+    It judges nothing by itself:
+
+        def test_model(mia_audit):
+            assert mia_audit.advantage.estimate < 0.1
+    """
     __tracebackhide__ = True
     return _mia_trial.audit()
 
 
 @pytest.fixture
 def shadow_models(_mia_trial: Trial) -> tuple[ShadowModel, ...]:
-    """The trained shadows, each with its ``model`` and its ``members`` (records,)."""
+    """The trained shadows, each with its ``model`` and its ``members`` (records,).
+
+    For attacks of your own: ``members`` says which records the model was trained on.
+    """
     __tracebackhide__ = True
     return _mia_trial.shadow_models()
 
 
 @pytest.fixture
 def assert_membership_advantage_below(_mia_trial: Trial) -> Callable[..., AuditResult]:
-    """``assert_membership_advantage_below(0.05, *, by=None, confidence=None)``: the gate on TPR - FPR."""
+    """``assert_membership_advantage_below(0.05, *, by=None, confidence=None)``: the gate on TPR - FPR.
+
+    The advantage is 0 for an attacker who guesses and 1 for one who is certain. The test fails unless it is shown to be
+    below the limit; ``by`` names a slice of the records, each part of which must be below it too.
+    """
     return _mia_trial.gate("assert_membership_advantage_below")
 
 
 @pytest.fixture
 def assert_tpr_below(_mia_trial: Trial) -> Callable[..., AuditResult]:
-    """``assert_tpr_below(0.01, *, at_fpr=0.001, confidence=None)``: the gate on the few most exposed records."""
+    """``assert_tpr_below(0.01, *, at_fpr=0.001, confidence=None)``: the gate on the few most exposed records.
+
+    The share of members whom an attacker finds while he accuses no more than ``at_fpr`` of the others wrongly. It takes
+    10 / ``at_fpr`` non-members to measure it.
+    """
     return _mia_trial.gate("assert_tpr_below")
 
 
 @pytest.fixture
 def assert_epsilon_below(_mia_trial: Trial) -> Callable[..., AuditResult]:
-    """``assert_epsilon_below(8.0, *, delta=1e-5, confidence=None)``: fails when a claimed epsilon is refuted."""
+    """``assert_epsilon_below(8.0, *, delta=1e-5, confidence=None)``: fails when a claimed epsilon is refuted.
+
+    For training with differential privacy. A pass means that the attacks did not refute the claim; it proves nothing.
+    """
     return _mia_trial.gate("assert_epsilon_below")
+
+
+@pytest.fixture
+def assert_no_advantage_regression(_mia_trial: Trial) -> Callable[..., AuditResult]:
+    """``assert_no_advantage_regression(*, tolerance=0.02)``: fails when the advantage grew since a baseline was saved.
+
+    The baseline is a committed file that ``pytest --mia-save=NAME`` writes. The one that ``--mia-compare=NAME`` names
+    is compared with, or else ``main``. A growth has to be shown: its interval must lie above the tolerance.
+    """
+    return _mia_trial.gate("assert_no_advantage_regression")

@@ -164,6 +164,37 @@ class Histogram:
 
 
 @dataclass(frozen=True)
+class Change:
+    """How far the advantage moved since a baseline was saved.
+
+    Attributes
+    ----------
+    baseline
+        Its name.
+    before
+        The advantage that it holds; ``None`` where there is nothing to compare with.
+    difference
+        The advantage now less that before; ``None`` likewise.
+    remark
+        Why there is nothing to compare with, or what else differs.
+    """
+
+    baseline: str
+    before: Interval | None
+    difference: Interval | None
+    remark: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The change as the JSON report shows it."""
+        return {
+            "baseline": self.baseline,
+            "before": None if self.before is None else self.before.to_dict(),
+            "difference": None if self.difference is None else self.difference.to_dict(),
+            "remark": self.remark,
+        }
+
+
+@dataclass(frozen=True)
 class Exposure:
     """How far apart a record stands as a member and as a non-member, from -1 to 1, named by its index."""
 
@@ -252,6 +283,8 @@ class AuditResult:
         Scores of the selected attack; ``None`` where nothing was recorded.
     next_steps
         What to try next, filled in by a gate.
+    change
+        How far the advantage moved since a baseline was saved; ``None`` where nothing is compared.
     """
 
     kind: str
@@ -289,6 +322,7 @@ class AuditResult:
     curves: tuple[Curve, ...] = field(default=(), repr=False)
     histogram: Histogram | None = field(default=None, repr=False)
     next_steps: tuple[str, ...] = field(default=(), repr=False)
+    change: Change | None = None
 
     def assert_membership_advantage_below(
         self, threshold: float, *, by: str | None = None, confidence: float | None = None
@@ -385,6 +419,34 @@ class AuditResult:
 
         return gates.enforce(gates.epsilon(self, epsilon, delta=delta, confidence=confidence))
 
+    def assert_no_advantage_regression(self, *, tolerance: float = 0.02) -> AuditResult:
+        """Fail when the advantage is shown to exceed the baseline's by more than `tolerance`.
+
+        A pass means that no such growth was shown. How large it may be all the same stands in ``change``, and among
+        the reasons where that is more than the tolerance.
+
+        Parameters
+        ----------
+        tolerance
+            Growth of TPR - FPR that is put up with, from 0 to 1 (excluded).
+
+        Returns
+        -------
+        AuditResult
+            This result with verdict, reasons and message.
+
+        Raises
+        ------
+        MembershipLeakError, InvalidAuditError
+            The verdict, when it is not *pass*.
+        MIAUsageError
+            When there is no baseline to compare with, or `tolerance` is out of range.
+        """
+        __tracebackhide__ = True
+        from pytest_mia import gates
+
+        return gates.enforce(gates.regression(self, tolerance=tolerance))
+
     @property
     def auc(self) -> float:
         """Area under the ROC curve of the selected attack."""
@@ -416,6 +478,7 @@ class AuditResult:
             "attacks": [attack.to_dict() for attack in self.attacks],
             "attacker": self.attacker,
             "attackers": [each.row() for each in self.attackers],
+            "change": None if self.change is None else self.change.to_dict(),
             "shadows": self.shadows,
             "models": self.models,
             "records": self.records,

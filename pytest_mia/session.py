@@ -16,6 +16,7 @@ from pytest_mia.reports.github import Place
 
 if TYPE_CHECKING:
     from pytest_mia.auditing import ShadowModel
+    from pytest_mia.baseline import Baseline
     from pytest_mia.reports.progress import ProgressLine
     from pytest_mia.results import AuditResult
     from pytest_mia.settings import Settings
@@ -36,6 +37,11 @@ class Session:
     config
         The run's configuration.
 
+    Attributes
+    ----------
+    told
+        What became of the baseline that this run saves, in words.
+
     Raises
     ------
     pytest.UsageError
@@ -48,6 +54,8 @@ class Session:
         self.verdicts = Verdicts(illustrated=here and bool(config.getoption("htmlpath", None)))
         self._shared: dict[object, Any] = {}
         self._config, self._begun = config, time.time()
+        self._baseline: Baseline | None = None
+        self.told = ""
 
     def audit(
         self,
@@ -110,6 +118,45 @@ class Session:
             from pytest_mia.reports import html
 
             html.write(self.options.html, self.verdicts.audits, lost=self.verdicts.lost)
+        self._save_baseline()
+
+    @property
+    def makes_baseline(self) -> bool:
+        """Whether this run makes a baseline, and compares with no other."""
+        return self.options.save is not None and self.options.compare in (None, self.options.save)
+
+    def baseline(self) -> Baseline:
+        """The baseline that was named, or else "main".
+
+        Raises
+        ------
+        MIAUsageError
+            When there is none of this name, or its file is something else.
+        """
+        if self._baseline is None:
+            from pytest_mia import baseline_file
+
+            self._baseline = baseline_file.read(self._config.rootpath, self.options.compare or options.BASELINE)
+        return self._baseline
+
+    def _save_baseline(self) -> None:
+        """Write what was measured, if that was asked for."""
+        name, found = self.options.save, self.verdicts.measured
+        if name is None:
+            return
+        if not found:
+            self.told = f"mia: nothing was saved as the baseline {name}: no valid audit was made"
+            return
+        from pytest_mia import baseline_file
+        from pytest_mia.reports import writing
+
+        root = self._config.rootpath
+        path, content = baseline_file.place(root, name), baseline_file.merged(root, name, found)
+        path.parent.mkdir(exist_ok=True)
+        writing.write(path, content)
+        self.told = (
+            f"mia: {len(found)} audit{'s' * (len(found) > 1)} saved in {path.relative_to(root).as_posix()}: commit it"
+        )
 
     def _store(self, settings: Settings) -> Store | None:
         """What is cached goes to pytest's cache, if there is one."""
@@ -146,20 +193,30 @@ class Verdicts:
     ----------
     begun
         Tests of this process that use the plugin.
+    measured
+        Audits as a baseline keeps them, by the node IDs of their tests.
     """
 
     def __init__(self, *, illustrated: bool = False) -> None:
         self._illustrated = illustrated
         self.begun: set[str] = set()
+        self.measured: dict[str, Mapping[str, Any]] = {}
         self._arrived: defaultdict[str, set[str]] = defaultdict(set)
         self._expected: dict[str, set[str]] = {}
         self._silent: set[str] = set()
         self._audits: list[tuple[int, Mapping[str, Any], Place]] = []
         self._failed: dict[str, tuple[Path, int] | None] = {}
 
-    def send(self, report: pytest.TestReport, test: str, position: int, audits: Sequence[Mapping[str, Any]]) -> None:
-        """Attach the audits of a test, as the JSON report shows them, to its last report."""
-        vars(report)["mia"] = {"test": test, "position": position, "audits": list(audits)}
+    def send(
+        self,
+        report: pytest.TestReport,
+        test: str,
+        position: int,
+        audits: Sequence[Mapping[str, Any]],
+        measured: Mapping[str, Any] | None,
+    ) -> None:
+        """Attach the audits of a test, as the JSON report shows them and as a baseline does, to its last report."""
+        vars(report)["mia"] = {"test": test, "position": position, "audits": list(audits), "measured": measured}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather what is attached to a report, wherever it comes from."""
@@ -170,6 +227,8 @@ class Verdicts:
         if attached is not None:
             self._arrived[getattr(report, "worker_id", "")].add(attached["test"])
             self._audits += [(attached["position"], audit, self._place(report)) for audit in attached["audits"]]
+            if attached["measured"] is not None:
+                self.measured[attached["test"]] = attached["measured"]
             if self._illustrated:
                 from pytest_mia.reports import extras
 

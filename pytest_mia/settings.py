@@ -74,7 +74,7 @@ class Settings:
     attacks: tuple[str, ...] | None = _setting(
         None,
         "LIST",
-        "attacks to run, separated by commas (default: all that fit what the model answers)",
+        "attacks to run, separated by commas; default stands for all that fit what the model answers",
         _names,
         "a list of attack names",
         lambda value: value is None or (isinstance(value, tuple) and value != () and all(map(str, value))),
@@ -185,6 +185,31 @@ class Settings:
     def workers(self) -> int:
         """How many models are trained at the same time."""
         return self.jobs or available_cores()
+
+
+CHEAP = (
+    *("gap", "loss", "modified_entropy", "attack_r", "calibrated_gap"),
+    *("lira_online", "rmia_online", "rmia_offline", "mast", "nig_t", "min_k"),
+)
+"""Attacks that take next to no time and ask nothing more of a model, for answers of every kind."""
+
+PROFILES: Mapping[str, Mapping[str, Any]] = {
+    "fast": {"shadows": 3, "attacks": CHEAP, "early_stop": True},
+    "ci": {},
+    "thorough": {
+        "shadows": 31,
+        "attacks": (
+            "default",
+            *("shokri_logistic_regression", "shokri_naive_bayes", "shokri_nearest_neighbours", "shokri_decision_tree"),
+            *("shokri_random_forest", "shokri_gradient_boosting", "shokri_perceptron", "quantile_regression"),
+            "combined_neighbours",
+        ),
+    },
+}
+"""Defaults by the time that there is: while one works, for every change, before a release.
+
+The thorough one leaves out the attacks that ask about a thousand copies of each record: on large models they take days.
+"""
 
 
 def parse(name: str, text: str) -> Any:

@@ -151,6 +151,32 @@ def advantage_bounds(counts: Counts, *, alpha_low: float, alpha_high: float) -> 
     return estimate, max(-1.0, estimate - below), min(1.0, estimate + above)
 
 
+def difference_bounds(
+    before: tuple[float, float, float], after: tuple[float, float, float]
+) -> tuple[float, float, float]:
+    """The difference of two independent estimates, with bounds: MOVER, the squares of both margins added.
+
+    Source: Zou and Donner (2008); Newcombe (1998) for proportions. A bound errs as often as those that it is made of.
+
+    Parameters
+    ----------
+    before, after
+        Estimate, lower and upper bound of each.
+
+    Returns
+    -------
+    tuple of float
+        `after` - `before`, its lower and its upper bound.
+    """
+    (old, old_low, old_high), (new, new_low, new_high) = before, after
+    difference = new - old
+    return (
+        difference,
+        difference - math.hypot(new - new_low, old_high - old),
+        difference + math.hypot(new_high - new, old - old_low),
+    )
+
+
 def rate_bounds(
     flagged: Sequence[float], total: Sequence[int], *, alpha: float, share: float = 1.0
 ) -> tuple[float, float, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import unittest
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
     from pytest_mia.subject import Subject
 
 ADVANTAGE = "assert_membership_advantage_below"
+REGRESSION = "assert_no_advantage_regression"
 JUDGES = {
     ADVANTAGE: "membership_advantage",
     "assert_tpr_below": "tpr",
     "assert_epsilon_below": "epsilon",
+    REGRESSION: "regression",
 }
 
 
@@ -77,9 +80,10 @@ class Trial:
         self._session = session
         self._settings = options.marked(item, session.options.settings)
         self._subject = _complete(subject, shadows=self._settings.shadows)
-        self._replay = options.replay(item.config, test, self._settings)
+        self._replay = options.replay(item.config, test, self._settings, session.options)
         self._shown: list[AuditResult] = []
         self._judged: list[AuditResult] = []
+        self._measured: list[AuditResult] = []
         session.verdicts.begun.add(test)
 
     def gate(self, name: str) -> Callable[..., AuditResult]:
@@ -93,6 +97,8 @@ class Trial:
             self.unasked.discard(name)
             arguments = _arguments(name, args, keywords)
             gates.check(**{key: value for key, value in arguments.items() if key != "by"})
+            if name == REGRESSION:
+                self._check_baseline()
             result = self._audit(arguments.get("threshold") if name == ADVANTAGE else None)
             return gates.enforce(self._judge(name, result, args, keywords))
 
@@ -116,10 +122,21 @@ class Trial:
         except MIAError as error:
             raise error.with_traceback(None) from None
 
+    def measured(self) -> dict[str, Any] | None:
+        """The audit as a baseline keeps it, that of most models if there are several; none that isn't valid."""
+        if not self._measured or any(
+            each.findings or each.verdict == "invalid" for each in self._measured + self._judged
+        ):
+            return None
+        from pytest_mia import baseline
+
+        longest = max(self._measured, key=lambda result: result.models)
+        return dict(plain(baseline.saved(longest, self._settings).to_dict()))
+
     def take(self) -> list[dict[str, Any]]:
         """What was judged, or else what was shown, in built-in types; and forget it."""
         results = self._judged or self._shown
-        self._judged, self._shown = [], []
+        self._judged, self._shown, self._measured = [], [], []
         return [plain(result.to_dict()) for result in results]
 
     def _audit(self, threshold: float | None) -> AuditResult:
@@ -136,14 +153,37 @@ class Trial:
         except MIAError as error:
             # The message holds all that a person needs; our own frames would bury it.
             raise error.with_traceback(None) from None
-        return dataclasses.replace(result, test=self.test, replay=self._replay)
+        result = dataclasses.replace(result, test=self.test, replay=self._replay)
+        self._measured.append(result)
+        return result if self._session.options.compare is None else self._compared(result)
+
+    def _compared(self, result: AuditResult) -> AuditResult:
+        """The result with its change since the baseline."""
+        change = self._session.baseline().change(self.test, result, self._settings)
+        return dataclasses.replace(result, change=change)
+
+    def _check_baseline(self) -> None:
+        """Refuse to train for a comparison that can't be made."""
+        __tracebackhide__ = True
+        if self._session.makes_baseline:
+            return
+        kind = "recipe" if self._subject.target is None else "release"
+        missing = self._session.baseline().missing(self.test, kind, self._settings)
+        if missing:
+            raise MIAUsageError(f"{missing}; make it with\n{self._replay} --mia-save={self._session.baseline().name}")
 
     def _judge(self, name: str, result: AuditResult, args: tuple[Any, ...], keywords: Mapping[str, Any]) -> AuditResult:
         __tracebackhide__ = True
         from pytest_mia import gates
 
-        limit, *others = _arguments(name, args, keywords).items()
-        judged: AuditResult = getattr(gates, JUDGES[name])(result, limit[1], **dict(others))
+        if name == REGRESSION:
+            self._check_baseline()
+            if self._session.makes_baseline:
+                self._shown.append(result)
+                raise unittest.SkipTest("this run makes the baseline, so there is nothing to compare it with")
+            result = self._compared(result)
+        bound = _bound(name, args, keywords)
+        judged: AuditResult = getattr(gates, JUDGES[name])(result, *bound.args[1:], **bound.kwargs)
         self._judged.append(judged)
         return judged
 
@@ -168,6 +208,10 @@ def _watched(result: AuditResult, judge: Judge) -> AuditResult:
             __tracebackhide__ = True
             return gates.enforce(judge("assert_epsilon_below", self, args, keywords))
 
+        def assert_no_advantage_regression(self, *args: Any, **keywords: Any) -> AuditResult:
+            __tracebackhide__ = True
+            return gates.enforce(judge(REGRESSION, self, args, keywords))
+
         def __reduce__(self) -> tuple[Any, ...]:
             # A copy or a pickle outlives the test, so it is a result like any other.
             return AuditResult, _values(self)
@@ -181,10 +225,15 @@ def _values(result: AuditResult) -> tuple[Any, ...]:
 
 
 def _arguments(name: str, args: tuple[Any, ...], keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a call to a gate by name, the limit first; a wrong name is an error before any training."""
+    """The arguments of a call to a gate by name; a wrong name is an error before any training."""
     __tracebackhide__ = True
-    bound = inspect.signature(getattr(AuditResult, name)).bind(None, *args, **keywords)
-    return {key: value for key, value in bound.arguments.items() if key != "self"}
+    return {key: value for key, value in _bound(name, args, keywords).arguments.items() if key != "self"}
+
+
+def _bound(name: str, args: tuple[Any, ...], keywords: Mapping[str, Any]) -> inspect.BoundArguments:
+    """The arguments of a call to a gate, the result itself left open."""
+    __tracebackhide__ = True
+    return inspect.signature(getattr(AuditResult, name)).bind(None, *args, **keywords)
 
 
 def _complete(subject: Subject, *, shadows: int) -> Subject:

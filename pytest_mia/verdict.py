@@ -21,10 +21,23 @@ RELATIONS = {
     "inconclusive": "can't be told from the limit",
     "invalid": "can't be compared with the limit",
 }
-METRICS = {"membership_advantage": "membership advantage", "epsilon": "measured epsilon"}
+CHANGE = "advantage_change"
+METRICS = {
+    "membership_advantage": "membership advantage",
+    "epsilon": "measured epsilon",
+    CHANGE: "change of the membership advantage",
+}
+CHANGES = {
+    "pass": ("is not shown to be above the tolerance", "no regression was shown"),
+    "leak": ("is above the tolerance", "the model leaks more than when the baseline was saved"),
+    "invalid": ("can't be compared with the tolerance", MEANINGS["invalid"]),
+}
+"""Relation and meaning of a change since a baseline."""
+
 OVERFITTED = 0.05
 POWER = 0.8
-WIDTH = 100
+WIDTH = 72
+"""Columns of a line, which pytest indents by eight: a terminal has 80 at least."""
 
 
 def message(judged: AuditResult) -> str:
@@ -45,6 +58,8 @@ def first_line(judged: AuditResult) -> str:
     assert judged.verdict is not None
     metric = METRICS.get(judged.metric, judged.metric.replace("tpr_at_fpr_", "TPR at FPR "))
     relation, meaning = RELATIONS[judged.verdict], MEANINGS[judged.verdict]
+    if judged.metric == CHANGE:
+        relation, meaning = CHANGES[judged.verdict]
     return f"{metric} {_number(judged.judged)} {relation} {judged.threshold:g}: {meaning}"
 
 
@@ -119,6 +134,13 @@ def _audited(judged: AuditResult) -> str:
 def next_steps(judged: AuditResult) -> list[str]:
     """The three next things to try, for this verdict and this model."""
     recipe = judged.kind == "recipe"
+    if judged.metric == CHANGE and judged.verdict == "leak":
+        baseline = "" if judged.change is None else judged.change.baseline
+        return [
+            f"what changed since .mia/{baseline}.json was committed: data, features, training, packages",
+            "the limits of the other gates: is the model still fit to be shipped?",
+            f"where the growth is meant, save it: the same command with --mia-save={baseline}",
+        ]
     if judged.verdict == "invalid":
         return [
             "mend what the first reason names",

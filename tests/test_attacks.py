@@ -84,6 +84,14 @@ SIDES = {
 
 
 class TestRegistry:
+    def test_default_stands_for_all_that_run_unasked(self):
+        signals = Signals(**{name: np.zeros((2, 3)) for name in Signals.__dataclass_fields__})
+        unasked = fitting(signals, shadows=7)
+        assert fitting(signals, shadows=7, names=["default"]) == unasked
+        more = fitting(signals, shadows=7, names=["default", "shokri_naive_bayes", "loss"])
+        assert [attack.name for attack in more] == [*(attack.name for attack in unasked), "shokri_naive_bayes"]
+        assert unknown(["default", "defaults"]) == ["defaults"]
+
     def test_names_are_unique(self):
         assert len({*NAMES, *LATER}) == len(NAMES) + len(LATER)
 

@@ -14,8 +14,9 @@ from pytest_mia import (
     MIAUsageError,
     bounds,
     gates,
+    verdict,
 )
-from pytest_mia.results import Selected
+from pytest_mia.results import Change, Selected
 from pytest_mia.statistics import epsilon_lower_bound
 
 PASS, LEAKS, UNDECIDED = 0.3, 0.1, 0.2
@@ -180,7 +181,7 @@ class TestTpr:
 
 class TestEpsilon:
     def test_a_claim_that_the_guesses_refute(self):
-        with pytest.raises(MembershipLeakError, match=r"a training with epsilon 0.1 .* can't leak that much"):
+        with pytest.raises(MembershipLeakError, match=r"a training with epsilon 0.1 .* can't leak that\s+much"):
             audited(counted(0.9, 0.1)).assert_epsilon_below(0.1)
 
     def test_a_claim_that_they_do_not(self):
@@ -205,6 +206,56 @@ class TestEpsilon:
         low = gates.epsilon(result, 8.0).judged.low
         assert gates.epsilon(result, 8.0, delta=0.1).judged.low < low
         assert gates.epsilon(result, 8.0, confidence=0.999).judged.low < low
+
+
+class TestRegression:
+    def judged(self, before, after=LEAK, tolerance=0.02, **changes):
+        moved = bounds.change_interval(before, after, 0.95)
+        change = Change("main", bounds.plain_interval(before, 0.95), moved, **changes)
+        return gates.regression(audited(after, change=change), tolerance=tolerance)
+
+    def test_growth_that_is_shown_to_exceed_the_tolerance(self):
+        judged = self.judged(NONE)
+        assert (judged.verdict, judged.metric, judged.threshold) == ("leak", verdict.CHANGE, 0.02)
+        assert judged.judged.low > 0.02
+        assert judged.judged == judged.change.difference
+
+    def test_growth_within_the_tolerance(self):
+        judged = self.judged(NONE, tolerance=0.5)
+        assert judged.verdict == "pass"
+        assert len(judged.reasons) == 1
+
+    def test_what_is_not_shown_passes_and_is_said(self):
+        judged = self.judged(NONE, tolerance=bounds.change_interval(NONE, LEAK, 0.95).low)
+        assert judged.verdict == "pass"
+        assert judged.message.startswith("change of the membership advantage 0.200 (")
+        assert "is not shown to be above the tolerance" in judged.message
+        assert judged.reasons[-1].startswith("a change of up to +0.2")
+
+    def test_less_than_before(self):
+        assert self.judged(LEAK, NONE, tolerance=0).verdict == "pass"
+
+    def test_what_else_differs_is_among_the_reasons(self):
+        assert "the two audits differ: records 1, now 2" in self.judged(NONE, remark="records 1, now 2").reasons
+
+    def test_the_method_raises_the_verdict(self):
+        moved = bounds.change_interval(NONE, LEAK, 0.95)
+        result = audited(LEAK, change=Change("main", bounds.plain_interval(NONE, 0.95), moved))
+        with pytest.raises(MembershipLeakError, match=r"above the tolerance 0\.02: the model leaks more than when"):
+            result.assert_no_advantage_regression()
+        with pytest.raises(MIAUsageError, match="tolerance must be a number from 0 to 1, 1 excluded, got -1"):
+            result.assert_no_advantage_regression(tolerance=-1)
+
+    def test_a_finding_makes_it_invalid(self):
+        moved = bounds.change_interval(NONE, NONE, 0.95)
+        change = Change("main", bounds.plain_interval(NONE, 0.95), moved)
+        judged = gates.regression(audited(NONE, change=change, findings=("all alike",)))
+        assert (judged.verdict, judged.reasons[0]) == ("invalid", "all alike")
+
+    @pytest.mark.parametrize("change", [None, Change("main", None, None, "there is no baseline")])
+    def test_nothing_to_compare_with(self, change):
+        with pytest.raises(MIAUsageError, match="there is no baseline"):
+            gates.regression(audited(LEAK, change=change))
 
 
 @pytest.mark.parametrize("selected", [NONE, LEAK])

@@ -18,7 +18,7 @@ MODULES = {
 
 
 def is_pytests_side(module):
-    return module.split(".")[1:2] in (["plugin"], ["trial"], ["session"], ["options"], ["reports"])
+    return module.split(".")[1:2] in (["plugin"], ["commands"], ["trial"], ["session"], ["options"], ["reports"])
 
 
 PYTESTS_SIDE = [module for module in MODULES if is_pytests_side(module)]
@@ -26,6 +26,7 @@ ENGINE = [module for module in MODULES if not is_pytests_side(module)]
 MAY_IMPORT_PYTEST = {"pytest_mia.plugin", "pytest_mia.options", "pytest_mia.session", "pytest_mia.reports.terminal"}
 LIGHT = {
     "pytest_mia",
+    "pytest_mia.commands",
     "pytest_mia.errors",
     "pytest_mia.options",
     "pytest_mia.plugin",
@@ -57,12 +58,16 @@ HEAVY = {
 }
 ENTRANCES = {
     "auditing",
+    "baseline",
+    "baseline_file",
+    "catalogue",
     "errors",
     "fingerprint",
     "gates",
     "plan",
     "results",
     "settings",
+    "starter",
     "store",
     "subject",
     "_version",

@@ -193,6 +193,13 @@ class TestProblems:
         assert lengths == "mia_dataset: X holds 60 records and y 9; both need the same number"
         assert factory.startswith("mia_model_factory returned the same object twice")
 
+    def test_what_asks_more_does_not_go_with_default(self):
+        settings = Settings(attacks=("default", "hop_skip_jump"))
+        with pytest.raises(MIAUsageError) as error:
+            make(Subject(GaussianNB, (X, Y)), settings, METHOD, threshold=None)
+        (problem,) = error.value.problems
+        assert problem.startswith("hop_skip_jump asks about changed records, so it doesn't go with default")
+
     def test_nothing_but_the_factory_is_called(self):
         class Counted(GaussianNB):
             fits = 0

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 import pytest_mia
-from pytest_mia import AuditResult, TorchTraining, attacks, plugin
-from pytest_mia.settings import Settings
+from pytest_mia import AuditResult, TorchTraining, attacks, plugin, probes
+from pytest_mia.settings import PROFILES, Settings
 from pytest_mia.statistics import records_to_pass
 
 ROOT = Path(__file__).parents[1]
@@ -151,7 +151,7 @@ def _ini(name):
 
 
 def test_the_table_of_options_is_that_of_the_code():
-    shown = {option.strip("`"): default for option, _, default in rows("Options")}
+    shown = {option.strip("`"): default for option, _, default in rows("Options") if option.startswith("`--")}
     help_text = subprocess.run(
         [sys.executable, "-m", "pytest", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
@@ -164,8 +164,30 @@ def test_the_table_of_options_is_that_of_the_code():
         assert default in words.get(str(row.default), (str(row.default),)), row.name
 
 
-def test_all_but_four_options_are_settings():
-    assert len(rows("Options")) == len(dataclasses.fields(Settings)) + 4
+def test_the_settings_are_above_the_other_options():
+    flags = [row[0].split()[0].strip("`") for row in rows("Options") if row[0].startswith("`--")]
+
+    assert flags[: flags.index("--mia-json")] == [
+        f"--mia-{row.name.replace('_', '-')}" for row in dataclasses.fields(Settings)
+    ]
+
+
+def test_profiles_stand_for_what_the_table_says():
+    shown = {row[0].strip("`"): row[1] for row in rows("Options") if not row[0].startswith("`--")}
+
+    assert list(shown) == list(PROFILES)
+    for name, told in shown.items():
+        assert PROFILES[name].get("shadows") == (
+            int(found[1]) if (found := re.search(r"shadows=(\d+)", told)) else None
+        )
+        assert PROFILES[name].get("early_stop", False) == ("--mia-early-stop" in told)
+    assert "eleven attacks" in shown["fast"]
+    assert len(PROFILES["fast"]["attacks"]) == 11
+    unasked = {"default", *(attack.name for attack in attacks.ATTACKS)}
+    asking = {attack.name for attack in attacks.ON_REQUEST if probes.measuring(attack.signals)}
+    assert set(PROFILES["thorough"]["attacks"]) - unasked == {
+        attack.name for attack in attacks.ON_REQUEST if attack.name not in asking
+    }
 
 
 def test_the_tables_of_fixtures_are_those_of_the_plugin():

@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
-from pytest_mia import MIAUsageError, settings
-from pytest_mia.settings import Settings, parse
+from pytest_mia import MIAUsageError, attacks, settings
+from pytest_mia.settings import PROFILES, Settings, parse
 
 ROWS = dataclasses.fields(Settings)
 
@@ -110,6 +110,13 @@ def test_texts_that_cannot_be_read(name, text):
     must = Settings.__dataclass_fields__[name].metadata["must"]
     with pytest.raises(MIAUsageError, match=f"^{name} must be {must}, got {text!r}$"):
         parse(name, text)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_profiles_are_settings_that_fit(name):
+    chosen = Settings(**PROFILES[name])
+    assert chosen.contradictions() == []
+    assert attacks.unknown(chosen.attacks or ()) == []
 
 
 class TestWorkers:

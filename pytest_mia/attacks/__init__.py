@@ -70,9 +70,13 @@ ON_REQUEST: tuple[Attack, ...] = (
 """Attacks that are run only where they are asked for by name, since they take long or seldom find more."""
 
 
+DEFAULT = "default"
+"""Stands, among names, for all attacks that run unasked."""
+
+
 def unknown(names: Sequence[str]) -> list[str]:
     """Names that no attack has."""
-    return [name for name in names if name not in known()]
+    return [name for name in names if name not in (DEFAULT, *known())]
 
 
 def known() -> list[str]:
@@ -95,6 +99,12 @@ def read_opinions(names: Sequence[str]) -> bool:
     return CombinedNeighbours().name in names
 
 
+def _meant(names: Sequence[str]) -> list[Attack]:
+    """The attacks that these names stand for, in the registry's order."""
+    unasked = [attack for attack in ATTACKS if DEFAULT in names or attack.name in names]
+    return unasked + [attack for attack in ON_REQUEST if attack.name in names]
+
+
 def fitting(
     signals: Signals, *, shadows: int, names: Sequence[str] | None = None, features: bool = False
 ) -> list[Attack]:
@@ -107,15 +117,14 @@ def fitting(
     shadows
         Shadows per target.
     names
-        These, those on request included; ``None`` for all others.
+        These, those on request included, and all others where `DEFAULT` is among them; ``None`` for all others.
     features
         Whether the records themselves can be looked at.
     """
     return [
         attack
-        for attack in (ATTACKS if names is None else (*ATTACKS, *ON_REQUEST))
-        if (names is None or attack.name in names)
-        and shadows >= attack.least_shadows
+        for attack in _meant((DEFAULT,) if names is None else names)
+        if shadows >= attack.least_shadows
         and (features or attack not in _ON_FEATURES)
         and all(getattr(signals, name) is not None for name in attack.signals)
     ]

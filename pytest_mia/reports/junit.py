@@ -19,7 +19,8 @@ def properties(audit: Mapping[str, Any]) -> list[tuple[str, object]]:
     list of (name, value)
         Built-in types only, without what wasn't judged or measured.
     """
-    advantage = audit["advantage"]
+    advantage, change = audit["advantage"], audit["change"] or {}
+    moved = change.get("difference") or {}
     named = {
         "mia_verdict": audit["verdict"],
         "mia_metric": audit["metric"],
@@ -29,6 +30,10 @@ def properties(audit: Mapping[str, Any]) -> list[tuple[str, object]]:
         "mia_threshold": audit["threshold"],
         "mia_attack": audit["attack"],
         "mia_auc": auc(audit),
+        "mia_baseline": change.get("baseline"),
+        "mia_change": moved.get("estimate"),
+        "mia_change_low": moved.get("low"),
+        "mia_change_high": moved.get("high"),
     }
     return [(name, value) for name, value in named.items() if value is not None]
 

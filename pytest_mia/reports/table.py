@@ -12,9 +12,9 @@ HEADINGS = ("test", "verdict", "measured (low to high)", "limit", "attack", "AUC
 
 
 def rows(audit: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """An audit, and below it each attacker where several were compared."""
+    """An audit, and below it its change since the baseline, and each attacker where several were compared."""
     limit, metric = cells(audit)[3], audit["metric"]
-    return [cells(audit)] + [
+    return [cells(audit), *_change(audit)] + [
         (
             f"  against {each['name']}",
             each["verdict"] or UNJUDGED,
@@ -48,9 +48,30 @@ def measured(audit: Mapping[str, Any]) -> str:
     """The judged number with its bounds, under a short name of its metric."""
     name = audit["metric"].removeprefix("membership_").replace("tpr_at_fpr_", "TPR at FPR ")
     judged = audit["judged"]
+    if audit["metric"] == "advantage_change":
+        return _moved(judged)
     if judged["high"] is None:
         return f"{name} {judged['low']:.3f} or more"
     return f"{name} {judged['estimate']:.3f} ({judged['low']:.3f} to {judged['high']:.3f})"
+
+
+def _change(audit: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """A row for the change since the baseline, or for what it is made of where the audit itself is judged by it."""
+    change = audit["change"]
+    if change is None:
+        return []
+    if change["difference"] is None:
+        text = "nothing to compare with"
+    elif audit["metric"] == "advantage_change":
+        text = f"advantage {number(change['before']['estimate'])}, now {number(audit['advantage']['estimate'])}"
+    else:
+        text = _moved(change["difference"])
+    return [(f"  since {change['baseline']}", "", text, *("",) * (len(HEADINGS) - 3))]
+
+
+def _moved(difference: Mapping[str, Any]) -> str:
+    """A difference, whose sign says which way it went."""
+    return f"change {difference['estimate']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f})"
 
 
 def number(value: float | None) -> str:

@@ -38,6 +38,9 @@ def show(reporter: pytest.TerminalReporter, audits: Sequence[Mapping[str, Any]],
         else:
             for cells, colour in zip(lines, [{"bold": True}, *colours], strict=True):
                 _write(reporter, cells, widths, colour)
+    for remark in dict.fromkeys(_remark(audit) for audit in audits):
+        if remark:
+            reporter.write_line(f"mia: {remark}")
     if any(audit["verdict"] == "pass" for audit in audits):
         reporter.write_line(A_PASS)
     for what in lost:
@@ -62,3 +65,11 @@ def _fold(reporter: pytest.TerminalReporter, cells: Sequence[str], columns: int,
     named = [measured, *(f"{name} {cell}" for name, cell in zip(HEADINGS[3:], others, strict=True) if cell)]
     for line in textwrap.wrap(", ".join(named), columns - 1, initial_indent="  ", subsequent_indent="  "):
         reporter.line(line)
+
+
+def _remark(audit: Mapping[str, Any]) -> str:
+    """Why an audit is not compared with the baseline, or what else has changed."""
+    change = audit["change"]
+    if change is None or not change["remark"]:
+        return ""
+    return str(change["remark"] if change["difference"] is None else f"{audit['test']}: {change['remark']}")

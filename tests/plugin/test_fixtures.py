@@ -1,5 +1,7 @@
 """The fixtures that users write: which are needed, and what happens without them."""
 
+import re
+
 import pytest
 
 GATE = "def test_release(assert_membership_advantage_below):\n    assert_membership_advantage_below(0.5)\n"
@@ -113,6 +115,14 @@ def test_the_fixtures_describe_themselves(pytester):
             "assert_membership_advantage_below *",
             "assert_tpr_below *",
             "assert_epsilon_below *",
+            "assert_no_advantage_regression *",
         ]
     )
     result.stdout.no_fnmatch_line("*no docstring available*")
+
+
+def test_the_fixtures_show_the_lines_to_write(pytester):
+    shown = pytester.runpytest("--fixtures", "-v").stdout.str()
+
+    for name in ("dataset", "model_factory", "training", "predict", "loss", "target", "outputs"):
+        assert re.search(rf'@pytest.fixture\(scope="session"\)\n +def mia_{name}\(\):\n +\w', shown), name

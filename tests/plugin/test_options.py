@@ -134,7 +134,7 @@ def test_a_json_path_in_ini_is_relative_to_the_root_folder(fake, pytester, monke
 def test_help_names_every_option(pytester):
     help_ = pytester.runpytest("--help").stdout
 
-    for name in [*NAMES, "json", "html", "skip", "only"]:
+    for name in [*NAMES, "json", "html", "save", "compare", "profile", "skip", "only"]:
         help_.fnmatch_lines([f"*--mia-{name.replace('_', '-')}*"])
         help_.fnmatch_lines([f"*mia_{name}*"])
 
@@ -170,3 +170,48 @@ def test_the_command_line_wins_over_skip_and_only_in_ini(fake, pytester):
 
     fake(MIXED).assert_outcomes(passed=1, skipped=1)
     fake(MIXED, "--mia-only").assert_outcomes(passed=1, deselected=1)
+
+
+PROFILE = "def test_look(mia_audit, request):\n    assert mia_audit.shadows == {}\n"
+
+
+@pytest.mark.parametrize(
+    ("ini", "args", "marker", "shadows"),
+    [
+        ("", ["--mia-profile=fast"], "", 3),
+        ("mia_profile = thorough", [], "", 31),
+        ("mia_profile = thorough", ["--mia-profile=fast"], "", 3),
+        ("mia_shadows = 5", ["--mia-profile=fast"], "", 5),
+        ("mia_shadows = 5", ["--mia-profile=fast", "--mia-shadows=7"], "", 7),
+        ("", ["--mia-profile=fast"], "shadows=9", 9),
+    ],
+)
+def test_a_profile_gives_way_to_every_other_choice(fake, pytester, ini, args, marker, shadows):
+    pytester.makeini(f"[pytest]\n{ini}\n")
+    fake(f"import pytest\n@pytest.mark.mia({marker})\n{PROFILE.format(shadows)}", *args).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("marker", "options"),
+    [
+        ("", "--mia-shadows=3 --mia-seed=0 --mia-profile=fast"),
+        ("seed=2, attacks=['loss']", "--mia-shadows=3 --mia-seed=2 --mia-attacks=loss --mia-profile=fast"),
+        ("attacks=None, early_stop=False", "--mia-shadows=3 --mia-seed=0"),
+    ],
+)
+def test_the_header_and_the_command_name_the_profile_and_what_goes_beyond_it(fake, pytester, marker, options):
+    tests = f"import pytest\n@pytest.mark.mia({marker})\n{PROFILE.format(3)}"
+    result = fake(tests, "--mia-profile=fast", "--mia-queries=2", "--mia-json=mia.json")
+
+    result.stdout.fnmatch_lines(["mia: profile fast, shadows 3, device auto, seed 0, confidence 0.95, queries 2"])
+    (audit,) = json.loads((pytester.path / "mia.json").read_text())["audits"]
+    told = audit["replay"].replace(" --mia-queries=2", "")
+    assert told == f"pytest test_privacy.py::test_look {options}"
+
+
+def test_an_unknown_profile_is_refused(fake, pytester):
+    result = fake(PROFILE.format(7), "--mia-profile=slow")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --mia-profile must be fast, ci, thorough, got 'slow'"])
+    assert not (pytester.path / "trained.txt").exists()

@@ -175,3 +175,13 @@ def test_a_run_without_audits_shows_its_header_alone(fake):
 
 def test_the_header_says_that_audits_are_skipped(fake):
     fake("def test_other(): pass", "--mia-skip").stdout.fnmatch_lines(["mia: audits are skipped"])
+
+
+def test_a_message_fits_eighty_columns_and_any_terminal(fake):
+    out = fake(TESTS, "--color=no").stdout
+    told = [line for line in out.lines if line.startswith("E   ")]
+    folded = [line for line in told if "Error: " not in line and " replay " not in line]
+
+    assert len(folded) > 10
+    assert max(map(len, folded)) <= 80
+    assert out.str().isascii()
