@@ -20,8 +20,10 @@ from pytest_mia import (
     outputs,
     plan,
     probes,
+    remedies,
     shadows,
     stopping,
+    what_if,
 )
 from pytest_mia.arrays import BoolArray
 from pytest_mia.backends import Backend
@@ -31,7 +33,7 @@ from pytest_mia.plan import Plan
 from pytest_mia.results import AuditResult, CacheUse
 from pytest_mia.settings import Settings
 from pytest_mia.shadows import Method, Progress, Trained
-from pytest_mia.signals import Signals, stack
+from pytest_mia.signals import stack
 from pytest_mia.slots import UNCACHED, Cache
 from pytest_mia.store import Store
 from pytest_mia.subject import Subject
@@ -149,6 +151,8 @@ def _audit(
     """The audit of one attacker out of several, and the models that were trained; those in `common` are there."""
     cache = UNCACHED if store is None else model_cache.ModelCache(store, made.records.data, made.tried)
     start = time.perf_counter()
+    if settings.what_if != "off":
+        method = method.trying(remedies.by_default(len(made.records.data.classes)))
     stops = _looks(made, settings, threshold)
     chances = len(stops) * attackers
     released, method = _released(made, method, settings)
@@ -157,11 +161,9 @@ def _audit(
     with contextlib.closing(backends.chosen(settings)) as backend:
         for look in stops:
             trained += common[len(trained) : look]
-            if trained:
-                method = replace(method, queries=trained[0].queries, probes=trained[0].probes)
+            method = method.settled(trained[0]) if trained else method
             trained += _train(made, trained, look, method, settings, progress, begun, cache, backend)
-            if trained:
-                method = replace(method, queries=trained[0].queries, probes=trained[0].probes)
+            method = method.settled(trained[0]) if trained else method
             ignored = _ignored(made, trained, method, store) if ignored is None else ignored
             so_far = made.only([one.number for one in trained])
             context = _context(so_far, trained, method, looks=chances, replay=replay, start=start)
@@ -169,11 +171,15 @@ def _audit(
             if store is not None:
                 context = replace(context, cache=_cache_use(trained[len(common) :]))
             if len(trained) < look:
-                return _out_of_time(so_far, made, trained, released, subject, context, settings, store), trained
+                result = _out_of_time(so_far, made, trained, released, subject, context, settings, store)
+                break
             result = examination.examine(so_far, trained, released, subject, context, settings, store)
             if look < stops[-1] and threshold is not None and stopping.leaks(result, threshold):
                 note = f"stopped after {look} of {stops[-1]} models: the leak is certain"
-                return replace(result, notes=(*result.notes, note)), trained
+                result = replace(result, notes=(*result.notes, note))
+                break
+    if settings.what_if != "off":
+        result = what_if.measured(result, so_far, trained, released, subject, method, context, settings, store)
     return result, trained
 
 
@@ -261,7 +267,7 @@ def _out_of_time(
     so_far: Plan,
     made: Plan,
     trained: Sequence[Trained],
-    released: Signals | None,
+    released: Trained | None,
     subject: Subject,
     context: findings.Context,
     settings: Settings,
@@ -289,12 +295,12 @@ def _method(subject: Subject, settings: Settings) -> Method:
     )
 
 
-def _released(made: Plan, method: Method, settings: Settings) -> tuple[Signals | None, Method]:
-    """The released model's signals, and the method by which its shadows are probed as it is."""
+def _released(made: Plan, method: Method, settings: Settings) -> tuple[Trained | None, Method]:
+    """The released model, asked, and the method by which its shadows are probed as it is."""
     if made.target is None:
         return None, method
-    signals, probed = shadows.ask_released(made.target, made.records.data, method, settings.seed)
-    return signals, replace(method, probes=probed)
+    asked = shadows.ask_released(made.target, made.records.data, method, settings.seed, number=len(made.jobs))
+    return asked, method.probing_as(asked)
 
 
 def _context(
@@ -351,6 +357,11 @@ def _needing_models(subject: Subject, settings: Settings) -> list[str]:
     found = [f"{name} asks the models themselves, which outputs can't answer; leave it out" for name in asking]
     if subject.augment is not None:
         found.append("mia_augment changes records, of which mia_outputs holds none; give mia_dataset in its place")
+    if settings.what_if != "off":
+        found.append(
+            "what_if asks the models themselves, about noisy copies where a remedy makes answers coarse, which outputs "
+            "can't answer; leave it out"
+        )
     return found
 
 

@@ -83,7 +83,13 @@ def _details(judged: AuditResult) -> Iterator[tuple[str, str]]:
         reached = _number(each.judged or each.advantage)
         yield "against", f"{each.attacker}: {each.verdict}, {each.attack} {reached}, AUC {each.auc:.3f}"
     if judged.accuracy.train is not None and judged.accuracy.test is not None:
-        yield "accuracy", f"train {judged.accuracy.train:.3f}, test {judged.accuracy.test:.3f}"
+        yield "accuracy", _accuracies(judged)
+    for remedy in judged.what_if:
+        audit = remedy.audit
+        reached = f"{remedy.remedy}: {audit.verdict}, {_number(audit.judged or audit.advantage)}"
+        yield "what if", f"{reached} by {audit.attack}, accuracy {_accuracies(audit)}"
+    if len(judged.what_if) > 1:
+        yield "what if", "judged from the last on, and none passes behind one that doesn't: so one may be chosen here"
     yield "audited", _audited(judged)
     for note in judged.notes:
         yield "note", note
@@ -91,6 +97,14 @@ def _details(judged: AuditResult) -> Iterator[tuple[str, str]]:
         yield f"try {number}", step
     if judged.replay:
         yield "replay", judged.replay
+
+
+def _accuracies(audit: AuditResult) -> str:
+    return ", ".join(
+        f"{name} {value:.3f}"
+        for name, value in (("train", audit.accuracy.train), ("test", audit.accuracy.test))
+        if value is not None
+    )
 
 
 def _figures(judged: AuditResult) -> str:
