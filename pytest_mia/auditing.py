@@ -21,16 +21,17 @@ from pytest_mia import (
     plan,
     probes,
     remedies,
+    retraining,
     shadows,
     stopping,
     what_if,
 )
 from pytest_mia.arrays import BoolArray
 from pytest_mia.backends import Backend
-from pytest_mia.errors import MIAUsageError, OutOfTimeError
+from pytest_mia.errors import MIAUsageError, ModelTrainingError, OutOfTimeError
 from pytest_mia.observations import recipe
 from pytest_mia.plan import Plan
-from pytest_mia.results import AuditResult, CacheUse
+from pytest_mia.results import AuditResult, CacheUse, RemedyResult
 from pytest_mia.settings import Settings
 from pytest_mia.shadows import Method, Progress, Trained
 from pytest_mia.signals import stack
@@ -108,7 +109,35 @@ def run(
             made, side, settings, method, common, begun, progress, replay, threshold, store, attackers=len(plans)
         )
         results.append(replace(result, attacker=side.attacker))
-    return results[0] if len(results) == 1 else findings.compared(results)
+    result = results[0] if len(results) == 1 else findings.compared(results)
+    result = replace(result, lines=retraining.lines(plans[0][1], subject))
+    return _retrained(result, plans[0][1], subject, settings, progress, announce, store)
+
+
+def _retrained(
+    result: AuditResult,
+    made: Plan,
+    subject: Subject,
+    settings: Settings,
+    progress: Progress | None,
+    announce: Callable[[str], None] | None,
+    store: Store | None,
+) -> AuditResult:
+    """The result with the audits of those remedies that train; one that can't be trained is noted."""
+    found, notes = list[RemedyResult](), list[str]()
+    changes = retraining.measured(made, subject, settings)
+    if settings.what_if == "train" and not changes:
+        notes.append("what if: nothing to train otherwise is known for this model, or it is a release, trained already")
+    for each in changes:
+        if announce is not None:
+            announce(f"what if: {each.line}")
+        try:
+            audit = run(each.subject, what_if.sharing(settings, len(changes)), progress=progress, store=store)
+        except ModelTrainingError as error:
+            notes.append(f"what if: {each.line} can't be measured: {str(error).splitlines()[0]}")
+        else:
+            found.append(RemedyResult(each.line, each.idea, audit, trains=True))
+    return replace(result, what_if=(*result.what_if, *found), notes=(*result.notes, *notes))
 
 
 def _plans(

@@ -180,7 +180,7 @@ def _remedies(what_if: Sequence[RemedyResult], judge: Judge, confidence: float |
         audit = _judged(each.audit, judge, share)
         if not each.trains and before and audit.verdict == "pass":
             audit = dataclasses.replace(
-                audit, verdict="inconclusive", reasons=(f"{before}, tried before, doesn't pass",)
+                audit, verdict="inconclusive", reasons=(f"{before}, which takes more away, doesn't pass",)
             )
         if not each.trains and audit.verdict != "pass":
             before = before or each.remedy

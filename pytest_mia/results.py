@@ -286,6 +286,8 @@ class AuditResult:
         What to try next, filled in by a gate.
     what_if
         What each remedy would make of it, from the one that changes least to the one that changes most.
+    lines
+        Lines to change that train the model in a way that leaks less.
     """
 
     kind: str
@@ -324,6 +326,7 @@ class AuditResult:
     histogram: Histogram | None = field(default=None, repr=False)
     next_steps: tuple[str, ...] = field(default=(), repr=False)
     what_if: tuple[RemedyResult, ...] = ()
+    lines: tuple[str, ...] = ()
 
     def assert_membership_advantage_below(
         self, threshold: float, *, by: str | None = None, confidence: float | None = None
@@ -465,6 +468,7 @@ class AuditResult:
             "attackers": [each.row() for each in self.attackers],
             "what_if": [each.to_dict() for each in self.what_if],
             "cheapest": None if self.cheapest is None else self.cheapest.remedy,
+            "lines": list(self.lines),
             "shadows": self.shadows,
             "models": self.models,
             "records": self.records,

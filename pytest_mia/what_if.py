@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from pytest_mia import attacks, bounds, examination, findings
+from pytest_mia import attacks, bounds, examination, findings, retraining
 from pytest_mia.models.estimator import EstimatorAsker
 from pytest_mia.models.module import ModuleAsker
 from pytest_mia.plan import Plan
@@ -42,8 +42,6 @@ def measured(
     context: findings.Context,
     settings: Settings,
     store: Store | None,
-    *,
-    trainings: int = 0,
 ) -> AuditResult:
     """The result with what each remedy of the method would make of it.
 
@@ -55,8 +53,6 @@ def measured(
         What it was made of; `trained` and `released` were asked with each remedy too.
     method
         How they were asked.
-    trainings
-        Remedies that train, which are measured elsewhere and share the error.
     """
     first = released or trained[0]
     places = [place for place in range(len(method.what_if)) if _fits(first.what_if[place], context, settings)]
@@ -67,14 +63,14 @@ def measured(
         places, note = [], LABELS_ALONE
     elif len(places) < len(method.what_if):
         note = f"what if: {len(method.what_if) - len(places)} remedies leave nothing that these attacks look at"
-    share, wrapped = sharing(settings, trainings), _wrapped(made, method)
+    share = sharing(settings, len(retraining.measured(made, subject, settings)))
     found = []
     for place in places:
         asked, target = [one.what_if[place] for one in trained], None if released is None else released.what_if[place]
         audit = examination.examine(made, asked, target, subject, context, share, store)
         remedy = method.what_if[place].remedy
         assert remedy is not None, "what a method tries is a remedy"
-        found.append(RemedyResult(remedy.line(wrapped), remedy.idea, audit))
+        found.append(RemedyResult(remedy.line(_wrapped(made, method)), remedy.idea, audit))
     seconds = result.seconds.attacks + sum(each.audit.seconds.attacks for each in found)
     return dataclasses.replace(
         result,
