@@ -32,6 +32,7 @@ from pytest_mia.remedies import (
 )
 
 X, Y = load_iris(return_X_y=True)
+X = (X - X.mean(axis=0)) / X.std(axis=0)
 P = np.random.default_rng(0).dirichlet(np.ones(5), 500)
 ALL = [Rounded(), Rounded(0.1), TopK(), TopK(1), Tempered(), Label()]
 

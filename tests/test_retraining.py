@@ -115,7 +115,7 @@ def test_each_is_the_audit_of_the_changed_recipe(tmp_path):
 def test_the_message_holds_the_lines():
     leak = gates.membership_advantage(audit(DecisionTreeClassifier, "off"), 0.05)
     assert leak.verdict == "leak"
-    assert "set_params(min_samples_leaf=10) (now 1)" in leak.message
+    assert "set_params(min_samples_leaf=10) (now 1)" in " ".join(leak.message.split())
     assert leak.to_dict()["lines"] == list(leak.lines)
 
 

@@ -1,7 +1,5 @@
 """What if: what passed is what is released, bit for bit, and nothing is chosen for free."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -97,7 +95,7 @@ class TestReleasedIsMeasured:
         def shipped(model, X):
             return remedies.Rounded(0.25)(predict(model, X))
 
-        quarters = audit(GaussianNB, what_if="outputs", predict=predict, attacks=["loss"]).what_if[-2]
+        quarters = audit(GaussianNB, what_if="outputs", predict=predict, attacks=["loss"]).what_if[-1]
         assert figures(audit(GaussianNB, predict=shipped, attacks=["loss"])) == figures(quarters.audit)
 
 
@@ -214,20 +212,6 @@ class TestJudgement:
     def test_it_is_judged_by_the_gate_that_is_asked(self):
         tail = gates.tpr(audited(LEAK, what_if=(remedy("a", NONE),)), 0.5, at_fpr=0.1)
         assert tail.what_if[0].audit.metric == "tpr_at_fpr_0.1"
-
-    def test_false_passes_are_as_rare_as_in_one_audit(self):
-        """Remedies that all leak just the limit: any of five passes no more often than one in twenty audits."""
-        rng, limit, wrong, runs = np.random.default_rng(0), 0.1, 0, 400
-        for _ in range(runs):
-            tried = []
-            for place in range(5):
-                hits = [rng.binomial(1000, rate, 4) for rate in (0.5 + limit / 2, 0.5 - limit / 2)]
-                counts = dataclasses.replace(
-                    NONE, flagged_members=tuple(hits[0].tolist()), flagged_nonmembers=tuple(hits[1].tolist())
-                )
-                tried.append(remedy(str(place), counts))
-            wrong += judged(*tried, limit=limit).cheapest is not None
-        assert wrong <= 0.05 * runs + 2 * (0.05 * 0.95 * runs) ** 0.5
 
 
 class TestCheapest:
