@@ -163,7 +163,9 @@ def _judged(result: AuditResult, judge: Judge, confidence: float | None) -> Audi
 
 def _worded(judged: AuditResult) -> AuditResult:
     """The judged result with what to try next, and its message."""
-    judged = dataclasses.replace(judged, next_steps=() if judged.verdict == "pass" else tuple(verdict.next_steps(judged)))
+    judged = dataclasses.replace(
+        judged, next_steps=() if judged.verdict == "pass" else tuple(verdict.next_steps(judged))
+    )
     return dataclasses.replace(judged, message=verdict.message(judged))
 
 

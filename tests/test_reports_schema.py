@@ -12,6 +12,7 @@ from sklearn.naive_bayes import GaussianNB
 import pytest_mia
 from pytest_mia import gates
 from pytest_mia.reports import json as report
+from pytest_mia.results import RemedyResult
 from pytest_mia.trial import plain
 
 SCHEMA = json.loads(resources.files("pytest_mia.reports").joinpath("schema.json").read_text(encoding="utf-8"))
@@ -36,6 +37,7 @@ def test_the_schema_is_one():
         gates.tpr(audited(LEAK), 0.1, at_fpr=0.01),
         gates.epsilon(audited(LEAK), 0.1),
         gates.membership_advantage(audited(findings=("all alike",), attackers=(audited(attacker="a"),)), 0.1),
+        gates.membership_advantage(audited(LEAK, what_if=(RemedyResult("a", "b", audited(NONE)),)), 0.1),
     ],
 )
 def test_results_fit(tmp_path, result):

@@ -12,20 +12,24 @@ HEADINGS = ("test", "verdict", "measured (low to high)", "limit", "attack", "AUC
 
 
 def rows(audit: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """An audit, and below it each attacker where several were compared."""
-    limit, metric = cells(audit)[3], audit["metric"]
-    return [cells(audit)] + [
-        (
-            f"  against {each['name']}",
-            each["verdict"] or UNJUDGED,
-            measured({"metric": metric, "judged": each["judged"]}),
-            limit,
-            each["attack"],
-            number(each["auc"]),
-            *("",) * 3,
-        )
-        for each in audit["attackers"]
-    ]
+    """An audit, below it each attacker where several were compared, and each remedy that was measured."""
+    against = [_part(audit, each, f"against {each['name']}") for each in audit["attackers"]]
+    what_if = [_part(audit, each, f"with {each['remedy']}") for each in audit["what_if"]]
+    return [cells(audit), *against, *what_if]
+
+
+def _part(audit: Mapping[str, Any], part: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    return (
+        f"  {name}",
+        part["verdict"] or UNJUDGED,
+        measured({"metric": audit["metric"], "judged": part["judged"]}),
+        cells(audit)[3],
+        part["attack"],
+        number(part["auc"]),
+        _accuracies(part["accuracy"]) if "accuracy" in part else "",
+        "",
+        "",
+    )
 
 
 def cells(audit: Mapping[str, Any]) -> tuple[str, ...]:
@@ -38,7 +42,7 @@ def cells(audit: Mapping[str, Any]) -> tuple[str, ...]:
         "-" if audit["threshold"] is None else f"{audit['threshold']:g}",
         audit["attack"],
         number(area),
-        f"{number(accuracy['train'])}/{number(accuracy['test'])}",
+        _accuracies(accuracy),
         str(audit["shadows"]),
         f"{sum(audit['seconds'].values()):.1f}",
     )
@@ -51,6 +55,10 @@ def measured(audit: Mapping[str, Any]) -> str:
     if judged["high"] is None:
         return f"{name} {judged['low']:.3f} or more"
     return f"{name} {judged['estimate']:.3f} ({judged['low']:.3f} to {judged['high']:.3f})"
+
+
+def _accuracies(accuracy: Mapping[str, float | None]) -> str:
+    return f"{number(accuracy['train'])}/{number(accuracy['test'])}"
 
 
 def number(value: float | None) -> str:
