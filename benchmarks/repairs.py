@@ -21,19 +21,10 @@ from sklearn.preprocessing import StandardScaler
 
 import pytest_mia
 from pytest_mia import AuditResult, gates
+from pytest_mia.remedies import LabelAnswers, RoundedAnswers
 
 SEEDS = range(8)
 LIMIT = 0.05
-
-
-def quarters(model: Any, X: Any) -> Any:
-    """Probabilities as 0, 0.25, 0.5, 0.75 or 1."""
-    return np.round(4 * model.predict_proba(X)) / 4
-
-
-def labels(model: Any, X: Any) -> Any:
-    """No probabilities at all."""
-    return model.predict(X)
 
 
 def logistic(C: float) -> Callable[[], Any]:
@@ -53,12 +44,16 @@ class Case:
     name: str
     answers: str
     factory: Callable[[], Any]
-    predict: Callable[[Any, Any], Any] | None = None
+    remedy: Callable[[Any], Any] | None = None
+
+    def model(self) -> Any:
+        """A fresh model, as it is shipped."""
+        return self.factory() if self.remedy is None else self.remedy(self.factory())
 
     def audits(self) -> Iterator[AuditResult]:
         """One judged audit per seed."""
         for seed in SEEDS:
-            audit = pytest_mia.audit(self.factory, load_breast_cancer(return_X_y=True), predict=self.predict, seed=seed)
+            audit = pytest_mia.audit(self.model, load_breast_cancer(return_X_y=True), seed=seed)
             yield gates.membership_advantage(audit, LIMIT)
 
     def row(self) -> str:
@@ -75,16 +70,16 @@ class Case:
 
 CASES = (
     Case("forest", "probabilities", forest()),
-    Case("forest", "labels", forest(), labels),
+    Case("forest", "labels", forest(), LabelAnswers),
     Case("forest, leaves of 10", "probabilities", forest(min_samples_leaf=10)),
-    Case("forest, leaves of 10", "quarters", forest(min_samples_leaf=10), quarters),
-    Case("forest, leaves of 10", "labels", forest(min_samples_leaf=10), labels),
+    Case("forest, leaves of 10", "quarters", forest(min_samples_leaf=10), RoundedAnswers),
+    Case("forest, leaves of 10", "labels", forest(min_samples_leaf=10), LabelAnswers),
     Case("logistic regression, C=0.1", "probabilities", logistic(0.1)),
-    Case("logistic regression, C=0.1", "labels", logistic(0.1), labels),
+    Case("logistic regression, C=0.1", "labels", logistic(0.1), LabelAnswers),
     Case("logistic regression, C=0.01", "probabilities", logistic(0.01)),
-    Case("logistic regression, C=0.01", "quarters", logistic(0.01), quarters),
-    Case("logistic regression, C=0.01", "labels", logistic(0.01), labels),
-    Case("logistic regression, C=0.001", "quarters", logistic(0.001), quarters),
+    Case("logistic regression, C=0.01", "quarters", logistic(0.01), RoundedAnswers),
+    Case("logistic regression, C=0.01", "labels", logistic(0.01), LabelAnswers),
+    Case("logistic regression, C=0.001", "quarters", logistic(0.001), RoundedAnswers),
 )
 
 

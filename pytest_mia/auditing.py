@@ -20,18 +20,21 @@ from pytest_mia import (
     outputs,
     plan,
     probes,
+    remedies,
+    retraining,
     shadows,
     stopping,
+    what_if,
 )
 from pytest_mia.arrays import BoolArray
 from pytest_mia.backends import Backend
-from pytest_mia.errors import MIAUsageError, OutOfTimeError
+from pytest_mia.errors import MIAUsageError, ModelTrainingError, OutOfTimeError
 from pytest_mia.observations import recipe
 from pytest_mia.plan import Plan
-from pytest_mia.results import AuditResult, CacheUse
+from pytest_mia.results import AuditResult, CacheUse, RemedyResult
 from pytest_mia.settings import Settings
 from pytest_mia.shadows import Method, Progress, Trained
-from pytest_mia.signals import Signals, stack
+from pytest_mia.signals import stack
 from pytest_mia.slots import UNCACHED, Cache
 from pytest_mia.store import Store
 from pytest_mia.subject import Subject
@@ -106,7 +109,35 @@ def run(
             made, side, settings, method, common, begun, progress, replay, threshold, store, attackers=len(plans)
         )
         results.append(replace(result, attacker=side.attacker))
-    return results[0] if len(results) == 1 else findings.compared(results)
+    result = results[0] if len(results) == 1 else findings.compared(results)
+    result = replace(result, lines=retraining.lines(plans[0][1], subject))
+    return _retrained(result, plans[0][1], subject, settings, progress, announce, store)
+
+
+def _retrained(
+    result: AuditResult,
+    made: Plan,
+    subject: Subject,
+    settings: Settings,
+    progress: Progress | None,
+    announce: Callable[[str], None] | None,
+    store: Store | None,
+) -> AuditResult:
+    """The result with the audits of those remedies that train; one that can't be trained is noted."""
+    found, notes = list[RemedyResult](), list[str]()
+    changes = retraining.measured(made, subject, settings)
+    if settings.what_if == "train" and not changes:
+        notes.append("what if: nothing to train otherwise is known for this model, or it is a release, trained already")
+    for each in changes:
+        if announce is not None:
+            announce(f"what if: {each.line}")
+        try:
+            audit = run(each.subject, what_if.sharing(settings, len(changes)), progress=progress, store=store)
+        except ModelTrainingError as error:
+            notes.append(f"what if: {each.line} can't be measured: {str(error).splitlines()[0]}")
+        else:
+            found.append(RemedyResult(each.line, each.idea, audit, trains=True))
+    return replace(result, what_if=(*result.what_if, *found), notes=(*result.notes, *notes))
 
 
 def _plans(
@@ -149,6 +180,8 @@ def _audit(
     """The audit of one attacker out of several, and the models that were trained; those in `common` are there."""
     cache = UNCACHED if store is None else model_cache.ModelCache(store, made.records.data, made.tried)
     start = time.perf_counter()
+    if settings.what_if != "off":
+        method = method.trying(remedies.by_default(len(made.records.data.classes)))
     stops = _looks(made, settings, threshold)
     chances = len(stops) * attackers
     released, method = _released(made, method, settings)
@@ -157,11 +190,9 @@ def _audit(
     with contextlib.closing(backends.chosen(settings)) as backend:
         for look in stops:
             trained += common[len(trained) : look]
-            if trained:
-                method = replace(method, queries=trained[0].queries, probes=trained[0].probes)
+            method = method.settled(trained[0]) if trained else method
             trained += _train(made, trained, look, method, settings, progress, begun, cache, backend)
-            if trained:
-                method = replace(method, queries=trained[0].queries, probes=trained[0].probes)
+            method = method.settled(trained[0]) if trained else method
             ignored = _ignored(made, trained, method, store) if ignored is None else ignored
             so_far = made.only([one.number for one in trained])
             context = _context(so_far, trained, method, looks=chances, replay=replay, start=start)
@@ -169,11 +200,15 @@ def _audit(
             if store is not None:
                 context = replace(context, cache=_cache_use(trained[len(common) :]))
             if len(trained) < look:
-                return _out_of_time(so_far, made, trained, released, subject, context, settings, store), trained
+                result = _out_of_time(so_far, made, trained, released, subject, context, settings, store)
+                break
             result = examination.examine(so_far, trained, released, subject, context, settings, store)
             if look < stops[-1] and threshold is not None and stopping.leaks(result, threshold):
                 note = f"stopped after {look} of {stops[-1]} models: the leak is certain"
-                return replace(result, notes=(*result.notes, note)), trained
+                result = replace(result, notes=(*result.notes, note))
+                break
+    if settings.what_if != "off":
+        result = what_if.measured(result, so_far, trained, released, subject, method, context, settings, store)
     return result, trained
 
 
@@ -261,7 +296,7 @@ def _out_of_time(
     so_far: Plan,
     made: Plan,
     trained: Sequence[Trained],
-    released: Signals | None,
+    released: Trained | None,
     subject: Subject,
     context: findings.Context,
     settings: Settings,
@@ -290,12 +325,12 @@ def _method(subject: Subject, settings: Settings) -> Method:
     )
 
 
-def _released(made: Plan, method: Method, settings: Settings) -> tuple[Signals | None, Method]:
-    """The released model's signals, and the method by which its shadows are probed as it is."""
+def _released(made: Plan, method: Method, settings: Settings) -> tuple[Trained | None, Method]:
+    """The released model, asked, and the method by which its shadows are probed as it is."""
     if made.target is None:
         return None, method
-    signals, probed = shadows.ask_released(made.target, made.records.data, method, settings.seed)
-    return signals, replace(method, probes=probed)
+    asked = shadows.ask_released(made.target, made.records.data, method, settings.seed, number=len(made.jobs))
+    return asked, method.probing_as(asked)
 
 
 def _context(
@@ -352,6 +387,11 @@ def _needing_models(subject: Subject, settings: Settings) -> list[str]:
     found = [f"{name} asks the models themselves, which outputs can't answer; leave it out" for name in asking]
     if subject.augment is not None:
         found.append("mia_augment changes records, of which mia_outputs holds none; give mia_dataset in its place")
+    if settings.what_if != "off":
+        found.append(
+            "what_if asks the models themselves, about noisy copies where a remedy makes answers coarse, which outputs "
+            "can't answer; leave it out"
+        )
     return found
 
 

@@ -43,6 +43,11 @@ def levels(confidence: float, *, attacks: int, looks: int = 1) -> Levels:
     return Levels(confidence, high, SELECTED_SHARE * low, (1 - SELECTED_SHARE) * low / attacks)
 
 
+def shared_confidence(confidence: float, parts: int) -> float:
+    """The confidence of each of so many results, of which none is then wrong with this confidence (Bonferroni)."""
+    return 1 - (1 - confidence) / max(parts, 1)
+
+
 def selected_interval(counts: Counts, levels: Levels) -> Interval:
     """Advantage of the selected attack."""
     return _interval(counts, levels.selected_low, levels)

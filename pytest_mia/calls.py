@@ -40,6 +40,7 @@ def audit(
     cache: str = "use",
     time_limit: float | None = None,
     early_stop: bool = False,
+    what_if: str = "off",
     threshold: float | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
@@ -66,7 +67,7 @@ def audit(
     shadow_factory, shadow_dataset
         The attacker's guess of the factory (or a list of guesses), and the records that he holds; a mapping from names
         to these compares several attackers.
-    shadows, device, seed, attacks, confidence, inconclusive, queries, jobs, cache, time_limit, early_stop
+    shadows, device, seed, attacks, confidence, inconclusive, queries, jobs, cache, time_limit, early_stop, what_if
         As the options of these names.
     backend, scheduler
         Likewise.
@@ -105,6 +106,7 @@ def audit(
         cache=cache,
         time_limit=time_limit,
         early_stop=early_stop,
+        what_if=what_if,
     )
     subject = Subject(
         model_factory, dataset, training, predict, loss, target, shadow_factory, shadow_dataset, augment=augment

@@ -55,7 +55,7 @@ def finding(trained: Trained, twin: Job, data: Data, method: Method, cache: Cach
         Where the twin is found, when it was trained before.
     """
     try:
-        (other,) = shadows.train_all([twin], data, dataclasses.replace(method, probes=()), cache=cache)
+        (other,) = shadows.train_all([twin], data, dataclasses.replace(method, probes=(), what_if=()), cache=cache)
     except Exception:
         # So few records may be too few for the user's code, which may then raise anything; they prove nothing.
         return None

@@ -20,7 +20,7 @@ from pytest_mia.randomness import single_threaded
 from pytest_mia.results import AuditResult, Seconds
 from pytest_mia.settings import Settings
 from pytest_mia.shadows import Trained
-from pytest_mia.signals import Signals, stack
+from pytest_mia.signals import stack
 from pytest_mia.store import Store
 from pytest_mia.subject import Subject
 
@@ -28,7 +28,7 @@ from pytest_mia.subject import Subject
 def examine(
     made: Plan,
     trained: Sequence[Trained],
-    released: Signals | None,
+    released: Trained | None,
     subject: Subject,
     context: findings.Context,
     settings: Settings,
@@ -37,7 +37,7 @@ def examine(
     """Attack what has been trained so far; the released model's answers fill the rows after the trained models'."""
     answered = [one.signals for one in trained]
     if released is not None:
-        answered += [released] * (len(made.members) - len(answered))
+        answered += [released.signals] * (len(made.members) - len(answered))
     records, seen = made.records, made.seen
     observations = Observations(
         stack(answered, losses=subject.loss is not None).of(np.arange(len(made.members)), seen),

@@ -116,11 +116,15 @@ def compared(results: Sequence[AuditResult]) -> AuditResult:
     strongest = max(results, key=lambda result: result.advantage.low)
     training, attacks = (sum(getattr(each.seconds, part) for each in results) for part in ("training", "attacks"))
     hits, misses = (sum(getattr(each.cache, part) for each in results) for part in ("hits", "misses"))
+    remedied = zip(*(each.what_if for each in results), strict=True)
     return dataclasses.replace(
         strongest,
         seconds=Seconds(training, attacks),
         cache=CacheUse(hits, misses),
-        attackers=tuple(results),
+        attackers=tuple(dataclasses.replace(each, what_if=()) for each in results),
+        what_if=tuple(
+            dataclasses.replace(parts[0], audit=compared([each.audit for each in parts])) for parts in remedied
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import numbers
 import unittest
@@ -19,7 +20,7 @@ from pytest_mia.errors import (
     MembershipLeakError,
     MIAUsageError,
 )
-from pytest_mia.results import AuditResult, Interval, Selected
+from pytest_mia.results import AuditResult, Interval, RemedyResult, Selected
 from pytest_mia.statistics import epsilon_lower_bound, measurable, rate_bounds
 
 DEFAULT_LIMIT = 0.05
@@ -44,9 +45,10 @@ def membership_advantage(
     """Judge TPR - FPR, overall and in every part of one slice; see `AuditResult.assert_membership_advantage_below`."""
     check(threshold=threshold, confidence=confidence)
     _check_slice(result, by)
-    if result.attackers:
-        judged = [membership_advantage(each, threshold, by=by, confidence=confidence) for each in result.attackers]
-        return _worst(result, judged)
+    return _judged(result, functools.partial(_advantage, threshold=threshold, by=by), confidence)
+
+
+def _advantage(result: AuditResult, *, threshold: float, by: str | None, confidence: float | None) -> AuditResult:
     if by is not None or confidence is not None:
         result = _shared(result, confidence or result.advantage.confidence, by)
     result = _weighed(result, threshold)
@@ -60,8 +62,10 @@ def tpr(
 ) -> AuditResult:
     """Judge the TPR at a fixed FPR; see `AuditResult.assert_tpr_below`."""
     check(threshold=threshold, at_fpr=at_fpr, confidence=confidence)
-    if result.attackers:
-        return _worst(result, [tpr(each, threshold, at_fpr=at_fpr, confidence=confidence) for each in result.attackers])
+    return _judged(result, functools.partial(_tpr, threshold=threshold, at_fpr=at_fpr), confidence)
+
+
+def _tpr(result: AuditResult, *, threshold: float, at_fpr: float, confidence: float | None) -> AuditResult:
     rate, confidence = f"{at_fpr:g}", confidence or result.advantage.confidence
     tail, levels = result.tails[rate], bounds.levels(confidence, attacks=len(result.attacks), looks=result.looks)
     interval = _rate_interval(tail, levels.selected_low, levels)
@@ -82,8 +86,10 @@ def epsilon(
 ) -> AuditResult:
     """Compare a claimed epsilon with the measured lower bound; see `AuditResult.assert_epsilon_below`."""
     check(epsilon=claimed, delta=delta, confidence=confidence)
-    if result.attackers:
-        return _worst(result, [epsilon(each, claimed, delta=delta, confidence=confidence) for each in result.attackers])
+    return _judged(result, functools.partial(_epsilon, claimed=claimed, delta=delta), confidence)
+
+
+def _epsilon(result: AuditResult, *, claimed: float, delta: float, confidence: float | None) -> AuditResult:
     confidence, result = confidence or result.advantage.confidence, _weighed(result, DEFAULT_LIMIT)
     guesses = [result.selected, *(tail.counts for tail in result.tails.values())]
     alpha = (1 - confidence) / (len(guesses) * result.looks)
@@ -97,8 +103,8 @@ def epsilon(
 def regression(result: AuditResult, *, tolerance: float = 0.02) -> AuditResult:
     """Compare the advantage with that of a baseline; see `AuditResult.assert_no_advantage_regression`."""
     check(tolerance=tolerance)
-    # The strongest attacker is judged, with no word on the others.
-    change, result = result.change, _weighed(dataclasses.replace(result, attackers=()), DEFAULT_LIMIT)
+    # The strongest attacker is judged, with no word on the others, or on remedies: they weren't in the baseline.
+    change, result = result.change, _weighed(dataclasses.replace(result, attackers=(), what_if=()), DEFAULT_LIMIT)
     if change is None or change.difference is None:
         raise MIAUsageError(
             "there is no baseline to compare with; run the test with --mia-save, then without"
@@ -110,7 +116,7 @@ def regression(result: AuditResult, *, tolerance: float = 0.02) -> AuditResult:
     reasons += [f"the two audits differ: {change.remark}"] if change.remark else []
     if outcome == "pass" and change.difference.high > tolerance:
         reasons.append(f"a change of up to {change.difference.high:+.3f} can't be ruled out with so few records")
-    return _closed(result, verdict.CHANGE, tolerance, change.difference, outcome, reasons)
+    return _worded(_closed(result, verdict.CHANGE, tolerance, change.difference, outcome, reasons))
 
 
 def enforce(judged: AuditResult) -> AuditResult:
@@ -163,6 +169,48 @@ def check(**arguments: Any) -> None:
         raise MIAUsageError(problems)
 
 
+Judge = Callable[..., AuditResult]
+
+
+def _judged(result: AuditResult, judge: Judge, confidence: float | None) -> AuditResult:
+    """Judge a result, the strongest of its attackers where there are several, and every remedy that was measured."""
+    if result.attackers:
+        judged = _worst(result, [_worded(judge(each, confidence=confidence)) for each in result.attackers])
+    else:
+        judged = judge(result, confidence=confidence)
+    judged = dataclasses.replace(judged, what_if=_remedies(result.what_if, judge, confidence))
+    return _worded(judged)
+
+
+def _worded(judged: AuditResult) -> AuditResult:
+    """The judged result with what to try next, and its message."""
+    judged = dataclasses.replace(
+        judged, next_steps=() if judged.verdict == "pass" else tuple(verdict.next_steps(judged))
+    )
+    return dataclasses.replace(judged, message=verdict.message(judged))
+
+
+def _remedies(what_if: Sequence[RemedyResult], judge: Judge, confidence: float | None) -> tuple[RemedyResult, ...]:
+    """Judge remedies, from the one that changes most; of those on answers none passes behind one that doesn't.
+
+    Those that train share the error with each other and with that sequence, as they do at the audit's own confidence.
+    """
+    trainings = sum(each.trains for each in what_if)
+    share = None if confidence is None else bounds.shared_confidence(confidence, 1 + trainings)
+    found: list[RemedyResult] = []
+    before = ""
+    for each in reversed(what_if):
+        audit = _judged(each.audit, judge, share)
+        if not each.trains and before and audit.verdict == "pass":
+            audit = dataclasses.replace(
+                audit, verdict="inconclusive", reasons=(f"{before}, which takes more away, doesn't pass",)
+            )
+        if not each.trains and audit.verdict != "pass":
+            before = before or each.remedy
+        found.append(dataclasses.replace(each, audit=audit))
+    return tuple(reversed(found))
+
+
 def _worst(result: AuditResult, judged: Sequence[AuditResult]) -> AuditResult:
     """The verdict on the strongest attacker: a leak when any finds one, a pass only when nobody is above the limit.
 
@@ -171,8 +219,7 @@ def _worst(result: AuditResult, judged: Sequence[AuditResult]) -> AuditResult:
     """
     worst = min(judged, key=lambda each: (SEVERITY.index(str(each.verdict)), -_ends(each)[0], -_ends(each)[1]))
     kept = {name: getattr(result, name) for name in ("seconds", "cache", "test", "replay", "change")}
-    worst = dataclasses.replace(worst, attackers=tuple(judged), **kept)
-    return dataclasses.replace(worst, message=verdict.message(worst))
+    return dataclasses.replace(worst, attackers=tuple(judged), **kept)
 
 
 def _ends(judged: AuditResult) -> tuple[float, float]:
@@ -248,7 +295,7 @@ def _judge(
 def _closed(
     result: AuditResult, metric: str, threshold: float, interval: Interval, outcome: str, reasons: Sequence[str]
 ) -> AuditResult:
-    judged = dataclasses.replace(
+    return dataclasses.replace(
         result,
         metric=metric,
         threshold=float(threshold),
@@ -256,5 +303,3 @@ def _closed(
         verdict=outcome,
         reasons=(*result.findings, *reasons) if outcome == "invalid" else tuple(reasons),
     )
-    judged = dataclasses.replace(judged, next_steps=() if outcome == "pass" else tuple(verdict.next_steps(judged)))
-    return dataclasses.replace(judged, message=verdict.message(judged))

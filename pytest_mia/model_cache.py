@@ -34,6 +34,8 @@ class ModelSlot:
         The user's code that trains it, to see whether that stays as it is.
     files
         Digests of files that were looked at already.
+    what_if
+        The places of what the model answers with each remedy.
     """
 
     store: Store
@@ -42,11 +44,13 @@ class ModelSlot:
     records: int
     code: Any
     files: dict[str, str] = field(default_factory=dict)
+    what_if: tuple[ModelSlot, ...] = ()
 
     def load(self) -> Trained | None:
         """The model as it was found once, unless a file that its training read has changed since."""
         entry = self.store.load(self.key)
-        if entry is None:
+        what_if = [found for slot in self.what_if if entry is not None and (found := slot.load()) is not None]
+        if entry is None or len(what_if) < len(self.what_if):
             return None
         words, arrays = entry.words, entry.arrays
         if any(self._digest(path) != digest for path, digest in words["files"].items()):
@@ -63,6 +67,7 @@ class ModelSlot:
             probes=tuple(words["probes"]),
             seconds=words["seconds"],
             cached=True,
+            what_if=tuple(what_if),
         )
 
     def obtain(self, train: Callable[[], Trained], *, wait: float) -> Trained | None:
@@ -94,6 +99,8 @@ class ModelSlot:
     def _save(self, trained: Trained, files: Mapping[str, str]) -> None:
         words = {name: getattr(trained, name) for name in ("queries", "probes", "device", "description", "seconds")}
         arrays = {name: array for name in SIGNALS if (array := getattr(trained.signals, name)) is not None}
+        for slot, asked in zip(self.what_if, trained.what_if, strict=True):
+            slot._save(asked, files)
         self.store.save(self.key, Entry({**words, "files": dict(files)}, arrays))
 
 
@@ -124,9 +131,12 @@ class ModelCache:
             self._store.remark(f"models are not cached: {error}")
             return [UNCACHED] * len(jobs)
 
-    def _slot(self, job: Job, name: str, method: Method, files: dict[str, str]) -> Slot:
-        key = fingerprint.digest((name, job.seed, method.queries, method.probes, method.seed, job.members))
-        return ModelSlot(self._store, key, job.number, len(self._data.labels), _code(job.factory, method), files)
+    def _slot(self, job: Job, name: str, method: Method, files: dict[str, str]) -> ModelSlot:
+        asked = method.queries, method.probes, method.seed, None if method.remedy is None else repr(method.remedy)
+        key = fingerprint.digest((name, job.seed, *asked, job.members))
+        records, code = len(self._data.labels), _code(job.factory, method)
+        what_if = tuple(self._slot(job, name, each, files) for each in method.what_if)
+        return ModelSlot(self._store, key, job.number, records, code, files, what_if)
 
     def _name(self, tried: Tried, method: Method) -> str:
         """A fingerprint of all that the models of a factory have in common."""

@@ -79,6 +79,8 @@ def add(parser: pytest.Parser) -> None:
         takes: dict[str, Any] = {"metavar": row.metadata["metavar"]}
         if row.type == "bool":
             takes = {"action": "store_const", "const": "true"}
+        elif row.metadata["alone"] is not None:
+            takes |= {"nargs": "?", "const": row.metadata["alone"]}
         group.addoption(_flag(row.name), dest=_key(row.name), help=text, **takes)
         parser.addini(_key(row.name), text, type=INI_TYPES[str(row.type).removesuffix(" | None")], default=None)
     for name, text in REPORTS.items():

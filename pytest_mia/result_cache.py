@@ -100,6 +100,7 @@ def _deciding_settings(settings: Settings) -> Settings:
         jobs=None,
         cache="use",
         time_limit=None,
+        what_if="off",
     )
 
 

@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+SAME_ACCURACY = 0.005
+"""Accuracies that are nearer than this count as the same when the cheapest remedy is sought."""
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -230,6 +233,35 @@ NO_CACHE = CacheUse()
 
 
 @dataclass(frozen=True)
+class RemedyResult:
+    """What a remedy would make of an audit: the audit of the same models, shipped with it.
+
+    Attributes
+    ----------
+    remedy
+        How it is written, such as "RoundedAnswers(estimator, step=0.25)".
+    idea
+        What it does, in a few words.
+    audit
+        The audit; judged once the result is.
+    trains
+        Whether models were trained anew for it.
+    """
+
+    remedy: str
+    idea: str
+    audit: AuditResult
+    trains: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The remedy as the JSON report shows it."""
+        row = self.audit.row()
+        del row["name"]
+        accuracy = {"train": self.audit.accuracy.train, "test": self.audit.accuracy.test}
+        return {"remedy": self.remedy, "idea": self.idea, "trains": self.trains, **row, "accuracy": accuracy}
+
+
+@dataclass(frozen=True)
 class AuditResult:
     """One audit. Its gates are methods; each returns the judged result or raises the verdict.
 
@@ -285,6 +317,10 @@ class AuditResult:
         What to try next, filled in by a gate.
     change
         How far the advantage moved since a baseline was saved; ``None`` where nothing is compared.
+    what_if
+        What each remedy would make of it, from the one that changes least to the one that changes most.
+    lines
+        Lines to change that train the model in a way that leaks less.
     """
 
     kind: str
@@ -323,6 +359,8 @@ class AuditResult:
     histogram: Histogram | None = field(default=None, repr=False)
     next_steps: tuple[str, ...] = field(default=(), repr=False)
     change: Change | None = None
+    what_if: tuple[RemedyResult, ...] = ()
+    lines: tuple[str, ...] = ()
 
     def assert_membership_advantage_below(
         self, threshold: float, *, by: str | None = None, confidence: float | None = None
@@ -452,6 +490,18 @@ class AuditResult:
         """Area under the ROC curve of the selected attack."""
         return next(each.auc for each in self.attacks if each.name == self.attack)
 
+    @property
+    def cheapest(self) -> RemedyResult | None:
+        """The cheapest remedy that was measured to pass, once the result is judged.
+
+        That is the first, so the one that changes least, of those that cost less than half a percentage point of
+        accuracy more than the most accurate one.
+        """
+        passing = [each for each in self.what_if if each.audit.verdict == "pass"]
+        accuracies = [each.audit.accuracy.test or 0.0 for each in passing]
+        near = [each for each, test in zip(passing, accuracies, strict=True) if test > max(accuracies) - SAME_ACCURACY]
+        return next(iter(near), None)
+
     def row(self) -> dict[str, Any]:
         """One row of the table of attackers, as the JSON report shows it."""
         return {
@@ -479,6 +529,9 @@ class AuditResult:
             "attacker": self.attacker,
             "attackers": [each.row() for each in self.attackers],
             "change": None if self.change is None else self.change.to_dict(),
+            "what_if": [each.to_dict() for each in self.what_if],
+            "cheapest": None if self.cheapest is None else self.cheapest.remedy,
+            "lines": list(self.lines),
             "shadows": self.shadows,
             "models": self.models,
             "records": self.records,

@@ -11,6 +11,8 @@ from typing import Any
 
 from pytest_mia.errors import MIAUsageError
 
+WHAT_IF = ("off", "outputs", "train")
+
 
 def _whole(text: str) -> int:
     return int(text)
@@ -31,9 +33,17 @@ def _is_int(value: object) -> bool:
 
 
 def _setting(
-    default: Any, metavar: str, help: str, parse: Callable[[str], Any], must: str, fits: Callable[[Any], bool]
+    default: Any,
+    metavar: str,
+    help: str,
+    parse: Callable[[str], Any],
+    must: str,
+    fits: Callable[[Any], bool],
+    *,
+    alone: str | None = None,
 ) -> Any:
-    row = {"metavar": metavar, "help": help, "parse": parse, "must": must, "fits": fits}
+    """A row of the table; `alone` is the text that the option stands for where it is given without any."""
+    row = {"metavar": metavar, "help": help, "parse": parse, "must": must, "fits": fits, "alone": alone}
     return field(default=default, metadata=row)
 
 
@@ -153,6 +163,16 @@ class Settings:
         _truth,
         "true or false",
         lambda value: isinstance(value, bool),
+    )
+    what_if: str = _setting(
+        "off",
+        "WHICH",
+        "measure remedies as well: outputs (or nothing) those that change answers alone, train also those that train "
+        "models anew",
+        str,
+        "off, outputs or train, after an equals sign (--mia-what-if=train)",
+        lambda value: value in WHAT_IF,
+        alone="outputs",
     )
 
     def __post_init__(self) -> None:

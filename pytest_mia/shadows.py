@@ -12,7 +12,7 @@ import functools
 import math
 import time
 import traceback
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,8 @@ from pytest_mia.models import Adapter, adapter_for
 from pytest_mia.probes.augment import augmented
 from pytest_mia.probes.protocol import Oracle
 from pytest_mia.randomness import seed_for, seeded, single_threaded
+from pytest_mia.remedies.asker import remedied
+from pytest_mia.remedies.protocol import Remedy
 from pytest_mia.signals import Signals, mean, merged, signals_of
 from pytest_mia.slots import UNCACHED, Cache, Slot
 
@@ -80,6 +82,10 @@ class Method:
         Names of the probes that are run on every model; ``None`` decides it on the first model.
     seed
         The audit's seed, from which all models are asked about the same copies.
+    remedy
+        What is done to the models' answers.
+    what_if
+        The same methods with a remedy: each model is asked by all of them once it is trained.
     """
 
     training: Any
@@ -90,9 +96,25 @@ class Method:
     augment: Any = None
     probes: tuple[str, ...] | None = ()
     seed: int = 0
+    remedy: Remedy | None = None
+    what_if: tuple[Method, ...] = ()
+
+    def trying(self, remedies: Iterable[Remedy]) -> Method:
+        """The method that asks with these remedies too."""
+        return replace(self, what_if=tuple(replace(self, remedy=remedy, what_if=()) for remedy in remedies))
+
+    def settled(self, first: Trained) -> Method:
+        """The method with what was decided on the first model, with and without remedies: queries and probes."""
+        what_if = tuple(each.settled(asked) for each, asked in zip(self.what_if, first.what_if, strict=True))
+        return replace(self, queries=first.queries, probes=first.probes, what_if=what_if)
+
+    def probing_as(self, released: Trained) -> Method:
+        """The method with the probes that were run on the released model, with and without remedies."""
+        what_if = tuple(each.probing_as(asked) for each, asked in zip(self.what_if, released.what_if, strict=True))
+        return replace(self, probes=released.probes, what_if=what_if)
 
     def adapter(self, model: Any, data: Data) -> Adapter:
-        """The adapter for a model of this audit."""
+        """The adapter for a model of this audit, without any remedy."""
         return adapter_for(
             model,
             classes=data.classes,
@@ -135,6 +157,8 @@ class Trained:
         What training and asking it took.
     cached
         Whether it was trained by an earlier run, or by another process.
+    what_if
+        The same model asked with each remedy of the method.
     """
 
     number: int
@@ -146,6 +170,7 @@ class Trained:
     seconds: float = 0.0
     cached: bool = False
     probes: tuple[str, ...] = ()
+    what_if: tuple[Trained, ...] = ()
 
 
 def train_all(
@@ -202,7 +227,7 @@ def train_all(
         tell(0, len(jobs), 0.0)
         first = slot.obtain(functools.partial(train, jobs[0], method=method), wait=math.inf)
     assert first is not None, "a slot that is waited for without an end gives a model"
-    method = replace(method, queries=first.queries, probes=first.probes)
+    method = method.settled(first)
     slots = cache.slots(jobs[1:], method)
     found = [slot.load() for slot in slots]
     missing = [(job, slot) for job, slot, one in zip(jobs[1:], slots, found, strict=True) if one is None]
@@ -254,7 +279,7 @@ def train_one(job: Job, data: Data, method: Method, *, keep_model: bool = False)
             # Once more, for the libraries that the factory was the first to import.
             with single_threaded():
                 model = adapter.fit(model, take(data.X, rows), None if data.y is None else take(data.y, rows), job.seed)
-                signals, method = ask(adapter, model, data, method, job.seed)
+                trained = _asked(adapter, model, data, method, job.number, job.seed)
         except (MIAUsageError, InvalidAuditError) as error:
             error.add_note(f"while training model {job.number} (seed {job.seed})")
             raise
@@ -262,18 +287,24 @@ def train_one(job: Job, data: Data, method: Method, *, keep_model: bool = False)
             raise ModelTrainingError(
                 _failure(f"model {job.number} (seed {job.seed}) could not be trained", error)
             ) from None
-    kept = model if keep_model else None
-    seconds = time.perf_counter() - start
-    return Trained(
-        job.number,
-        signals,
-        method.queries or 1,
-        adapter.device,
-        adapter.description,
-        kept,
-        seconds,
-        probes=method.probes or (),
-    )
+    return replace(trained, model=model if keep_model else None, seconds=time.perf_counter() - start)
+
+
+def _asked(adapter: Adapter, model: Any, data: Data, method: Method, number: int, seed: int) -> Trained:
+    """A trained model's answers, and those that it would give with each remedy of the method.
+
+    A remedied model is asked as any other is, noisy copies included where its answers are coarse: what it shows is what
+    an attacker would see. There is nothing to remedy in labels alone.
+    """
+    signals, settled = ask(adapter, model, data, method, seed)
+    device, description = adapter.device, adapter.description
+    plain = Trained(number, signals, settled.queries or 1, device, description, probes=settled.probes or ())
+    what_if = [
+        plain if signals.confidence is None else _asked(remedied(adapter, remedy), model, data, each, number, seed)
+        for each in method.what_if
+        if (remedy := each.remedy) is not None
+    ]
+    return replace(plain, what_if=tuple(what_if))
 
 
 def ask(adapter: Adapter, model: Any, data: Data, method: Method, seed: int) -> tuple[Signals, Method]:
@@ -360,8 +391,8 @@ def _failure(what: str, error: Exception) -> str:
     return f"{what}: {type(error).__name__}: {error}\n\n{''.join(told.format())}"
 
 
-def ask_released(model: Any, data: Data, method: Method, seed: int) -> tuple[Signals, tuple[str, ...]]:
-    """Signals of an already trained model on every record, and the probes that were run.
+def ask_released(model: Any, data: Data, method: Method, seed: int, *, number: int = 0) -> Trained:
+    """An already trained model, asked about every record; `number` is its own in the audit.
 
     Raises
     ------
@@ -376,8 +407,7 @@ def ask_released(model: Any, data: Data, method: Method, seed: int) -> tuple[Sig
             problems = probes.problems(method.probes or (), adapter, model, data.X)
             if problems:
                 raise MIAUsageError(problems)
-            signals, settled = ask(adapter, model, data, method, seed_for(seed, "released"))
-            return signals, settled.probes or ()
+            return _asked(adapter, model, data, method, number, seed_for(seed, "released"))
         except (MIAUsageError, InvalidAuditError):
             raise
         except Exception as error:

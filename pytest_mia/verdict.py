@@ -56,11 +56,15 @@ def first_line(judged: AuditResult) -> str:
     """The number, its interval, the limit, and what that means."""
     assert judged.judged is not None
     assert judged.verdict is not None
-    metric = METRICS.get(judged.metric, judged.metric.replace("tpr_at_fpr_", "TPR at FPR "))
     relation, meaning = RELATIONS[judged.verdict], MEANINGS[judged.verdict]
     if judged.metric == CHANGE:
         relation, meaning = CHANGES[judged.verdict]
-    return f"{metric} {_number(judged.judged)} {relation} {judged.threshold:g}: {meaning}"
+    return f"{metric_of(judged)} {_number(judged.judged)} {relation} {judged.threshold:g}: {meaning}"
+
+
+def metric_of(judged: AuditResult) -> str:
+    """What was judged, in words."""
+    return METRICS.get(judged.metric, judged.metric.replace("tpr_at_fpr_", "TPR at FPR "))
 
 
 def _number(shown: Interval) -> str:
@@ -98,7 +102,13 @@ def _details(judged: AuditResult) -> Iterator[tuple[str, str]]:
         reached = _number(each.judged or each.advantage)
         yield "against", f"{each.attacker}: {each.verdict}, {each.attack} {reached}, AUC {each.auc:.3f}"
     if judged.accuracy.train is not None and judged.accuracy.test is not None:
-        yield "accuracy", f"train {judged.accuracy.train:.3f}, test {judged.accuracy.test:.3f}"
+        yield "accuracy", _accuracies(judged)
+    for remedy in judged.what_if:
+        audit = remedy.audit
+        reached = f"{remedy.remedy}: {audit.verdict}, {_number(audit.judged or audit.advantage)}"
+        yield "what if", f"{reached} by {audit.attack}, accuracy {_accuracies(audit)}"
+    if len(judged.what_if) > 1:
+        yield "what if", "judged from the last on, and none passes behind one that doesn't: so one may be chosen here"
     yield "audited", _audited(judged)
     for note in judged.notes:
         yield "note", note
@@ -106,6 +116,14 @@ def _details(judged: AuditResult) -> Iterator[tuple[str, str]]:
         yield f"try {number}", step
     if judged.replay:
         yield "replay", judged.replay
+
+
+def _accuracies(audit: AuditResult) -> str:
+    return ", ".join(
+        f"{name} {value:.3f}"
+        for name, value in (("train", audit.accuracy.train), ("test", audit.accuracy.test))
+        if value is not None
+    )
 
 
 def _figures(judged: AuditResult) -> str:
@@ -149,21 +167,51 @@ def next_steps(judged: AuditResult) -> list[str]:
             if recipe
             else "audit the recipe instead: its halves are drawn at random, so they can't differ by themselves",
         ]
+    released = _cheapest(judged)
     if judged.verdict == "inconclusive":
         more = f"more shadows, each of which is a target too: --mia-shadows={2 * max(judged.shadows, 3) + 1}"
         return [
             "more records, if there are any: margins shrink with their square root",
             more if recipe else "the recipe, audited too: every model that it trains is judged, not one alone",
-            "a model that leaks less, so that its upper bound falls below the limit: coarser answers, regularisation",
+            released
+            or "a model that leaks less, so that its upper bound falls below the limit: coarser answers, regularisation"
+            + _to_measure(judged),
         ]
     gap = (judged.accuracy.train or 0.0) - (judged.accuracy.test or 0.0)
     exposed = ", ".join(str(each.record) for each in judged.most_exposed[:3])
     regularise = "regularise (weight decay, fewer epochs, larger leaves, a smaller C)"
+    if judged.lines:
+        regularise = f"regularise: {' or '.join(judged.lines)}"
     return [
         f"train accuracy is {gap:.3f} above test accuracy: {regularise}" if gap > OVERFITTED else regularise,
-        "answer more coarsely, and ship it so: labels alone, or probabilities rounded to quarters",
+        released or _coarser(judged),
         f"train on more records, or leave out those that are exposed most (records {exposed})",
     ]
+
+
+def _cheapest(judged: AuditResult) -> str | None:
+    remedy = judged.cheapest
+    if remedy is None:
+        return None
+    reached, test = remedy.audit.judged or remedy.audit.advantage, remedy.audit.accuracy.test
+    figures = f"{metric_of(judged)} {reached.estimate:.3f} (at most {reached.high:.3f})"
+    figures += "" if test is None else f", accuracy {test:.3f}"
+    return f"ship the cheapest remedy that was measured to pass, {remedy.remedy}: {figures}"
+
+
+def _coarser(judged: AuditResult) -> str:
+    if judged.what_if:
+        count = len(judged.what_if)
+        return f"none of the {count} remedies that were measured passes on this model; try them on one that leaks less"
+    return "answer more coarsely, and ship it so: labels alone, or probabilities in quarters" + _to_measure(judged)
+
+
+def _to_measure(judged: AuditResult) -> str:
+    """How to find out which remedy passes, where none was measured and some can be."""
+    if judged.what_if or judged.accuracy.test is None or judged.device == "none":
+        return ""
+    option = "--mia-what-if" if judged.test else "what_if='outputs'"
+    return f" ({option} measures which of pytest_mia.remedies passes)"
 
 
 def _fpr(counts: Counts) -> float:

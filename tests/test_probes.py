@@ -143,12 +143,12 @@ class TestReleased:
 
         model = GaussianNB().fit(X[MEMBERS[0]], Y[MEMBERS[0]])
         how = method(predict=predict, seed=7)
-        signals, names = ask_released(model, DATA, how, 7)
+        asked = ask_released(model, DATA, how, 7)
         released, number = seen.copy(), len(seen)
         (one,) = train_all([Job(0, 100, GaussianNB, MEMBERS[0])], DATA, how)
-        assert names == one.probes == ("label_noise",)
+        assert asked.probes == one.probes == ("label_noise",)
         assert all((a == b).all() for a, b in zip(released, seen[number:], strict=True))
-        assert (signals.noise_robustness == one.signals.noise_robustness).all()
+        assert (asked.signals.noise_robustness == one.signals.noise_robustness).all()
 
     def test_shadows_are_probed_as_it_is(self):
         """The released model answers coarsely, its shadows don't: all are asked about copies."""

@@ -281,7 +281,7 @@ class TestReleased:
     def test_its_answers_are_read_as_its_shadows(self):
         job = jobs()[0]
         model = GaussianNB().fit(X[job.members], Y[job.members])
-        (ours, _), theirs = ask_released(model, data(), METHOD, 0), train_one(job, data(), METHOD).signals
+        ours, theirs = ask_released(model, data(), METHOD, 0).signals, train_one(job, data(), METHOD).signals
         np.testing.assert_array_equal(ours.confidence, theirs.confidence)
 
     def test_a_failure_is_the_users_own(self):

@@ -71,7 +71,8 @@ class TestDetails:
             "attacks, seed 0",
             "try 1": "train accuracy is 0.150 above test accuracy: regularise (weight decay, fewer epochs, larger "
             "leaves, a smaller C)",
-            "try 2": "answer more coarsely, and ship it so: labels alone, or probabilities rounded to quarters",
+            "try 2": "answer more coarsely, and ship it so: labels alone, or probabilities in quarters "
+            "(what_if='outputs' measures which of pytest_mia.remedies passes)",
             "try 3": "train on more records, or leave out those that are exposed most (records 17, 4, 8)",
         }
 

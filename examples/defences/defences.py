@@ -5,11 +5,11 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from pytest_mia import TorchTraining
+from pytest_mia.remedies import LabelModule, RoundedModule
 
 DELTA = 1e-5
 PLAIN = TorchTraining(epochs=20, batch_size=64, optimizer="adam", lr=0.01)
@@ -93,23 +93,24 @@ def probabilities(model, X):
         return model(torch.as_tensor(X)).softmax(dim=1).numpy()
 
 
-def quarters(model, X):
-    """Probabilities as 0, 0.25, 0.5, 0.75 or 1."""
-    return np.round(4 * probabilities(model, X)) / 4
+def quarters():
+    """The network that answers with 0, 0.25, 0.5, 0.75 and 1."""
+    return RoundedModule(network(), step=0.25)
 
 
-def digit(model, X):
-    """The digit alone, without a probability."""
-    return probabilities(model, X).argmax(axis=1)
+def digit():
+    """The network that answers with the digit alone, without a probability."""
+    return LabelModule(network())
 
 
 @dataclass(frozen=True)
 class Defence:
-    """A way to train the network with a way to let it answer."""
+    """A way to train the network with a way to let it answer: by a function, or as the module itself does."""
 
     name: str
     training: Callable[..., Any] = PLAIN
-    predict: Callable[..., Any] = probabilities
+    factory: Callable[[], Any] = network
+    predict: Callable[..., Any] | None = probabilities
 
 
 DEFENCES = (
@@ -117,10 +118,10 @@ DEFENCES = (
     Defence("weight decay 0.01", DECAY),
     Defence("stopped early", stopped_early),
     Defence("labels smoothed by 0.3", SMOOTH),
-    Defence("answers in quarters", predict=quarters),
-    Defence("digit alone", predict=digit),
-    Defence("stopped early, digit alone", stopped_early, digit),
-    Defence("weight decay 0.01, digit alone", DECAY, digit),
+    Defence("answers in quarters", factory=quarters, predict=None),
+    Defence("digit alone", factory=digit, predict=None),
+    Defence("stopped early, digit alone", stopped_early, digit, None),
+    Defence("weight decay 0.01, digit alone", DECAY, digit, None),
     Defence("DP-SGD, noise 0.5", Private(0.5)),
     Defence("DP-SGD, noise 1", Private(1.0)),
     Defence("DP-SGD, noise 4", Private(4.0)),

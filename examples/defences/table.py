@@ -5,7 +5,7 @@ DP-SGD needs Opacus (``pip install 'pytest-mia[dp]'``); without it, its rows are
 
 from importlib.util import find_spec
 
-from defences import DEFENCES, DELTA, Private, network
+from defences import DEFENCES, DELTA, Private
 from sklearn.datasets import load_digits
 
 import pytest_mia
@@ -16,7 +16,7 @@ LIMIT = 0.05
 
 def row(defence, X, y):
     """One audit of the recipe, judged at the limit."""
-    result = pytest_mia.audit(network, (X, y), training=defence.training, predict=defence.predict)
+    result = pytest_mia.audit(defence.factory, (X, y), training=defence.training, predict=defence.predict)
     judged = gates.membership_advantage(result, LIMIT)
     private = isinstance(defence.training, Private)
     name = f"{defence.name}, epsilon {defence.training.epsilon(len(y) // 2):.1f}" if private else defence.name

@@ -19,6 +19,7 @@ from pytest_mia.arrays import FloatArray
 from pytest_mia.dataset import Dataset, as_labels, codes_of
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.randomness import seed_for
+from pytest_mia.remedies.protocol import Remedy
 from pytest_mia.rows import bad_features
 from pytest_mia.tasks import is_labels, log_odds, read
 
@@ -186,6 +187,9 @@ def _values(model: Any, parameter: str) -> list[Any]:
 
 
 def _reproducible(model: Any, seed: int) -> dict[str, int | None]:
+    if isinstance(getattr(model, "remedy", None), Remedy):
+        # Whatever is done to its answers, an estimator is trained as it is without.
+        return {f"estimator__{name}": value for name, value in _reproducible(model.estimator, seed).items()}
     parameters = _parameters(model)
     names = {name: name.rpartition("__") for name in parameters}
     # Some libraries read a seed as a signed number of 32 bits.

@@ -12,20 +12,24 @@ HEADINGS = ("test", "verdict", "measured (low to high)", "limit", "attack", "AUC
 
 
 def rows(audit: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """An audit, and below it its change since the baseline, and each attacker where several were compared."""
-    limit, metric = cells(audit)[3], audit["metric"]
-    return [cells(audit), *_change(audit)] + [
-        (
-            f"  against {each['name']}",
-            each["verdict"] or UNJUDGED,
-            measured({"metric": metric, "judged": each["judged"]}),
-            limit,
-            each["attack"],
-            number(each["auc"]),
-            *("",) * 3,
-        )
-        for each in audit["attackers"]
-    ]
+    """An audit, below it its change since the baseline, each attacker where several were compared, and each remedy."""
+    against = [_part(audit, each, f"against {each['name']}") for each in audit["attackers"]]
+    what_if = [_part(audit, each, f"with {each['remedy']}") for each in audit["what_if"]]
+    return [cells(audit), *_change(audit), *against, *what_if]
+
+
+def _part(audit: Mapping[str, Any], part: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    return (
+        f"  {name}",
+        part["verdict"] or UNJUDGED,
+        measured({"metric": audit["metric"], "judged": part["judged"]}),
+        cells(audit)[3],
+        part["attack"],
+        number(part["auc"]),
+        _accuracies(part["accuracy"]) if "accuracy" in part else "",
+        "",
+        "",
+    )
 
 
 def cells(audit: Mapping[str, Any]) -> tuple[str, ...]:
@@ -38,7 +42,7 @@ def cells(audit: Mapping[str, Any]) -> tuple[str, ...]:
         "-" if audit["threshold"] is None else f"{audit['threshold']:g}",
         audit["attack"],
         number(area),
-        f"{number(accuracy['train'])}/{number(accuracy['test'])}",
+        _accuracies(accuracy),
         str(audit["shadows"]),
         f"{sum(audit['seconds'].values()):.1f}",
     )
@@ -72,6 +76,10 @@ def _change(audit: Mapping[str, Any]) -> list[tuple[str, ...]]:
 def _moved(difference: Mapping[str, Any]) -> str:
     """A difference, whose sign says which way it went."""
     return f"change {difference['estimate']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f})"
+
+
+def _accuracies(accuracy: Mapping[str, float | None]) -> str:
+    return f"{number(accuracy['train'])}/{number(accuracy['test'])}"
 
 
 def number(value: float | None) -> str:

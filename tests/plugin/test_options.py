@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from pytest_mia import options
 from pytest_mia.settings import Settings
 
 LOOK = "def test_look(mia_audit):\n    assert (mia_audit.shadows, mia_audit.seed) == {expected}\n"
@@ -27,6 +28,27 @@ def test_marker_before_option_before_ini_before_default(fake, pytester, ini, arg
     tests = f"import pytest\n@pytest.mark.mia({marker})\n{LOOK.format(expected=expected)}"
 
     fake(tests, *args).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("ini", "args", "expected"),
+    [
+        ("", (), "off"),
+        ("", ("--mia-what-if",), "outputs"),
+        ("", ("--mia-what-if=train",), "train"),
+        ("mia_what_if = outputs", (), "outputs"),
+        ("mia_what_if = outputs", ("--mia-what-if=off",), "off"),
+    ],
+)
+def test_an_option_may_stand_alone(pytester, ini, args, expected):
+    pytester.makeini(f"[pytest]\n{ini}")
+    config = pytester.parseconfig(*args)
+    assert options.read(config).settings.what_if == expected
+
+
+def test_a_path_behind_it_is_not_taken_for_its_value(pytester):
+    with pytest.raises(pytest.UsageError, match="--mia-what-if must be off, outputs or train, after an equals sign"):
+        options.read(pytester.parseconfig("--mia-what-if", "tests"))
 
 
 def test_a_worker_reads_the_same_settings(fake, pytester):

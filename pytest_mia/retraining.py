@@ -1,0 +1,181 @@
+"""Remedies that train: the lines to change in a factory or a training, by what the model's own parameters are.
+
+Calibration belongs here: it is fitted on records, so it is training (with scikit-learn's `CalibratedClassifierCV`, on
+folds of the members). A fixed temperature is not, see `pytest_mia.remedies.Tempered`.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_mia.models.estimator import kind_of
+from pytest_mia.models.module import TorchTraining
+from pytest_mia.plan import Plan
+from pytest_mia.settings import Settings
+from pytest_mia.subject import Subject
+
+BY_HAND = "early stopping or DP-SGD (examples/defences has both)"
+LINES = 3
+"""Changes of parameters that are proposed at the most."""
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """A remedy that trains.
+
+    Attributes
+    ----------
+    line
+        What to change.
+    idea
+        What it does, in a few words.
+    subject
+        What is audited with the change.
+    """
+
+    line: str
+    idea: str
+    subject: Subject
+
+
+@dataclass(frozen=True)
+class WithParameters:
+    """A factory of models with other parameters.
+
+    Attributes
+    ----------
+    factory
+        The user's own.
+    values
+        Names and values.
+    """
+
+    factory: Callable[[], Any]
+    values: tuple[tuple[str, Any], ...]
+
+    def __call__(self) -> Any:
+        """A fresh model; what models of the user's factory share stays as it is."""
+        return copy.deepcopy(self.factory()).set_params(**dict(self.values))
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A factory of models that are calibrated on folds of their members.
+
+    Attributes
+    ----------
+    factory
+        The user's own.
+    """
+
+    factory: Callable[[], Any]
+
+    def __call__(self) -> Any:
+        """A fresh model."""
+        from sklearn.calibration import CalibratedClassifierCV
+
+        return CalibratedClassifierCV(self.factory(), cv=3)
+
+
+def _times(factor: float, least: float = 0.0) -> Callable[[Any], Any]:
+    return lambda value: max(factor * (value or 0), least) if _is_number(value) or value is None else None
+
+
+def _whole(factor: float, least: int) -> Callable[[Any], Any]:
+    return lambda value: max(int(factor * value), least) if isinstance(value, int) and value > 0 else None
+
+
+STRONGER: Mapping[str, Callable[[Any], Any]] = {
+    "C": lambda value: value / 10 if _is_number(value) else None,
+    "alpha": _times(10, 0.001),
+    "reg_lambda": _times(10, 10.0),
+    "l2_regularization": _times(10, 1.0),
+    "min_samples_leaf": _whole(5, 10),
+    "min_child_samples": _whole(5, 50),
+    "max_depth": lambda value: 3 if value is None else value // 2 if isinstance(value, int) and value > 1 else None,
+    "n_neighbors": _whole(4, 15),
+    "early_stopping": lambda value: None if value is True else True,
+    "max_epochs": _whole(0.5, 1),
+    "epochs": _whole(0.5, 1),
+    "weight_decay": _times(10, 0.01),
+}
+"""A value that regularises more, by the names that scikit-learn, its kin and `TorchTraining` give to parameters."""
+
+
+def options(made: Plan, subject: Subject) -> tuple[Retraining, ...]:
+    """What can be measured of a recipe, the stronger regularisation first; nothing for a release."""
+    if made.kind != "recipe" or not made.tried or not made.tried[0].models:
+        return ()
+    model = made.tried[0].models[0]
+    found = [
+        Retraining(line, f"regularised by {name}", _changed(subject, _torch(model, subject), name, value))
+        for name, value, line in _stronger(model, subject)
+    ]
+    estimator = subject.training is None and kind_of(model) == "classifier" and hasattr(model, "get_params")
+    if estimator and subject.predict is None and hasattr(model, "predict_proba"):
+        calibrated = dataclasses.replace(subject, model_factory=Calibrated(_factory(subject)))
+        found.append(Retraining("CalibratedClassifierCV(estimator, cv=3)", "calibrated", calibrated))
+    return tuple(found)
+
+
+def measured(made: Plan, subject: Subject, settings: Settings) -> tuple[Retraining, ...]:
+    """Those that are to be measured by these settings."""
+    return options(made, subject) if settings.what_if == "train" else ()
+
+
+def lines(made: Plan, subject: Subject) -> tuple[str, ...]:
+    """What to change in the training, in words: of a release, in that of its factory."""
+    if not made.tried or not made.tried[0].models:
+        return ()
+    model = made.tried[0].models[0]
+    found = [line for _, _, line in _stronger(model, subject)]
+    return (*found, BY_HAND) if _torch(model, subject) is not None else tuple(found)
+
+
+def _stronger(model: Any, subject: Subject) -> list[tuple[str, Any, str]]:
+    """Name, value and line of each change."""
+    training = _torch(model, subject)
+    if training is not None:
+        now = {name: getattr(training, name) for name in ("epochs", "weight_decay")}
+        written = "TorchTraining({}={!r})"
+    elif subject.training is None and hasattr(model, "get_params") and hasattr(model, "set_params"):
+        now, written = model.get_params(deep=True), "set_params({}={!r})"
+    else:
+        return []
+    changes = [
+        (name, after, f"{written.format(name, after)} (now {before!r})")
+        for kind, change in STRONGER.items()
+        for name, before in now.items()
+        if name.rpartition("__")[2] == kind and (after := change(before)) is not None and after != before
+    ]
+    return changes[:LINES]
+
+
+def _changed(subject: Subject, training: TorchTraining | None, name: str, value: Any) -> Subject:
+    if training is not None:
+        return dataclasses.replace(subject, training=dataclasses.replace(training, **{name: value}))
+    return dataclasses.replace(subject, model_factory=WithParameters(_factory(subject), ((name, value),)))
+
+
+def _torch(model: Any, subject: Subject) -> TorchTraining | None:
+    """The training, where a module is trained by a `TorchTraining`."""
+    if isinstance(subject.training, TorchTraining):
+        return subject.training
+    return TorchTraining() if subject.training is None and _is_module(model) else None
+
+
+def _is_module(model: Any) -> bool:
+    return hasattr(model, "parameters") and hasattr(model, "forward") and not hasattr(model, "fit")
+
+
+def _factory(subject: Subject) -> Callable[[], Any]:
+    assert subject.model_factory is not None, "a recipe has a factory"
+    return subject.model_factory
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

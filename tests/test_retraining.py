@@ -1,0 +1,139 @@
+"""Remedies that train: which lines to change, and what they are measured to do."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+import pytest_mia
+from pytest_mia import TorchTraining, gates, retraining
+from pytest_mia.factories import Tried
+from pytest_mia.retraining import BY_HAND, Calibrated, WithParameters
+from pytest_mia.subject import Subject
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(200, 5)), RNG.integers(0, 2, 200)
+
+
+class Plan:
+    """As much of a plan as is looked at."""
+
+    def __init__(self, factory, kind="recipe"):
+        self.kind, self.tried = kind, (Tried("mia_model_factory", factory, (factory(), factory())),)
+
+
+def lines(factory, training=None):
+    return retraining.lines(Plan(factory), Subject(factory, (X, Y), training))
+
+
+@pytest.mark.parametrize(
+    ("factory", "expected"),
+    [
+        (LogisticRegression, ("set_params(C=0.1) (now 1.0)",)),
+        (
+            lambda: make_pipeline(StandardScaler(), LogisticRegression(C=0.03)),
+            ("set_params(logisticregression__C=0.003) (now 0.03)",),
+        ),
+        (RandomForestClassifier, ("set_params(min_samples_leaf=10) (now 1)", "set_params(max_depth=3) (now None)")),
+        (
+            lambda: SGDClassifier(early_stopping=True),
+            ("set_params(alpha=0.001) (now 0.0001)",),
+        ),
+        (GaussianNB, ()),
+        (dict, ()),
+    ],
+)
+def test_lines_of_factories(factory, expected):
+    assert lines(factory) == expected
+
+
+def test_lines_of_a_torch_training():
+    expected = ("TorchTraining(epochs=10) (now 20)", "TorchTraining(weight_decay=0.01) (now 0.0)", BY_HAND)
+    assert lines(lambda: torch.nn.Linear(5, 2)) == expected
+    assert lines(lambda: torch.nn.Linear(5, 2), TorchTraining(epochs=1)) == expected[1:]
+    assert lines(lambda: torch.nn.Linear(5, 2), lambda model, X, y: None) == ()
+
+
+def test_what_can_be_measured():
+    factory = DecisionTreeClassifier
+    found = retraining.options(Plan(factory), Subject(factory, (X, Y)))
+    assert [each.line.split(" ")[0] for each in found] == [
+        "set_params(min_samples_leaf=10)",
+        "set_params(max_depth=3)",
+        "CalibratedClassifierCV(estimator,",
+    ]
+    assert found[0].subject.model_factory == WithParameters(factory, (("min_samples_leaf", 10),))
+    assert found[0].subject.model_factory().min_samples_leaf == 10
+    assert found[2].subject.model_factory == Calibrated(factory)
+
+
+def test_a_torch_training_is_changed_and_its_factory_is_not():
+    factory = lambda: torch.nn.Linear(5, 2)  # noqa: E731
+    first, second = retraining.options(Plan(factory), Subject(factory, (X, Y), TorchTraining(lr=0.1)))
+    assert first.subject.training == TorchTraining(lr=0.1, epochs=10)
+    assert second.subject.training == TorchTraining(lr=0.1, weight_decay=0.01)
+    assert first.subject.model_factory is factory
+
+
+def test_a_release_is_trained_already():
+    assert retraining.options(Plan(LogisticRegression, "release"), Subject(LogisticRegression, None)) == ()
+
+
+def test_what_models_of_a_factory_share_stays_as_it_is():
+    shared = LogisticRegression()
+    assert WithParameters(lambda: shared, (("C", 0.1),))().C == 0.1
+    assert shared.C == 1.0
+
+
+def audit(factory, what_if, **keywords):
+    return pytest_mia.audit(factory, (X, Y), shadows=3, attacks=["gap", "loss"], jobs=1, what_if=what_if, **keywords)
+
+
+def test_each_is_the_audit_of_the_changed_recipe(tmp_path):
+    result = audit(DecisionTreeClassifier, "train", cache_dir=tmp_path)
+    trained = [each for each in result.what_if if each.trains]
+    assert [each.idea for each in trained] == [
+        "regularised by min_samples_leaf",
+        "regularised by max_depth",
+        "calibrated",
+    ]
+    assert len(result.what_if) == 4 + 3
+    confidence = 1 - 0.05 / 4
+    assert {each.audit.advantage.confidence for each in result.what_if} == {confidence}
+    assert result.advantage.confidence == 0.95
+    leaves = audit(lambda: DecisionTreeClassifier(min_samples_leaf=10), "off", confidence=confidence)
+    assert trained[0].audit.attacks == leaves.attacks
+    again = audit(DecisionTreeClassifier, "train", cache_dir=tmp_path)
+    assert [each.audit.cache.misses for each in again.what_if if each.trains] == [0, 0, 0]
+
+
+def test_the_message_holds_the_lines():
+    leak = gates.membership_advantage(audit(DecisionTreeClassifier, "off"), 0.05)
+    assert leak.verdict == "leak"
+    assert "set_params(min_samples_leaf=10) (now 1)" in " ".join(leak.message.split())
+    assert leak.to_dict()["lines"] == list(leak.lines)
+
+
+def test_what_cannot_be_trained_is_noted():
+    class Stubborn(LogisticRegression):
+        def fit(self, X, y):
+            if self.C < 1:
+                raise RuntimeError("too strong")
+            return super().fit(X, y)
+
+    result = audit(Stubborn, "train")
+    assert not any("C=0.1" in each.remedy for each in result.what_if)
+    assert any("C=0.1) (now 1.0) can't be measured: model 0" in note for note in result.notes)
+
+
+def test_where_nothing_can_be_trained_otherwise_it_is_said():
+    def train(model, X, y):
+        model["rate"] = np.mean(y)
+
+    result = audit(dict, "train", training=train, predict=lambda model, X: np.full(len(X), model["rate"]))
+    assert any("nothing to train otherwise is known" in note for note in result.notes)
