@@ -230,9 +230,7 @@ class TestAnswers:
     def test_models_that_all_answer_alike_are_invalid(self):
         """A training that does nothing would pass every limit."""
         result = recipe(Untrained)
-        with pytest.raises(
-            InvalidAuditError, match="4 models trained on different halves give exactly the same answers"
-        ):
+        with pytest.raises(InvalidAuditError, match="4 models trained on different halves give exactly the same"):
             result.assert_membership_advantage_below(0.9)
 
     @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -533,9 +531,7 @@ class TestOutputs:
 
     def test_answers_that_are_all_alike_are_invalid(self):
         answers = np.tile(rng.random((RECORDS, 2)), (5, 1, 1))
-        with pytest.raises(
-            InvalidAuditError, match="5 models trained on different halves give exactly the same answers"
-        ):
+        with pytest.raises(InvalidAuditError, match="5 models trained on different halves give exactly the same"):
             audit_outputs(answers, rng.random((5, RECORDS)) < 0.5, Y).assert_membership_advantage_below(0.9)
 
     def test_answers_that_ignore_membership_are_no_leak(self):

@@ -47,10 +47,9 @@ QUICK = [
 ]
 SLOW = [
     *(("labels_alone", "recipe", models, 150) for models in (8, 16)),
-    *((world, "recipe", 4, 80) for world in ("plain", "heavy_tails", "class_shocks", "quarters", "grouped")),
-    ("neighbours", "recipe", 4, 80),
-    *((world, "release", 4, 150) for world in ("plain", "quarters", "grouped")),
-    *((world, "recipe", 8, 32) for world in ("plain", "class_shocks", "grouped")),
+    *((world, "recipe", 4, 80) for world in ("heavy_tails", "class_shocks", "grouped", "neighbours")),
+    *((world, "release", 4, 150) for world in ("plain", "grouped")),
+    ("plain", "recipe", 8, 32),
     ("plain", "recipe", 16, 24),
 ]  # fmt: skip
 

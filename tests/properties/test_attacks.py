@@ -48,7 +48,7 @@ def agree(one, other):
 
 @every_attack
 @given(given_world=worlds(st.integers(-9, 9).map(float)), random=st.randoms())
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_the_order_of_the_records_does_not_matter(attack, given_world, random):
     logits, members, labels = given_world
     order = np.array(random.sample(range(len(labels)), len(labels)))
@@ -59,7 +59,7 @@ def test_the_order_of_the_records_does_not_matter(attack, given_world, random):
 
 @every_attack
 @given(given_world=worlds(st.integers(-9, 9).map(float)), random=st.randoms())
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_the_order_of_the_models_does_not_matter(attack, given_world, random):
     logits, members, labels = given_world
     order = np.array(random.sample(range(len(logits)), len(logits)))
@@ -70,7 +70,7 @@ def test_the_order_of_the_models_does_not_matter(attack, given_world, random):
 
 @every_attack
 @given(given_world=worlds(st.integers(-9, 9).map(float)), random=st.randoms())
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_the_names_of_the_classes_do_not_matter(attack, given_world, random):
     logits, members, labels = given_world
     order = np.array(random.sample(range(CLASSES), CLASSES))
@@ -83,7 +83,7 @@ def test_the_names_of_the_classes_do_not_matter(attack, given_world, random):
 
 @every_attack
 @given(given_world=worlds())
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_scores_are_finite(attack, given_world):
     assert np.isfinite(scores(attack, observed(*given_world))).all()
 
