@@ -20,14 +20,18 @@ from sklearn.tree import DecisionTreeRegressor
 
 import pytest_mia
 from pytest_mia import Dataset, MembershipLeakError, MIAUsageError, Target, TokenLogProbabilities, TorchTraining
+from pytest_mia.attacks import ATTACKS
 
 torch = pytest.importorskip("torch")
+ON_COPIES = ("label_noise", "augmentation")
 
 DIABETES = load_diabetes(return_X_y=True)
+SINGLE = [attack.name for attack in ATTACKS if attack.name != "combined" and not attack.name.endswith(ON_COPIES)]
+"""Attacks that learn nothing of what others find, and ask about no changed copies: those take most of the time."""
 
 
-def audit(factory, dataset, **given):
-    return pytest_mia.audit(factory, dataset, jobs=1, device="cpu", **given)
+def audit(factory, dataset, *, attacks=SINGLE, **given):
+    return pytest_mia.audit(factory, dataset, jobs=1, device="cpu", attacks=attacks, **given)
 
 
 def assert_leaks(result, at_least=0.05):
