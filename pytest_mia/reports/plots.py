@@ -74,6 +74,7 @@ def trade_off(audits: Sequence[Audit]) -> Drawing | None:
             label.set_in_layout(False)
         axes.axhline(0, color=FAINT, linewidth=0.8)
         axes.margins(x=0.25, y=0.15)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.set(xlabel="test accuracy", ylabel="advantage")
 
     label = "; ".join(
