@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from scipy import special, stats
-from worlds import confident, trained
+from worlds import advantage, confident, trained
 
 from pytest_mia.attacks.combined import FEWEST_ROWS, SETTINGS, Combined, _normal_scale, judge_from
 from pytest_mia.attacks.evidence import evidence
@@ -22,13 +22,6 @@ def shifted(leak, *, models=8, records=600, spread=0.0, seed=0):
     rng = np.random.default_rng([seed, 3])
     members = draw_halves(np.zeros(records, dtype=int), models=models, seed=seed)
     return confident(spread * rng.normal(size=records) + rng.normal(size=members.shape) + leak * members, members)
-
-
-def advantage(given, attack):
-    counts = run_attack(attack, given, lessons(given)).counts
-    return np.mean(np.divide(counts.flagged_members, counts.members)) - np.mean(
-        np.divide(counts.flagged_nonmembers, counts.nonmembers)
-    )
 
 
 def test_it_is_fitted_and_others_are_not():

@@ -5,14 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 from scipy import stats
-from worlds import confident
+from worlds import advantage, confident
 
 from pytest_mia.attacks.combined import Combined
 from pytest_mia.attacks.combined_neighbours import CombinedNeighbours, adjusted
 from pytest_mia.attacks.evidence import evidence
 from pytest_mia.memberships import draw_halves
 from pytest_mia.neighbours import opinions, with_opinions
-from pytest_mia.rotation import lessons, run_attack
 
 
 def influenced(leak, slope, *, models=6, records=300, seed=0):
@@ -23,13 +22,6 @@ def influenced(leak, slope, *, models=6, records=300, seed=0):
     support = opinions(features, labels, members, seed)[..., 0]
     given = confident(slope * support + rng.normal(size=members.shape) + leak * members, members)
     return dataclasses.replace(given, features=features, labels=labels)
-
-
-def advantage(given, attack):
-    counts = run_attack(attack, given, lessons(given)).counts
-    return np.mean(np.divide(counts.flagged_members, counts.members)) - np.mean(
-        np.divide(counts.flagged_nonmembers, counts.nonmembers)
-    )
 
 
 def test_what_others_explain_is_taken_off():

@@ -87,22 +87,23 @@ class TestAdvantage:
         )
 
 
-class TestChoice:
-    def given(self):
-        """The loss tells 0.2 of the members, the modified entropy 0.6."""
-        weak, members = marked(0.2)
-        strong, _ = marked(0.6)
-        given = confident(weak, members)
-        return dataclasses.replace(given, signals=dataclasses.replace(given.signals, modified_entropy=strong))
+def weak_and_strong():
+    """The loss tells 0.2 of the members, the modified entropy 0.6."""
+    weak, members = marked(0.2)
+    strong, _ = marked(0.6)
+    given = confident(weak, members)
+    return dataclasses.replace(given, signals=dataclasses.replace(given.signals, modified_entropy=strong))
 
+
+class TestChoice:
     def test_the_best_on_the_shadows_is_selected(self):
-        result = find(self.given(), [LOSS, MODIFIED_ENTROPY])
+        result = find(weak_and_strong(), [LOSS, MODIFIED_ENTROPY])
         assert result.attack == "modified_entropy"
         assert result.advantage.estimate == pytest.approx(0.6)
         assert [attack.name for attack in result.attacks] == ["modified_entropy", "loss"]
 
     def test_other_attacks_have_their_lower_bound_corrected(self):
-        result = find(self.given(), [LOSS, MODIFIED_ENTROPY])
+        result = find(weak_and_strong(), [LOSS, MODIFIED_ENTROPY])
         shared = levels(0.95, attacks=2)
         assert result.advantage == selected_interval(result.selected, shared)
         for attack in result.attacks:
@@ -110,7 +111,7 @@ class TestChoice:
         assert result.attacks[0].advantage.low < result.advantage.low
 
     def test_looks_share_the_error(self):
-        few = find(self.given(), [LOSS], looks=4)
+        few = find(weak_and_strong(), [LOSS], looks=4)
         assert few.looks == 4
         assert few.advantage == selected_interval(few.selected, levels(0.95, attacks=1, looks=4))
 
@@ -215,15 +216,8 @@ def test_everything_in_a_result_is_a_built_in_type():
 class TestPictures:
     """What a person sees of an audit, besides its figures."""
 
-    def given(self):
-        """The loss tells 0.2 of the members, the modified entropy 0.6."""
-        weak, members = marked(0.2)
-        strong, _ = marked(0.6)
-        given = confident(weak, members)
-        return dataclasses.replace(given, signals=dataclasses.replace(given.signals, modified_entropy=strong))
-
     def test_curves_are_those_of_the_selected_attack_and_of_baselines(self):
-        result = find(self.given(), [LOSS, MODIFIED_ENTROPY])
+        result = find(weak_and_strong(), [LOSS, MODIFIED_ENTROPY])
 
         assert [curve.attack for curve in result.curves] == ["modified_entropy", "loss"]
         for curve, found in zip(result.curves, (0.6, 0.2), strict=True):
@@ -231,12 +225,12 @@ class TestPictures:
             assert curve.tpr[0] == pytest.approx(found + (1 - found) / 50)
 
     def test_a_baseline_that_is_selected_has_one_curve(self):
-        result = find(self.given(), [LOSS])
+        result = find(weak_and_strong(), [LOSS])
 
         assert [curve.attack for curve in result.curves] == ["loss"]
 
     def test_the_histogram_is_that_of_the_selected_attack(self):
-        histogram = find(self.given(), [LOSS, MODIFIED_ENTROPY]).histogram
+        histogram = find(weak_and_strong(), [LOSS, MODIFIED_ENTROPY]).histogram
 
         assert (histogram.attack, histogram.low, histogram.high) == ("modified_entropy", 0, 1)
         assert (histogram.members[0], histogram.members[-1]) == (6 * 20, 6 * 30)
@@ -244,7 +238,7 @@ class TestPictures:
 
     def test_classes_are_judged_like_the_values_of_a_slice(self):
         names = np.array(["ill", "well"])[np.arange(100) % 2]
-        result = find(self.given(), [MODIFIED_ENTROPY], classes=names.tolist(), slices={"class": names.tolist()})
+        result = find(weak_and_strong(), [MODIFIED_ENTROPY], classes=names.tolist(), slices={"class": names.tolist()})
 
         assert result.classes == result.slices
         assert {part.value: part.records for part in result.classes} == {"ill": 50, "well": 50}

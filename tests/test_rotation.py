@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from worlds import confident, only, released, trained
+from worlds import advantages, confident, only, released, trained
 
 from pytest_mia.attacks import ATTACKS
 from pytest_mia.attacks.calibration import Mast
@@ -18,10 +18,6 @@ from pytest_mia.signals import Signals
 from pytest_mia.statistics import auc
 
 LOSS = Threshold("loss", "confidence")
-
-
-def advantages(counts):
-    return np.divide(counts.flagged_members, counts.members) - np.divide(counts.flagged_nonmembers, counts.nonmembers)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from scipy import special
 from pytest_mia.answers import Logits
 from pytest_mia.memberships import draw_halves
 from pytest_mia.observations import Observations, recipe
+from pytest_mia.rotation import lessons, run_attack
 from pytest_mia.signals import Signals, signals_of, stack
 
 S = np.array([[0, 1, 2], [1, 3, 2], [4, 5, 0], [6, 5, 4]], dtype=float)
@@ -48,6 +49,16 @@ def trained(leak, *, models=8, records=300, classes=3, seed=0):
     logits = level + noise + leak * (members[:, :, None] & own)
     given = answering([Logits(values) for values in logits], members, labels, seed=seed)
     return dataclasses.replace(given, signals=complete(given.signals, logits, labels), features=level)
+
+
+def advantages(counts):
+    """TPR - FPR of each target."""
+    return np.divide(counts.flagged_members, counts.members) - np.divide(counts.flagged_nonmembers, counts.nonmembers)
+
+
+def advantage(given, attack):
+    """That of an attack in rotation, mean over the targets."""
+    return advantages(run_attack(attack, given, lessons(given)).counts).mean()
 
 
 def complete(signals, logits, labels):
