@@ -31,7 +31,8 @@ def with_opinions(observations: Observations) -> Observations:
     """The same with the `opinions` of every model's members, if they aren't there yet; it needs the features."""
     if observations.opinions is not None or observations.features is None:
         return observations
-    known = opinions(observations.features, observations.labels, observations.members, observations.seed)
+    given = observations.features, observations.labels, observations.members, observations.seed
+    known = observations.kept.of_equal(opinions, *given)
     return dataclasses.replace(observations, opinions=known)
 
 
