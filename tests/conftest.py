@@ -8,12 +8,26 @@ import pytest
 pytest_plugins = ["pytester"]
 
 
+QUICK = {"PYTEST_ADDOPTS": "-p no:hypothesispytest"}
+"""For runs of pytest inside tests: Hypothesis is loaded for a second at the end of each, whether it is used or not."""
+
+
 @pytest.fixture(scope="session", autouse=True)
-def untraced_children():
+def quick_children():
     """Coverage doesn't follow the processes that tests start: it would take twice as long, for a few lines more."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        for name, value in QUICK.items():
+            patch.setenv(name, value)
         yield
+
+
+@pytest.fixture
+def pytester(pytester, monkeypatch):
+    """The runs of pytest inside tests are quick ones; pytester itself takes this setting away."""
+    for name, value in QUICK.items():
+        monkeypatch.setenv(name, value)
+    return pytester
 
 
 @pytest.fixture(autouse=True)
