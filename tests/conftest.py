@@ -3,6 +3,7 @@
 import time
 import types
 
+import coverage
 import pytest
 
 pytest_plugins = ["pytester"]
@@ -28,6 +29,19 @@ def pytester(pytester, monkeypatch):
     for name, value in QUICK.items():
         monkeypatch.setenv(name, value)
     return pytester
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Coverage is what the fast tests run: to trace the slow ones takes minutes, for no line more."""
+    tracer = coverage.Coverage.current() if item.get_closest_marker("slow") else None
+    if tracer:
+        tracer.stop()
+    try:
+        return (yield)
+    finally:
+        if tracer:
+            tracer.start()
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """What the privacy tests audit: the model as it is shipped. Nothing here knows of a cluster."""
 
 import pytest
-from patterns import digit, machine
+from patterns import digit, strokes
 from sklearn.datasets import load_digits
 
 
@@ -14,7 +14,7 @@ def mia_dataset():
 @pytest.fixture
 def mia_model_factory():
     """A fresh, untrained model at each call."""
-    return machine
+    return strokes
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """Two models that read handwritten digits: the first attempt, and what is shipped."""
 
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 
 
 def trees():
@@ -11,9 +11,9 @@ def trees():
     return ExtraTreesClassifier()
 
 
-def machine():
-    """What is shipped."""
-    return make_pipeline(StandardScaler(), SVC(C=0.5, gamma=0.002))
+def strokes():
+    """What is shipped: a dozen strokes tell most digits apart."""
+    return make_pipeline(PCA(12), LinearDiscriminantAnalysis())
 
 
 def digit(model, X):
