@@ -12,6 +12,7 @@ from typing import Any
 from pytest_mia import (
     attacks,
     backends,
+    company,
     control,
     diagnostics,
     examination,
@@ -153,7 +154,16 @@ def _plans(
                 problems += error.problems
     if problems:
         raise MIAUsageError([*dict.fromkeys(problems)])
-    return made
+    return [(side, _in_company(made, settings, method)) for side, made in made] if len(made) == 1 else made
+
+
+def _in_company(made: Plan, settings: Settings, method: Method) -> Plan:
+    """The plan in which models are trained as one where that is faster; a cluster, or an early stop, has each alone."""
+    if settings.backend == "dask" or settings.early_stop or not made.jobs:
+        return made
+    jobs, reasons = company.joined(made.jobs, made.tried, made.records.data, method)
+    records = replace(made.records, notes=(*made.records.notes, *reasons))
+    return replace(made, jobs=jobs, records=records)
 
 
 def _sides(subject: Subject, settings: Settings) -> tuple[Subject, ...]:
@@ -408,4 +418,5 @@ def _training_notes(trained: Sequence[Trained], method: Method) -> tuple[str, ..
         notes.append(f"each record was asked about with {trained[0].queries} changed copies of it, by mia_augment")
     elif trained[0].queries > 1:
         notes.append(f"{trained[0].queries} queries averaged per record, since answers vary")
+    notes += dict.fromkeys(f"models are trained one by one: {one.alone}" for one in trained if one.alone)
     return tuple(notes)

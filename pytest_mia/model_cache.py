@@ -68,6 +68,7 @@ class ModelSlot:
             seconds=words["seconds"],
             cached=True,
             what_if=tuple(what_if),
+            alone=words["alone"],
         )
 
     def obtain(self, train: Callable[[], Trained], *, wait: float) -> Trained | None:
@@ -97,7 +98,8 @@ class ModelSlot:
         return trained
 
     def _save(self, trained: Trained, files: Mapping[str, str]) -> None:
-        words = {name: getattr(trained, name) for name in ("queries", "probes", "device", "description", "seconds")}
+        kept = ("queries", "probes", "device", "description", "seconds", "alone")
+        words = {name: getattr(trained, name) for name in kept}
         arrays = {name: array for name in SIGNALS if (array := getattr(trained.signals, name)) is not None}
         for slot, asked in zip(self.what_if, trained.what_if, strict=True):
             slot._save(asked, files)
@@ -133,7 +135,8 @@ class ModelCache:
 
     def _slot(self, job: Job, name: str, method: Method, files: dict[str, str]) -> ModelSlot:
         asked = method.queries, method.probes, method.seed, None if method.remedy is None else repr(method.remedy)
-        key = fingerprint.digest((name, job.seed, *asked, job.members))
+        company = tuple((each.seed, each.members) for each in job.company)
+        key = fingerprint.digest((name, job.seed, *asked, job.members, company))
         records, code = len(self._data.labels), _code(job.factory, method)
         what_if = tuple(self._slot(job, name, each, files) for each in method.what_if)
         return ModelSlot(self._store, key, job.number, records, code, files, what_if)

@@ -40,6 +40,16 @@ def recorded() -> Iterator[None]:
         _listening.pop()
 
 
+@contextmanager
+def unheard() -> Iterator[None]:
+    """What is opened inside is none of the user's, though it may be inside `recorded`."""
+    listening, _listening[:] = _listening[:], []
+    try:
+        yield
+    finally:
+        _listening[:] = listening
+
+
 def manifest() -> dict[str, str]:
     """Digest of each file that was ever read inside `recorded` in this process; "" for those that don't exist.
 

@@ -9,22 +9,24 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import math
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_mia import probes
+from pytest_mia import probes, reads
 from pytest_mia.answers import Answer, checked
 from pytest_mia.arrays import BoolArray, IntArray
 from pytest_mia.dataset import take
 from pytest_mia.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
 from pytest_mia.models import Adapter, adapter_for
+from pytest_mia.models.adapter import CannotBatch, Together
 from pytest_mia.probes.augment import augmented
 from pytest_mia.probes.protocol import Oracle
 from pytest_mia.randomness import seed_for, seeded, single_threaded
@@ -127,12 +129,29 @@ class Method:
 
 @dataclass(frozen=True)
 class Job:
-    """One model to train: its number, its seed, its factory and its members (records,)."""
+    """One model to train.
+
+    Attributes
+    ----------
+    number, seed
+        Its own.
+    factory
+        Gives it.
+    members
+        Its records (records,).
+    company
+        The jobs that are trained as one, this one among them; empty for a model that is trained alone.
+    """
 
     number: int
     seed: int
     factory: Callable[[], Any]
     members: BoolArray
+    company: tuple[Job, ...] = ()
+
+
+Unit = Sequence[tuple[Job, Slot]]
+"""What is trained in one go: a job alone, or those of one company that are in no cache, each with its slot."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +178,8 @@ class Trained:
         Whether it was trained by an earlier run, or by another process.
     what_if
         The same model asked with each remedy of the method.
+    alone
+        Why it was trained alone, though it had company.
     """
 
     number: int
@@ -171,6 +192,7 @@ class Trained:
     cached: bool = False
     probes: tuple[str, ...] = ()
     what_if: tuple[Trained, ...] = ()
+    alone: str = ""
 
 
 def train_all(
@@ -219,13 +241,14 @@ def train_all(
         When a model answers with NaN.
     """
     start, tell = time.perf_counter(), progress or _silent
-    slot, train = cache.slots(jobs[:1], method)[0], functools.partial(train_one, data=data, keep_model=keep_models)
+    slot = cache.slots(jobs[:1], method)[0]
     first = slot.load()
     if first is None:
         if backend is not None:
             backend.check(jobs, method)
         tell(0, len(jobs), 0.0)
-        first = slot.obtain(functools.partial(train, jobs[0], method=method), wait=math.inf)
+        train = trainer(jobs[0], data, method, keep_models=keep_models)
+        first = slot.obtain(functools.partial(train, jobs[0]), wait=math.inf)
     assert first is not None, "a slot that is waited for without an end gives a model"
     method = method.settled(first)
     slots = cache.slots(jobs[1:], method)
@@ -236,8 +259,10 @@ def train_all(
     total = new + len(missing)
     tell(new, total, time.perf_counter() - start)
     sent = backend is not None and not keep_models and backend.suits(first, len(missing))
-    models = backend.train(missing, data, method) if backend is not None and sent else None
-    others = _obtained(missing, models, functools.partial(train, method=method), deadline)
+    parts = _units(missing)
+    models = backend.train(parts, data, method) if backend is not None and sent else None
+    here = functools.partial(obtained, data=data, method=method, keep_models=keep_models)
+    others = _obtained(parts, models, here, deadline)
     while time.perf_counter() < deadline and (one := next(others, None)) is not None:
         trained.append(one)
         new += 1
@@ -246,48 +271,123 @@ def train_all(
     return sorted(trained, key=lambda one: one.number)
 
 
+def _units(missing: Unit) -> list[Unit]:
+    """Those of one company together."""
+    return [list(unit) for _, unit in itertools.groupby(missing, key=lambda each: each[0].company or each[0].number)]
+
+
 def _obtained(
-    missing: Sequence[tuple[Job, Slot]],
-    models: Generator[Trained | None, None, None] | None,
-    train: Callable[[Job], Trained],
+    missing: Sequence[Unit],
+    models: Generator[Trained, None, None] | None,
+    here: Callable[..., Sequence[Trained]],
     deadline: float,
 ) -> Generator[Trained, None, None]:
     """Models that a backend trains, or this process; at last those that other processes were training meanwhile."""
-    models = models or (slot.obtain(functools.partial(train, job), wait=0.0) for job, slot in missing)
-    obtained = set()
+    models = models or (one for unit in missing for one in here(unit, wait=0.0))
+    done = set()
     with contextlib.closing(models):
         for one in models:
-            if one is not None:
-                obtained.add(one.number)
-                yield one
-    for job, slot in missing:
-        if job.number not in obtained:
-            one = slot.obtain(functools.partial(train, job), wait=max(0.0, deadline - time.perf_counter()))
-            if one is None:
-                return
+            done.add(one.number)
             yield one
+    for unit in missing:
+        left = [(job, slot) for job, slot in unit if job.number not in done]
+        yield from here(left, wait=max(0.0, deadline - time.perf_counter()))
+
+
+def obtained(unit: Unit, data: Data, method: Method, *, wait: float, keep_models: bool = False) -> list[Trained]:
+    """The models of a unit, each kept in its slot; without those that another process trains just now.
+
+    Parameters
+    ----------
+    unit
+        What to train.
+    data, method
+        On what, and how.
+    wait
+        Seconds to wait for another process.
+    keep_models
+        Keep the models themselves too.
+    """
+    return _kept(unit, trainer(unit[0][0], data, method, keep_models=keep_models), wait) if unit else []
+
+
+def _kept(unit: Unit, train: Callable[[Job], Trained], wait: float) -> list[Trained]:
+    """Who has the first model has all of them: the others are kept before its slot is let go."""
+    if not unit:
+        return []
+    (job, slot), *rest = unit
+    others: list[Trained] = []
+
+    def trained() -> Trained:
+        one = train(job)
+        with reads.unheard():
+            others.extend(_kept(rest, train, 0.0))
+        return one
+
+    first = slot.obtain(trained, wait=wait)
+    return [] if first is None else [first, *(others or _kept(rest, train, wait))]
+
+
+def trainer(job: Job, data: Data, method: Method, *, keep_models: bool) -> Callable[[Job], Trained]:
+    """Trains the job, and others of its company: all of them when the first one is asked for."""
+    if not job.company:
+        return functools.partial(train_one, data=data, method=method, keep_model=keep_models)
+
+    @functools.cache
+    def together() -> dict[int, Trained]:
+        return {one.number: one for one in train_together(job.company, data, method, keep_models=keep_models)}
+
+    return lambda one: together()[one.number]
+
+
+def train_together(jobs: Sequence[Job], data: Data, method: Method, *, keep_models: bool = False) -> list[Trained]:
+    """Train models as one and ask each about every record; one by one where it turns out that they can't be."""
+    start = time.perf_counter()
+    models: Sequence[Any] = [call_factory(job.factory, job.seed) for job in jobs]
+    adapter = method.adapter(models[0], data)
+    assert isinstance(adapter.trainer, Together), "jobs have company only where it was found that they can be"
+    rows, seeds = [np.flatnonzero(job.members) for job in jobs], [job.seed for job in jobs]
+    with seeded(seeds[0]), single_threaded():
+        try:
+            models = adapter.trainer.fit_together(models, data.X, data.y, rows, seeds)
+        except CannotBatch as error:
+            alone = (train_one(job, data, method, keep_model=keep_models) for job in jobs)
+            return [replace(one, alone=str(error)) for one in alone]
+    found = []
+    for job, model in zip(jobs, models, strict=True):
+        with _named(job), seeded(job.seed), single_threaded():
+            trained = _asked(adapter, model, data, method, job.number, job.seed)
+        found.append(replace(trained, model=model if keep_models else None))
+    seconds = (time.perf_counter() - start) / len(jobs)
+    return [replace(one, seconds=seconds) for one in found]
 
 
 def train_one(job: Job, data: Data, method: Method, *, keep_model: bool = False) -> Trained:
     """Train one model and ask it about every record; the user's global generators stay as they were."""
     start = time.perf_counter()
-    with seeded(job.seed), single_threaded():
-        try:
-            model = job.factory()
-            adapter = method.adapter(model, data)
-            rows = np.flatnonzero(job.members)
-            # Once more, for the libraries that the factory was the first to import.
-            with single_threaded():
-                model = adapter.fit(model, take(data.X, rows), None if data.y is None else take(data.y, rows), job.seed)
-                trained = _asked(adapter, model, data, method, job.number, job.seed)
-        except (MIAUsageError, InvalidAuditError) as error:
-            error.add_note(f"while training model {job.number} (seed {job.seed})")
-            raise
-        except Exception as error:
-            raise ModelTrainingError(
-                _failure(f"model {job.number} (seed {job.seed}) could not be trained", error)
-            ) from None
+    with seeded(job.seed), single_threaded(), _named(job):
+        model = job.factory()
+        adapter = method.adapter(model, data)
+        rows = np.flatnonzero(job.members)
+        # Once more, for the libraries that the factory was the first to import.
+        with single_threaded():
+            model = adapter.fit(model, take(data.X, rows), None if data.y is None else take(data.y, rows), job.seed)
+            trained = _asked(adapter, model, data, method, job.number, job.seed)
     return replace(trained, model=model if keep_model else None, seconds=time.perf_counter() - start)
+
+
+@contextlib.contextmanager
+def _named(job: Job) -> Iterator[None]:
+    """Errors name the model that is trained here, and show the user's own code."""
+    try:
+        yield
+    except (MIAUsageError, InvalidAuditError) as error:
+        error.add_note(f"while training model {job.number} (seed {job.seed})")
+        raise
+    except Exception as error:
+        raise ModelTrainingError(
+            _failure(f"model {job.number} (seed {job.seed}) could not be trained", error)
+        ) from None
 
 
 def _asked(adapter: Adapter, model: Any, data: Data, method: Method, number: int, seed: int) -> Trained:

@@ -323,7 +323,7 @@ class TestRefused:
             backend.check(jobs(), METHOD)
             monkeypatch.setattr(home, "OURS", "another")
             with pytest.raises(MIAUsageError, match="has another version of pytest-mia"):
-                list(backend.train([(job, UNCACHED) for job in jobs()], Data(X, Y, np.arange(2), Y), METHOD))
+                list(backend.train([[(job, UNCACHED)] for job in jobs()], Data(X, Y, np.arange(2), Y), METHOD))
 
     def test_a_worker_without_the_users_module_or_with_another(self, empty, tmp_path, monkeypatch):
         def written(folder, code):

@@ -4,6 +4,7 @@ import random
 import numpy as np
 import pytest
 
+from pytest_mia.models.adapter import CannotBatch
 from pytest_mia.models.loop import train
 from pytest_mia.models.module import TorchTraining
 from pytest_mia.randomness import seeded, single_threaded
@@ -11,8 +12,8 @@ from pytest_mia.randomness import seeded, single_threaded
 torch = pytest.importorskip("torch")
 nn = torch.nn
 
-from pytest_mia.models.batchable import group_sizes, why_not  # noqa: E402
-from pytest_mia.models.batched import CannotBatch, train_many  # noqa: E402
+from pytest_mia.models.batchable import why_not  # noqa: E402
+from pytest_mia.models.batched import train_many  # noqa: E402
 from pytest_mia.models.course import Learner  # noqa: E402
 from pytest_mia.models.cuda import Captured  # noqa: E402
 
@@ -223,9 +224,6 @@ class TestWhyNot:
         assert why_not(modules, QUICK, X, Y, CPU) is None
         assert torch.equal(torch.get_rng_state(), state)
 
-    def test_a_function_of_the_users(self):
-        assert "mia_training is a function" in reason(training=lambda model, X, y: None)
-
     @pytest.mark.parametrize("device", [CPU, GPU])
     def test_running_statistics(self, device):
         def normalised():
@@ -283,12 +281,6 @@ class TestWhyNot:
 
     def test_a_pass_that_fails(self):
         assert "fails (RuntimeError: mat1 and mat2" in reason(X=X[:, :5])
-
-
-@pytest.mark.parametrize(("models", "sizes"), [(7, []), (8, [8]), (17, [9, 8]), (65, [13] * 5), (40, [14, 13, 13])])
-def test_groups_on_a_cpu_depend_on_the_number_of_models_alone(models, sizes):
-    assert group_sizes(models, CPU) == sizes
-    assert group_sizes(models, GPU) == [models]
 
 
 def test_a_captured_step_counts_its_first_calls_and_falls_back_where_it_cannot_be_captured(monkeypatch):

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from pytest_mia.settings import Settings
-    from pytest_mia.shadows import Data, Job, Method, Trained
-    from pytest_mia.slots import Slot
+    from pytest_mia.shadows import Data, Job, Method, Trained, Unit
 
 
 class Backend(Protocol):
@@ -28,16 +27,14 @@ class Backend(Protocol):
         """Whether to train so many more models here, after the first one."""
         ...
 
-    def train(
-        self, jobs: Sequence[tuple[Job, Slot]], data: Data, method: Method
-    ) -> Generator[Trained | None, None, None] | None:
+    def train(self, units: Sequence[Unit], data: Data, method: Method) -> Generator[Trained, None, None] | None:
         """Start to train.
 
         Returns
         -------
         generator or None
-            The models in the order in which they are done, each kept in its slot; ``None`` for one that another
-            process trains just now. No generator where the user's functions can't leave this process.
+            The models in the order in which they are done, each kept in its slot, without those that another process
+            trains just now. No generator where the user's functions can't leave this process.
         """
         ...
 

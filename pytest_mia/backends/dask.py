@@ -19,7 +19,7 @@ from pytest_mia.backends import dask_worker, home
 from pytest_mia.backends.dask_worker import Parcel
 from pytest_mia.errors import MIAError, MIAUsageError, ModelTrainingError
 from pytest_mia.models.tensors import device_named
-from pytest_mia.shadows import Data, Job, Method, Trained
+from pytest_mia.shadows import Data, Job, Method, Trained, Unit
 from pytest_mia.slots import Slot
 
 CONNECT = 5.0
@@ -75,10 +75,9 @@ class Dask:
         """Always, if there are any."""
         return others > 0
 
-    def train(
-        self, jobs: Sequence[tuple[Job, Slot]], data: Data, method: Method
-    ) -> Generator[Trained | None, None, None]:
-        """Start to train; see `Backend`."""
+    def train(self, units: Sequence[Unit], data: Data, method: Method) -> Generator[Trained, None, None]:
+        """Start to train, each model alone; see `Backend`."""
+        jobs = [each for unit in units for each in unit]
         if self._client is None:
             self.check([job for job, _ in jobs], method)
         if self._records is None or self._records[0] is not data:
@@ -149,7 +148,7 @@ class _Training:
         self._waiting: dict[str, tuple[Any, list[Any], Job, Slot]] = {}
         self._sends: Counter[int] = Counter()
 
-    def results(self, jobs: Sequence[tuple[Job, Slot]], at_once: int) -> Generator[Trained | None, None, None]:
+    def results(self, jobs: Sequence[tuple[Job, Slot]], at_once: int) -> Generator[Trained, None, None]:
         """The models in the order in which they are done."""
         left = deque(jobs)
         try:

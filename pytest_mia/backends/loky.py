@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import sys
 import warnings
@@ -13,8 +12,7 @@ from typing import Any
 from pytest_mia import pickling, reads
 from pytest_mia.arrays import IntArray
 from pytest_mia.errors import ModelTrainingError
-from pytest_mia.shadows import Data, Job, Method, Trained, train_one
-from pytest_mia.slots import Slot
+from pytest_mia.shadows import Data, Job, Method, Trained, Unit, obtained
 
 WORTH_A_PROCESS = 2.0
 """Seconds of training left below which starting processes takes longer than it saves."""
@@ -39,23 +37,21 @@ class Loky:
         """Whether several processes finish earlier than this one would; they would get in each other's way on a GPU."""
         return self.workers > 1 and first.device == "cpu" and first.seconds * others >= WORTH_A_PROCESS
 
-    def train(
-        self, jobs: Sequence[tuple[Job, Slot]], data: Data, method: Method
-    ) -> Generator[Trained | None, None, None] | None:
+    def train(self, units: Sequence[Unit], data: Data, method: Method) -> Generator[Trained, None, None] | None:
         """Start to train; see `Backend`."""
         modules = pickling.test_modules()
         try:
-            parcels = [pickling.dumps((job, slot, method), modules) for job, slot in jobs]
+            parcels = [pickling.dumps((unit, method), modules) for unit in units]
         except Exception:
             # Pickling runs code of any kind, which may raise anything.
             return None
-        return _results(parcels, data, min(self.workers, len(jobs)))
+        return _results(parcels, data, min(self.workers, len(units)))
 
     def close(self) -> None:
         """Nothing: joblib keeps idle processes for the next audit, and ends them by itself."""
 
 
-def _results(parcels: Sequence[bytes], data: Data, workers: int) -> Generator[Trained | None, None, None]:
+def _results(parcels: Sequence[bytes], data: Data, workers: int) -> Generator[Trained, None, None]:
     import joblib
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
@@ -66,8 +62,8 @@ def _results(parcels: Sequence[bytes], data: Data, workers: int) -> Generator[Tr
     )
     results = joblib.Parallel(n_jobs=workers, backend="loky", return_as="generator_unordered")(calls)
     try:
-        for one in results:  # noqa: UP028  (delegated, an early end would warn before the block below)
-            yield one
+        for unit in results:
+            yield from unit
     except TerminatedWorkerError as error:
         raise ModelTrainingError(
             f"a worker process was ended while it trained a model, most likely since memory ran out; "
@@ -81,14 +77,11 @@ def _results(parcels: Sequence[bytes], data: Data, workers: int) -> Generator[Tr
 
 def _train(
     parcel: bytes, path: list[str], torch: bool, X: Any, y: Any, classes: Any, labels: IntArray
-) -> Trained | None:
+) -> list[Trained]:
     sys.path[:] = path
     if torch:
         # A factory may import it inside, where it would be too late for its generators to be seeded.
         importlib.import_module("torch")
     with reads.recorded():
-        job, slot, method = pickling.loads(parcel)
-    trained: Trained | None = slot.obtain(
-        functools.partial(train_one, job, Data(X, y, classes, labels), method), wait=0.0
-    )
-    return trained
+        unit, method = pickling.loads(parcel)
+    return obtained(unit, Data(X, y, classes, labels), method, wait=0.0)

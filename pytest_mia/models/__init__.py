@@ -15,7 +15,7 @@ from pytest_mia.models.estimator import EstimatorAsker, EstimatorTrainer, is_est
 from pytest_mia.models.function import FunctionAsker, FunctionTrainer, LossAsker
 from pytest_mia.models.module import ModuleAsker, ModuleTrainer, TorchTraining
 
-__all__ = ["Adapter", "adapter_for"]
+__all__ = ["Adapter", "adapter_for", "is_module"]
 
 Training = TorchTraining | Callable[[Any, Any, Any], Any]
 Predict = Callable[[Any, Any], Any]
@@ -61,7 +61,7 @@ def adapter_for(
         )
     if wrong:
         raise MIAUsageError(wrong)
-    if _is_module(model) and (training is not None or not is_estimator(model)):
+    if is_module(model) and (training is not None or not is_estimator(model)):
         return _module_adapter(classes, training, predict, loss, device)
     return Adapter(_trainer(model, training), _own_asker(classes, predict, loss) or EstimatorAsker(classes))
 
@@ -113,6 +113,7 @@ def _trainer(model: Any, training: Training | None) -> Trainer:
     )
 
 
-def _is_module(model: Any) -> bool:
+def is_module(model: Any) -> bool:
+    """Whether it is a torch module."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(model, torch.nn.Module)

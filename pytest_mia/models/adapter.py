@@ -5,10 +5,12 @@ The engine holds `pytest_mia.randomness.seeded` and `single_threaded` around eve
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pytest_mia.answers import Answer
+from pytest_mia.arrays import IntArray
 from pytest_mia.dataset import Dataset
 from pytest_mia.errors import MIAUsageError
 
@@ -28,6 +30,31 @@ class Trainer(Protocol):
     def fit(self, model: Any, X: Any, y: Any, seed: int) -> Any:
         """The trained model."""
         ...
+
+
+@runtime_checkable
+class Together(Trainer, Protocol):
+    """A way to train that may train many models as one."""
+
+    def why_alone(self, models: Sequence[Any], X: Any, y: Any) -> str | None:
+        """Why fresh models like these are better trained one by one; ``None`` where they aren't."""
+        ...
+
+    def fit_together(
+        self, models: Sequence[Any], X: Any, y: Any, rows: Sequence[IntArray], seeds: Sequence[int]
+    ) -> Sequence[Any]:
+        """The trained models, each on its own rows of all records.
+
+        Raises
+        ------
+        CannotBatch
+            When it turns out that they can't; none of them was changed then.
+        """
+        ...
+
+
+class CannotBatch(Exception):
+    """These models can't be trained as one; the message says why, and none of them was changed."""
 
 
 class Asker(Protocol):

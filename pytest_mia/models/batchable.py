@@ -13,13 +13,13 @@ import numpy as np
 
 from pytest_mia import pickling
 from pytest_mia.models.loop import classification_loss
-from pytest_mia.models.module import TorchTraining
 from pytest_mia.randomness import seeded
 
 if TYPE_CHECKING:
     import torch
 
-FEWEST_ON_CPU, MOST_ON_CPU = 8, 16
+    from pytest_mia.models.module import TorchTraining
+
 MOST_PARAMETERS_ON_CPU = 2**17
 MOST_PRODUCTS_ON_CPU = 2**23
 DENSE = ("activation", "container", "dropout", "flatten", "linear", "normalization", "sparse")
@@ -27,32 +27,9 @@ CONTENTS = ("_parameters", "_buffers", "_modules")
 NOT_DENSE = ("LocalResponseNorm", "CrossMapLRN2d", "GroupNorm", "MultiheadAttention", "Bilinear", "EmbeddingBag")
 
 
-def group_sizes(models: int, device: torch.device) -> list[int]:
-    """How many models to train as one: all of them on a GPU; on a CPU as many as pay, whatever the number of workers.
-
-    Parameters
-    ----------
-    models
-        Models of the audit.
-    device
-        Where they are trained.
-
-    Returns
-    -------
-    list of int
-        The sizes of the groups, in order; empty when models are better trained one by one.
-    """
-    if device.type != "cpu":
-        return [models]
-    if models < FEWEST_ON_CPU:
-        return []
-    groups = -(-models // MOST_ON_CPU)
-    return [models // groups + (number < models % groups) for number in range(groups)]
-
-
 def why_not(
     modules: Sequence[torch.nn.Module],
-    training: Any,
+    training: TorchTraining,
     inputs: torch.Tensor,
     targets: torch.Tensor,
     device: torch.device,
@@ -64,14 +41,12 @@ def why_not(
     modules
         Fresh modules of one factory, on the CPU.
     training
-        A `TorchTraining`, or the user's own function.
+        How.
     inputs, targets
         One row per record; two of them are tried.
     device
         Where to train.
     """
-    if not isinstance(training, TorchTraining):
-        return "mia_training is a function, which trains one model at a time"
     found = chain(
         _of_device(modules[0], training, device),
         _of_kind(modules[0]),

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_mia.models import cuda
+from pytest_mia.models.adapter import CannotBatch
 from pytest_mia.models.course import Course, Learner
 from pytest_mia.models.loop import make_optimizer, reproducible
 from pytest_mia.models.stack import Gradients, Stack
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
     from pytest_mia.models.module import TorchTraining
 
 LARGE_BLOCK = 2**25 - 2**16
-
-
-class CannotBatch(Exception):
-    """These modules can't be trained as one; the message says why, and none of them was changed."""
 
 
 def train_many(

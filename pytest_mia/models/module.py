@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,10 @@ import numpy.typing as npt
 
 from pytest_mia import tasks
 from pytest_mia.answers import Answer
+from pytest_mia.arrays import IntArray
 from pytest_mia.dataset import Dataset, as_labels, encode, take
 from pytest_mia.errors import MIAUsageError
+from pytest_mia.models.adapter import CannotBatch
 from pytest_mia.models.loop import targets_of, train
 from pytest_mia.models.tensors import as_tensor, forward, home_of
 from pytest_mia.randomness import seeded
@@ -141,6 +143,9 @@ class ModuleTrainer:
         """The settings, for the report."""
         return str(self.settings)
 
+    def _targets(self, y: Any, model: Any) -> torch.Tensor:
+        return targets_of(y, self.classes, model)
+
     def problems(self, model: Any, dataset: Dataset) -> list[str]:
         """Why this module can't be trained on these records."""
         name, bad = type(model).__name__, bad_features(dataset.X)
@@ -164,10 +169,35 @@ class ModuleTrainer:
 
     def fit(self, model: Any, X: Any, y: Any, seed: int) -> Any:
         """The trained module."""
-        targets = targets_of(y, self.classes, model)
+        targets = self._targets(y, model)
         model.to(self.device)
         train(model, as_tensor(X, model), targets, self.settings, seed=seed, device=self.device)
         return model.to("cpu")
+
+    def why_alone(self, models: Sequence[Any], X: Any, y: Any) -> str | None:
+        """Why modules like these are better trained one by one; ``None`` where they aren't."""
+        from pytest_mia.models.batchable import why_not
+
+        try:
+            inputs, targets = (as_tensor(take(X, [0, -1]), models[0]), self._targets(take(y, [0, -1]), models[0]))
+        except Exception as error:
+            return f"two records can't be made tensors ({type(error).__name__}: {error})"
+        return why_not(models, self.settings, inputs, targets, self.device)
+
+    def fit_together(
+        self, models: Sequence[Any], X: Any, y: Any, rows: Sequence[IntArray], seeds: Sequence[int]
+    ) -> Sequence[Any]:
+        """The trained modules; see `Together`."""
+        from pytest_mia.models.batched import train_many
+        from pytest_mia.models.course import Learner
+
+        why = self.why_alone(models, X, y)
+        if why is not None:
+            raise CannotBatch(why)
+        learners = [Learner(*each) for each in zip(models, rows, seeds, strict=True)]
+        inputs, targets = as_tensor(X, models[0]), self._targets(y, models[0])
+        train_many(learners, inputs, targets, self.settings, devices=[self.device])
+        return models
 
 
 @dataclass(frozen=True, eq=False)
