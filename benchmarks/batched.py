@@ -1,17 +1,20 @@
 """Many torch networks trained as one against the one-by-one loop, side by side in one process.
 
     python benchmarks/batched.py [--device cpu|cuda] [--models N] [--threads 1] [--runs 5] [--epochs 20]
+    python benchmarks/batched.py --workers 2 [--models 64] [--runs 5] [--epochs 20]
 
 Each run trains the same networks both ways, in turns, on halves of generated records whose sizes differ a little, as
 stratified halves do. Prints medians of seconds, and the median of the runs' ratios. On a machine with other work the
-ratio of processor time says more than that of the clock.
+ratio of processor time says more than that of the clock. With `--workers`, the models are those of an audit of the
+first network, trained by that many processes.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
@@ -19,10 +22,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from pytest_mia import company
+from pytest_mia.backends.loky import Loky
+from pytest_mia.factories import Tried
 from pytest_mia.models.batched import train_many
 from pytest_mia.models.course import Learner
 from pytest_mia.models.loop import train
 from pytest_mia.models.module import TorchTraining
+from pytest_mia.shadows import Data, Job, Method, train_all
 
 MEMBERS, SPREAD = 2505, 3
 
@@ -90,6 +97,25 @@ def measure(case: Case, models: int, epochs: int, runs: int, device: torch.devic
     return f"| {name} | {models} | {seconds[0]:.2f} s | {seconds[1]:.2f} s | {ratios[0]:.2f} | {ratios[1]:.2f} |"
 
 
+def measure_audit(models: int, workers: int, epochs: int, runs: int) -> str:
+    """One row of the table of whole audits' training."""
+    case, rng = CASES[0], np.random.default_rng(0)
+    X, labels = rng.normal(size=(2 * MEMBERS, case.widths[0])).astype(np.float32), np.arange(2 * MEMBERS) % 30
+    data = Data(X, labels, np.arange(30), labels)
+    method = Method(TorchTraining(epochs=epochs), None, None, "cpu", 1)
+    factory = functools.partial(network, case.widths)
+    alone = [Job(number, number, factory, rng.random(len(X)) < 0.5) for number in range(models)]
+    joined = company.joined(alone, [Tried("", factory, (factory(), factory()))], data, method)[0]
+
+    def seconds(jobs: Sequence[Job]) -> float:
+        return float(timed(lambda: train_all(jobs, data, method, backend=Loky(workers)))[0])
+
+    pairs = [(seconds(alone), seconds(joined)) for _ in range(runs + 1)][1:]
+    both = [median(pair[way] for pair in pairs) for way in (0, 1)]
+    ratio = median(one / other for one, other in pairs)
+    return f"| 446-128-30, {workers} workers | {models} | {both[0]:.2f} s | {both[1]:.2f} s | {ratio:.2f} | |"
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -98,12 +124,16 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--workers", type=int)
     parser.add_argument("--cases", type=int, default=len(CASES), help="how many, the first ones")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     device = torch.device(given.device)
-    models = given.models or (64 if device.type == "cuda" else 16)
+    models = given.models or (64 if device.type == "cuda" or given.workers else 16)
     print("| network | models | one by one | as one | ratio | ratio of processor time |\n|---|---|---|---|---|---|")
+    if given.workers:
+        print(measure_audit(models, given.workers, given.epochs, given.runs))
+        return
     for case in CASES[: given.cases]:
         print(measure(case, models, given.epochs, given.runs, device), flush=True)
 

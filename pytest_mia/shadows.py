@@ -272,8 +272,9 @@ def train_all(
 
 
 def _units(missing: Unit) -> list[Unit]:
-    """Those of one company together."""
-    return [list(unit) for _, unit in itertools.groupby(missing, key=lambda each: each[0].company or each[0].number)]
+    """Those of one company together; large companies first, so that no worker is left with one at the end."""
+    found = itertools.groupby(missing, key=lambda each: [job.number for job in each[0].company] or each[0].number)
+    return sorted((list(unit) for _, unit in found), key=len, reverse=True)
 
 
 def _obtained(
