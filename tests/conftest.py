@@ -1,7 +1,9 @@
 """What all tests share."""
 
+import importlib
 import time
 import types
+from pathlib import Path
 
 import coverage
 import pytest
@@ -29,6 +31,14 @@ def pytester(pytester, monkeypatch):
     for name, value in QUICK.items():
         monkeypatch.setenv(name, value)
     return pytester
+
+
+@pytest.fixture(scope="session")
+def load_benchmark():
+    """Call it with the name of a file in benchmarks/, to import what is shown there at length."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+        yield importlib.import_module
 
 
 @pytest.hookimpl(wrapper=True)

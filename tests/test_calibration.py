@@ -1,15 +1,12 @@
 """Verdicts are wrong as rarely as stated: a part of benchmarks/calibration.py, which shows it at length."""
 
 import dataclasses
-import importlib
-from pathlib import Path
 
 import pytest
 from scipy import stats
 
 from pytest_mia.settings import Settings
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 RUNS, ALPHA = 150, 0.05
 MOST = stats.binom.ppf(0.999, RUNS, ALPHA) / RUNS
 """A share that errors with this probability exceed once in a thousand times."""
@@ -25,10 +22,9 @@ LEAKS = [
 ]
 
 
-@pytest.fixture
-def benchmark(monkeypatch):
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return importlib.import_module("calibration")
+@pytest.fixture(scope="module")
+def benchmark(load_benchmark):
+    return load_benchmark("calibration")
 
 
 def row(benchmark, name, kind=None, models=None, records=None):

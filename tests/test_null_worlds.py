@@ -1,9 +1,6 @@
 """False leaks are as rare as stated, and bounds hold: a part of benchmarks/null_worlds.py, which shows it at length."""
 
 import dataclasses
-import importlib.util
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,18 +8,12 @@ from scipy import stats
 
 from pytest_mia import bounds, gates
 
-BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "null_worlds.py"
 ALPHA = 0.05
 
 
 @pytest.fixture(scope="module")
-def benchmark():
-    spec = importlib.util.spec_from_file_location("null_worlds", BENCHMARK)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def benchmark(load_benchmark):
+    return load_benchmark("null_worlds")
 
 
 def at_most(share, results, alpha=ALPHA):

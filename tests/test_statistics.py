@@ -1,8 +1,5 @@
-import importlib.util
 import itertools
 import math
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,7 +23,6 @@ from pytest_mia.statistics import (
     records_to_pass,
 )
 
-BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "coverage.py"
 LEVELS = {"alpha_low": 0.05, "alpha_high": 0.05}
 
 
@@ -35,13 +31,8 @@ def one_target(tp, fn, fp, tn):
 
 
 @pytest.fixture(scope="module")
-def benchmark():
-    spec = importlib.util.spec_from_file_location("coverage_of_bounds", BENCHMARK)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def benchmark(load_benchmark):
+    return load_benchmark("bounds")
 
 
 class TestClopperPearson:

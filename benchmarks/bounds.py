@@ -1,6 +1,6 @@
 """How often the bounds of the advantage hold: simulated guesses whose true advantage is known.
 
-Run `python benchmarks/coverage.py` to print the table of benchmarks/README.md; it takes about two minutes.
+Run `python benchmarks/bounds.py` to print the table of benchmarks/README.md; it takes about two minutes.
 
 In each world members are flagged with probability `fpr + advantage` and non-members with probability `fpr`, and
 targets stand to each other in one of three ways: they are `alike`; they `differ` from each other, with a design effect
