@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 FALSE_POSITIVE_RATES = (0.001, 0.01, 0.1)
 MOST_THRESHOLDS = 1000
+COIN_SHARES = np.concatenate([[0.0], np.geomspace(1 / 1024, 0.5, 19)])
+"""Shares of the coins that may be guessed to be members, or to be none."""
 _TAIL = np.geomspace(1e-5, 0.05, 200)
 
 
@@ -32,6 +34,9 @@ class Learned:
         TPR - FPR of that threshold on the labelled models, by which attacks are compared.
     tail_thresholds, tail_rates
         Thresholds at each of `FALSE_POSITIVE_RATES`, and their TPR on the labelled models.
+    coin_shares, coin_bound
+        Shares of the records that are best guessed to be members, and to be none, where a claim of differential privacy
+        is judged; and a lower bound of how many of these guesses are right, by which attacks are compared.
     fitted
         What a fitted attack learnt besides.
     """
@@ -41,6 +46,8 @@ class Learned:
     advantage: float
     tail_thresholds: tuple[float, ...]
     tail_rates: tuple[float, ...]
+    coin_shares: tuple[float, float] = (0.5, 0.5)
+    coin_bound: float = 0.0
     fitted: Fitted | None = field(default=None, compare=False)
 
 
@@ -67,7 +74,39 @@ def learn(scores: FloatArray, lesson: Observations, setting: int) -> Learned:
         float(tpr[best] - fpr[best]),
         tuple(float(thresholds[tail]) for tail in tails),
         tuple(float(tpr[tail]) for tail in tails),
+        *best_shares(tpr * len(inside), fpr * len(outside)),
     )
+
+
+def best_shares(inside: FloatArray, outside: FloatArray) -> tuple[tuple[float, float], float]:
+    """Shares of the records to call members, and to call others, so that most can be said of how many guesses are right.
+
+    Parameters
+    ----------
+    inside, outside
+        Flagged members and flagged others at each threshold, from "nobody" to "everybody".
+
+    Returns
+    -------
+    tuple
+        Both shares, and Wilson's lower bound (1927) of the share of right guesses at 95%, with a correction for
+        continuity (half a guess). It compares; nothing is judged by it.
+    """
+    flagged, records = inside + outside, max(inside[-1] + outside[-1], 1)
+    top = np.searchsorted(flagged, COIN_SHARES * records + 1e-6, side="right") - 1
+    bottom = np.searchsorted(flagged, (1 - COIN_SHARES) * records - 1e-6, side="left")
+    count = flagged[top][:, None] + (records - flagged[bottom])
+    correct = inside[top][:, None] + (outside[-1] - outside[bottom]) - 0.5
+    low = _wilson(np.maximum(correct, 0.0), np.maximum(count, 1.0))
+    high, least = np.unravel_index(np.argmax(np.where(count > 0, low, 0.0)), low.shape)
+    shares = float(flagged[top[high]] / records), float(1 - flagged[bottom[least]] / records)
+    return shares, float(low[high, least])
+
+
+def _wilson(successes: FloatArray, trials: FloatArray, z: float = 1.645) -> FloatArray:
+    rate = successes / trials
+    spread = z * np.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2))
+    return np.asarray((rate + z**2 / (2 * trials) - spread) / (1 + z**2 / trials))
 
 
 def grid(scores: FloatArray) -> FloatArray:

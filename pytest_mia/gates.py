@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pytest_mia import bounds, diagnostics, verdict
+from pytest_mia import epsilon as epsilons
 from pytest_mia.curves import FALSE_POSITIVE_RATES
 from pytest_mia.errors import (
     InconclusiveAuditError,
@@ -20,11 +21,16 @@ from pytest_mia.errors import (
     MembershipLeakError,
     MIAUsageError,
 )
-from pytest_mia.results import AuditResult, Interval, RemedyResult, Selected
-from pytest_mia.statistics import epsilon_lower_bound, measurable, rate_bounds
+from pytest_mia.results import AuditResult, CoinGuesses, Interval, RemedyResult, Selected
+from pytest_mia.statistics import measurable, rate_bounds
 
 DEFAULT_LIMIT = 0.05
 """Advantage by which a shift between members and non-members is weighed where the limit is no advantage."""
+
+NO_GUESSES = CoinGuesses("", 0, 0, 0)
+
+MECHANISMS = ("any", "gaussian")
+"""What a claimed epsilon may be known of: (epsilon, delta) alone, or a Gaussian mechanism's whole trade-off curve."""
 
 SEVERITY = ("leak", "invalid", "inconclusive", "pass")
 
@@ -82,22 +88,32 @@ def _tpr(result: AuditResult, *, threshold: float, at_fpr: float, confidence: fl
 
 
 def epsilon(
-    result: AuditResult, claimed: float, *, delta: float = 1e-5, confidence: float | None = None
+    result: AuditResult, claimed: float, *, delta: float = 1e-5, mechanism: str = "any", confidence: float | None = None
 ) -> AuditResult:
     """Compare a claimed epsilon with the measured lower bound; see `AuditResult.assert_epsilon_below`."""
-    check(epsilon=claimed, delta=delta, confidence=confidence)
-    return _judged(result, functools.partial(_epsilon, claimed=claimed, delta=delta), confidence)
+    check(epsilon=claimed, delta=delta, mechanism=mechanism, confidence=confidence)
+    judge = functools.partial(_epsilon, claimed=claimed, delta=delta, gaussian=mechanism == "gaussian")
+    return _judged(result, judge, confidence)
 
 
-def _epsilon(result: AuditResult, *, claimed: float, delta: float, confidence: float | None) -> AuditResult:
+def _epsilon(
+    result: AuditResult, *, claimed: float, delta: float, gaussian: bool, confidence: float | None
+) -> AuditResult:
+    """Guesses that depend on each other share the error (Bonferroni)."""
     confidence, result = confidence or result.advantage.confidence, _weighed(result, DEFAULT_LIMIT)
-    guesses = [result.selected, *(tail.counts for tail in result.tails.values())]
-    alpha = (1 - confidence) / (len(guesses) * result.looks)
-    low = max(epsilon_lower_bound(counts, delta=delta, alpha=alpha) for counts in guesses)
-    interval = Interval(low, low, math.inf, confidence)
-    outcome = "invalid" if result.findings else "leak" if low > claimed else "pass"
-    reasons = {"leak": [f"a training with epsilon {claimed:g} (delta {delta:g}) can't leak that much"], "pass": []}
-    return _closed(result, "epsilon", claimed, interval, outcome, reasons.get(outcome, []))
+    alpha = (1 - confidence) / (max(len(result.coins), 1) * result.looks)
+    bound = functools.partial(epsilons.lower_bound, delta=delta, alpha=alpha, gaussian=gaussian)
+    best = max(result.coins, key=lambda each: bound(each).epsilon, default=NO_GUESSES)
+    found = bound(best)
+    result = dataclasses.replace(result, attack=best.attack or result.attack)
+    interval = Interval(found.epsilon, found.epsilon, math.inf, confidence)
+    outcome = "invalid" if result.findings else "leak" if found.epsilon > claimed else "pass"
+    reasons = [f"a training with epsilon {claimed:g} (delta {delta:g}) can't leak that much"] * (outcome == "leak")
+    reasons.append(verdict.right_guesses(best, found.name, delta))
+    most = max((bound(epsilons.perfect(each)).epsilon for each in result.coins), default=0.0)
+    if most <= claimed:
+        reasons.append(f"this audit could refute nothing from {verdict.floored(most)} on, were all guesses right")
+    return _closed(result, "epsilon", claimed, interval, outcome, [] if outcome == "invalid" else reasons)
 
 
 def regression(result: AuditResult, *, tolerance: float = 0.02) -> AuditResult:
@@ -150,8 +166,8 @@ def check(**arguments: Any) -> None:
     Parameters
     ----------
     **arguments
-        Any of ``threshold``, ``at_fpr``, ``epsilon``, ``delta``, ``tolerance``, ``confidence`` (``None``: the audit's
-        own).
+        Any of ``threshold``, ``at_fpr``, ``epsilon``, ``delta``, ``mechanism``, ``tolerance``, ``confidence``
+        (``None``: the audit's own).
 
     Raises
     ------
@@ -160,7 +176,11 @@ def check(**arguments: Any) -> None:
     """
     __tracebackhide__ = True
     given = {name: value for name, value in arguments.items() if name != "confidence" or value is not None}
-    problems = [
+    mechanism = given.pop("mechanism", "any")
+    problems = [] if mechanism in MECHANISMS else [f"mechanism must be any or gaussian, got {mechanism!r}"]
+    if mechanism == "gaussian" and given.get("delta") == 0:
+        problems.append("delta must be above 0 for mechanism gaussian, which has no epsilon without one, got 0")
+    problems += [
         f"{name} must be {RANGES[name][0]}, got {value!r}"
         for name, value in given.items()
         if isinstance(value, bool) or not isinstance(value, numbers.Real) or not RANGES[name][1](float(value))

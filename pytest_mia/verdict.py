@@ -6,7 +6,7 @@ import math
 import textwrap
 from collections.abc import Iterator
 
-from pytest_mia.results import AuditResult, Counts, Interval
+from pytest_mia.results import AuditResult, CoinGuesses, Counts, Interval
 from pytest_mia.statistics import records_to_leak, records_to_pass
 
 MEANINGS = {
@@ -33,6 +33,15 @@ CHANGES = {
     "invalid": ("can't be compared with the tolerance", MEANINGS["invalid"]),
 }
 """Relation and meaning of a change since a baseline."""
+CLAIMS = {
+    "pass": ("is not above the limit", "the claim is not refuted, which is no proof of it"),
+    "leak": ("is above the limit", "the claimed differential privacy is refuted"),
+    "invalid": (RELATIONS["invalid"], MEANINGS["invalid"]),
+}
+"""Relation and meaning of a lower bound of epsilon."""
+
+WORDS = {CHANGE: CHANGES, "epsilon": CLAIMS}
+"""Relations and meanings of metrics that aren't bounded on both sides, or have no limit of their own."""
 
 OVERFITTED = 0.05
 POWER = 0.8
@@ -57,8 +66,8 @@ def first_line(judged: AuditResult) -> str:
     assert judged.judged is not None
     assert judged.verdict is not None
     relation, meaning = RELATIONS[judged.verdict], MEANINGS[judged.verdict]
-    if judged.metric == CHANGE:
-        relation, meaning = CHANGES[judged.verdict]
+    if judged.metric in WORDS:
+        relation, meaning = WORDS[judged.metric][judged.verdict]
     return f"{metric_of(judged)} {_number(judged.judged)} {relation} {judged.threshold:g}: {meaning}"
 
 
@@ -70,7 +79,22 @@ def metric_of(judged: AuditResult) -> str:
 def _number(shown: Interval) -> str:
     if math.isfinite(shown.high):
         return str(shown)
-    return f"of at least {shown.low:.3f} ({shown.confidence * 100:g}% confidence)"
+    return f"of at least {floored(shown.low)} ({shown.confidence * 100:g}% confidence)"
+
+
+def floored(bound: float) -> str:
+    """A lower bound to three decimals, never rounded up."""
+    return f"{math.floor(bound * 1000) / 1000:.3f}"
+
+
+def right_guesses(guesses: CoinGuesses, bound: str, delta: float) -> str:
+    """What a measured epsilon rests on, in words."""
+    if not guesses.guessed:
+        return "no guess promised to be right more often than by chance, so none was made"
+    which = "of two records was a member" if guesses.swapped else "records were members"
+    told = f"{guesses.right:,} of {guesses.guessed:,} guesses which {which} were right, of {guesses.coins:,} coins"
+    halves = "; halves of a fixed size show at most half of what independent coins do (--mia-coins)"
+    return f"{told} (bound: {bound}; delta {delta:g}){halves if guesses.swapped else ''}"
 
 
 def what_would_decide(result: AuditResult, threshold: float, interval: Interval) -> list[str]:
@@ -158,6 +182,12 @@ def next_steps(judged: AuditResult) -> list[str]:
             f"what changed since .mia/{baseline}.json was committed: data, features, training, packages",
             "the limits of the other gates: is the model still fit to be shipped?",
             f"where the growth is meant, save it: the same command with --mia-save={baseline}",
+        ]
+    if judged.metric == "epsilon" and judged.verdict == "leak":
+        return [
+            "the noise: is it scaled by the clipping norm, drawn anew in each step, and added to the sum of gradients?",
+            "the clipping: is each record's own gradient clipped, rather than the batch's, and every parameter's?",
+            "the accountant: rate of sampling, number of steps, and whether one person has several records (groups)",
         ]
     if judged.verdict == "invalid":
         return [
