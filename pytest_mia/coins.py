@@ -12,12 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
+from pytest_mia.curves import LARGEST
 from pytest_mia.observations import Observations
 from pytest_mia.randomness import generator_for
 from pytest_mia.results import CoinGuesses
-
-LARGEST = 1e300
-"""Where scores are cut off, so that they have differences."""
 
 
 def guesses(
@@ -98,10 +96,7 @@ def _of_target(
     if drawn:
         return CoinGuesses(attack, len(first), *right(values, members, shares))
     one, other = pairs(members, observations.labels[first], generator_for(observations.seed, "pairs", target))
-    # What is sure of one record is as sure of its pair, and heads are as likely as tails.
-    side = min(0.5, sum(shares))
-    found = right(values[one] - values[other], members[one], (side, side))
-    return CoinGuesses(attack, len(one), *found, swapped=True)
+    return CoinGuesses(attack, len(one), *right(values[one] - values[other], members[one], shares), swapped=True)
 
 
 def _first_records(observations: Observations, target: int, records: BoolArray | None) -> IntArray:

@@ -169,7 +169,8 @@ def _coins(
 
     Copies go together, and k of them may give away k times the epsilon that is claimed of one.
     """
-    chosen = rotation.choose([[each.coin_bound for each in run.learned] for run in runs])
+    guessing = [[each.coins if context.drawn else each.pairs for each in run.learned] for run in runs]
+    chosen = rotation.choose([[each.bound for each in row] for row in guessing])
     found = np.empty((len(chosen), len(observations.labels)))
     for index in np.unique(chosen).tolist():
         places = np.flatnonzero(chosen == index)
@@ -177,7 +178,7 @@ def _coins(
     return coins.guesses(
         [runs[index].name for index in chosen],
         found,
-        [runs[index].learned[place].coin_shares for place, index in enumerate(chosen)],
+        [guessing[index][place].shares for place, index in enumerate(chosen)],
         observations,
         drawn=context.drawn,
         records=None if context.copied is None else ~np.pad(context.copied, (0, found.shape[1] - context.audited)),
