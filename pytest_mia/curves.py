@@ -32,8 +32,9 @@ class Guessing:
     shares
         Of the coins: those that are guessed to show heads, and tails.
     bound
-        Wilson's lower bound (1927) of the share of right guesses at 95%, with a correction for continuity (half a
-        guess), on the labelled models. Attacks are compared by it; nothing is judged by it.
+        Wilson's lower bound (1927) of the share of right guesses on the labelled models, three standard errors away
+        since the best of many is taken, and corrected for continuity by half a guess. Attacks are compared by it;
+        nothing is judged by it.
     """
 
     shares: tuple[float, float]
@@ -137,7 +138,7 @@ def pair_guessing(inside: FloatArray, outside: FloatArray) -> Guessing:
     return Guessing((side, side), float(low[best]))
 
 
-def _wilson(right: FloatArray, count: npt.NDArray[Any], z: float = 1.645) -> FloatArray:
+def _wilson(right: FloatArray, count: npt.NDArray[Any], z: float = 3.0) -> FloatArray:
     """The bound of `Guessing`; 0 where nothing is guessed."""
     trials = np.maximum(count, 1)
     rate = np.maximum(right - 0.5, 0.0) / trials
