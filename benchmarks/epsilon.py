@@ -1,7 +1,7 @@
 """How often claims of differential privacy are refuted, where the truth is known: true ones, and broken mechanisms.
 
-Run `python benchmarks/epsilon.py` to print the tables of benchmarks/README.md. The mechanisms take about a minute on one
-core. DP-SGD is trained with Opacus (extra `dp`), for some minutes more, or left out where that is missing.
+Run `python benchmarks/epsilon.py` to print the table of benchmarks/README.md. DP-SGD is trained with Opacus (extra
+`dp`), and left out where that is missing.
 
 Every run is a whole audit: coins are drawn, targets and shadows made, and what is guessed is learnt on the shadows.
 """
@@ -32,7 +32,7 @@ DELTA = 1e-5
 TARGETS, SHADOWS = 4, 4
 RECORDS = 500
 RUNS = 500
-TRAININGS = 50
+TRAININGS = 200
 
 Mechanism = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 """From memberships (models, records), what the outputs say of each record (models, records)."""
@@ -130,7 +130,7 @@ class Private:
         Whether gradients are clipped.
     """
 
-    noise: float = 1.0
+    noise: float = 5.0
     clip: float = 1.0
     divided: float = 1.0
     clipped: bool = True

@@ -1,9 +1,9 @@
 """How large an epsilon must be, given guesses of independent fair coins.
 
-A mechanism sees coins, each of which decides about one record: is it in the training data, or, where halves have a fixed
-size, which of two is. An attacker guesses some of the coins, and what he guesses of them depends on the mechanism's
-outputs alone. Every bound here limits P[at least v right of r guesses] for any attacker and any records, however much
-these depend on each other; only the coins have to be fair and independent. The number of guesses is fixed beforehand.
+A mechanism sees coins, each of which decides about one record: is it in the training data, or, where halves have a
+fixed size, which of two is. An attacker guesses some of the coins, by the mechanism's outputs alone. Every bound here
+limits P[at least v right of r guesses] for any attacker and any records, however much these depend on each other; only
+the coins have to be fair and independent. The number of guesses is fixed beforehand.
 
 Several targets are one mechanism, as long as no coin has a part in two of them and nothing that is used against one
 depends on the coins of another: their coins and guesses are then simply added.
@@ -79,12 +79,11 @@ def perfect(guesses: CoinGuesses) -> CoinGuesses:
 
 
 def pure_bound(guesses: CoinGuesses, *, alpha: float) -> float:
-    """The bound at a delta of 0, in closed form: the logit of Clopper and Pearson's lower bound of the share of right
-    guesses.
+    """The bound at a delta of 0: the logit of Clopper and Pearson's lower bound of the share of right guesses.
 
     Given what was guessed, the right guesses are at most as many as Binomial(r, e^epsilon / (1 + e^epsilon)) in
-    distribution (Steinke, Nasr & Jagielski 2023, the theorem for pure differential privacy). Randomised response attains
-    it.
+    distribution (Steinke, Nasr & Jagielski 2023, the theorem for pure differential privacy). Randomised response
+    attains it.
 
     Parameters
     ----------
@@ -119,10 +118,14 @@ def one_run_p_value(guesses: CoinGuesses, curve: Approximate) -> float:
 def curve_refuted(guesses: CoinGuesses, curve: Curve, *, alpha: float) -> bool:
     """Whether P[at least so many right] is below `alpha` for every mechanism with this trade-off curve.
 
-    Source: Mahloujifar, Melis & Chaudhuri (2024), "Auditing f-differential privacy in one run". Let p_i = P[i right of r]. One turned coin
-    makes a right guess a wrong one, so for every i, by the curve of a coin taken at random among m (f is convex),
-    sum_{j>i} j p_j / m <= 1 - f(sum_{j>=i} (r - j) p_j / m). If P[V >= v] were alpha, each of these would ask for some
-    probability below v; where all of them together ask for more than there is, it can't be.
+    Source: Mahloujifar, Melis & Chaudhuri (2024), "Auditing f-differential privacy in one run". Let p_i be the
+    probability that i of r guesses are right. Where one coin is turned, its right guess becomes a wrong one. So by the
+    curve of a coin that is taken at random among m, and since f is convex, for every i
+
+        sum_{j > i} j p_j / m  <=  1 - f(sum_{j >= i} (r - j) p_j / m).
+
+    If P[at least v right] were alpha, each of these would ask for some probability below v, starting from v - 1. Where
+    they ask together for more than there is, it can't be.
 
     Parameters
     ----------

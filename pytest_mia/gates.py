@@ -84,7 +84,13 @@ def _tpr(result: AuditResult, *, threshold: float, at_fpr: float, confidence: fl
     if not result.findings and not measurable(at_fpr, nonmembers):
         reason = f"an FPR of {rate} needs {math.ceil(10 / at_fpr):,} non-members, there are {nonmembers:,}"
         return _closed(result, f"tpr_at_fpr_{rate}", threshold, interval, "inconclusive", [reason])
-    return _judge(result, f"tpr_at_fpr_{rate}", threshold, interval, others, [])
+    judged = _judge(result, f"tpr_at_fpr_{rate}", threshold, interval, others, [])
+    if judged.verdict == "invalid":
+        return judged
+    resolved = [verdict.flagged_nonmembers(tail.counts, levels.high)]
+    if judged.verdict == "inconclusive":
+        resolved += verdict.what_would_decide(judged, threshold, interval, fpr=at_fpr)
+    return dataclasses.replace(judged, reasons=(*judged.reasons, *resolved))
 
 
 def epsilon(

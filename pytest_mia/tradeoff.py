@@ -1,7 +1,7 @@
 """Trade-off curves: what differential privacy leaves possible, for one coin that decides who is in the training data.
 
-A mechanism is f-differentially private when no test of "the coin shows heads" against "tails" has a power above 1 - f(x)
-at the false-positive rate x (Dong, Roth & Su 2022). Both curves here are the same either way round.
+A mechanism is f-differentially private when no test of "the coin shows heads" against "tails" has a power above
+1 - f(x) at the false-positive rate x (Dong, Roth & Su 2022). Both curves here are the same either way round.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 
 from pytest_mia.results import AuditResult, CoinGuesses, Counts, Interval
-from pytest_mia.statistics import records_to_leak, records_to_pass
+from pytest_mia.statistics import rate_bounds, records_to_leak, records_to_pass
 
 MEANINGS = {
     "pass": "these attacks, at this strength, did not exceed it; that is no proof of privacy",
@@ -97,21 +97,43 @@ def right_guesses(guesses: CoinGuesses, bound: str, delta: float) -> str:
     return f"{told} (bound: {bound}; delta {delta:g}){halves if guesses.swapped else ''}"
 
 
-def what_would_decide(result: AuditResult, threshold: float, interval: Interval) -> list[str]:
-    """How many records, or shadows, would decide an inconclusive result, if the advantage is what it seems."""
+def flagged_nonmembers(counts: Counts, alpha: float) -> str:
+    """At which false-positive rate a tail was measured in fact, in words."""
+    rate, low, high = rate_bounds(counts.flagged_nonmembers, counts.nonmembers, alpha=alpha, share=counts.share)
+    told = f"{sum(counts.flagged_nonmembers):,} of {sum(counts.nonmembers):,} non-members were accused wrongly"
+    return f"{told}: the threshold, learnt on the shadows, has an FPR of {rate:.4f} ({low:.4f} to {high:.4f})"
+
+
+def what_would_decide(
+    result: AuditResult, threshold: float, interval: Interval, *, fpr: float | None = None
+) -> list[str]:
+    """How many records, or shadows, would decide an inconclusive result, if the advantage is what it seems.
+
+    Parameters
+    ----------
+    result
+        The result.
+    threshold
+        The limit.
+    interval
+        What can't be told from it: the advantage, or the TPR where `fpr` says at which rate.
+    fpr
+        The false-positive rate of a tail.
+    """
     targets, alpha = len(result.selected.members), 1 - interval.confidence
-    fpr = min(max(_fpr(result.selected), 0.05), 0.95)
+    name = "advantage" if fpr is None else "TPR"
+    fpr = min(max(_fpr(result.selected), 0.05), 0.95) if fpr is None else 0.0
     advantage = max(interval.estimate, 0.0)
     side = records_to_pass if advantage < threshold else records_to_leak
     if math.isclose(advantage, threshold, abs_tol=0.1 * threshold):
-        return [f"the advantage lies so near the limit {threshold:g} that no affordable number of records decides"]
+        return [f"the {name} lies so near the limit {threshold:g} that no affordable number of records decides"]
     fpr = min(fpr, 0.98 - advantage) if advantage < 0.93 else 0.01
     needed = side(threshold, targets=targets, alpha=alpha, advantage=advantage, fpr=fpr, power=POWER)
     needed = math.ceil(needed / result.selected.share)
     outcome = "pass" if side is records_to_pass else "leak"
     needed = max(needed, result.records + 1)
     there_are = f"there are {result.records:,}"
-    reason = f"if the advantage is {advantage:.3f}, {needed:,} records would decide for {outcome} ({there_are})"
+    reason = f"if the {name} is {advantage:.3f}, {needed:,} records would decide for {outcome} ({there_are})"
     if result.kind == "recipe" and result.records:
         shadows = math.ceil(targets * needed / result.records) - 1
         reason += f", or {shadows} shadows on these records"

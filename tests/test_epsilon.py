@@ -148,7 +148,7 @@ class TestEveryOutcome:
 
 
 def refutations(draw, *, runs, epsilon, delta=0.0, coins=1000, shares=(0.1, 0.1), gaussian=False, swapped=False):
-    """Share of seeded runs in which a claim is refuted; each run draws its coins and what the mechanism says of them."""
+    """Share of seeded runs in which a claim is refuted; each draws its coins, and what the mechanism says of them."""
     found = 0
     for run in range(runs):
         rng = np.random.default_rng([17, run])
@@ -159,7 +159,8 @@ def refutations(draw, *, runs, epsilon, delta=0.0, coins=1000, shares=(0.1, 0.1)
 
 
 def randomised_response(epsilon):
-    return lambda rng, heads: (heads == (rng.random(len(heads)) < 1 / (1 + math.exp(-epsilon)))) + rng.random(len(heads))
+    keep = 1 / (1 + math.exp(-epsilon))
+    return lambda rng, heads: (heads == (rng.random(len(heads)) < keep)) + rng.random(len(heads))
 
 
 def gaussian_mean(mu):

@@ -1,5 +1,6 @@
 import dataclasses
 import math
+import re
 import unittest
 import warnings
 
@@ -158,6 +159,28 @@ class TestTpr:
         assert judged.reasons == (f"an FPR of {at_fpr:g} needs {needed} non-members, there are {4 * few:,}",)
         assert self.judged(counted(0, 0, records=few + 1), at_fpr=at_fpr, threshold=0.9).verdict == "pass"
 
+    def test_the_rate_that_the_threshold_has_in_fact_is_said(self):
+        for tpr in (0.002, 0.01, 0.05):
+            judged = self.judged(counted(tpr, 0.0012, records=5000))
+            assert "24 of 20,000 non-members were accused wrongly" in " ".join(judged.message.split())
+            assert any(reason.endswith("an FPR of 0.0012 (0.0007 to 0.0019)") for reason in judged.reasons)
+        assert self.judged(counted(0.002, 0.001, records=5000), findings=("all alike",)).reasons == ("all alike",)
+
+    @pytest.mark.parametrize(("tpr", "outcome"), [(0.008, "pass"), (0.0124, "leak")])
+    def test_what_would_decide(self, tpr, outcome):
+        judged = self.judged(counted(tpr, 0.001, records=2500))
+        assert judged.verdict == "inconclusive"
+        (needed,) = [
+            int(words[1].replace(",", ""))
+            for reason in judged.reasons
+            if (
+                words := re.fullmatch(
+                    rf"if the TPR is {tpr:.3f}, ([\d,]+) records would decide for {outcome} .*", reason
+                )
+            )
+        ]
+        assert self.judged(counted(tpr, 0.001, records=needed // 2), records=needed).verdict == outcome
+
     def test_another_attack_above_the_limit_is_a_leak(self):
         result = audited(NONE, NONE, tail=counted(0, 0, records=5000))
         loud = attack("other1", NONE, bounds.levels(0.95, attacks=2), counted(0.05, 0.001, records=5000))
@@ -193,14 +216,21 @@ class TestEpsilon:
         with pytest.raises(MembershipLeakError) as raised:
             guessing(GUESSES).assert_epsilon_below(1.0)
         words = " ".join(str(raised.value).split())
-        assert words.startswith("measured epsilon of at least 1.626 (95% confidence) is above the limit 1: the claimed diff")
+        assert words.startswith(
+            "measured epsilon of at least 1.626 (95% confidence) is above the limit 1: the claimed diff"
+        )
         assert "a training with epsilon 1 (delta 1e-05) can't leak that much" in words
         assert "90 of 100 guesses which records were members were right, of 1,000 coins" in words
         assert "try 1 the noise" in words
 
     def test_a_claim_that_they_do_not(self):
         judged = guessing(GUESSES).assert_epsilon_below(1.7)
-        assert (judged.verdict, judged.metric, judged.judged.high, judged.attack) == ("pass", "epsilon", math.inf, "other1")
+        assert (judged.verdict, judged.metric, judged.judged.high, judged.attack) == (
+            "pass",
+            "epsilon",
+            math.inf,
+            "other1",
+        )
         assert judged.judged.low == judged.judged.estimate == lower_bound(GUESSES, delta=1e-5, alpha=1 - 0.95).epsilon
 
     def test_no_leak_refutes_no_claim(self):
