@@ -32,7 +32,8 @@ DELTA = 1e-5
 TARGETS, SHADOWS = 4, 4
 RECORDS = 500
 RUNS = 500
-TRAININGS = 200
+TRAININGS, BROKEN = 200, 50
+"""Runs of DP-SGD as it should be, and of DP-SGD with a part left out."""
 
 Mechanism = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 """From memberships (models, records), what the outputs say of each record (models, records)."""
@@ -210,7 +211,8 @@ def main() -> None:
     if not find_spec("opacus"):
         return
     for name, training in TRAININGS_TRIED:
-        results = [train_and_audit(training, seed) for seed in range(TRAININGS)]
+        runs = TRAININGS if training == Private() else BROKEN
+        results = [train_and_audit(training, seed) for seed in range(runs)]
         print(row(name, training.epsilon, DELTA, results), flush=True)
 
 

@@ -57,10 +57,8 @@ def guesses(
     if attacking[targets].any() or not found:
         return tuple(found)
     most = max(attacks, key=list(attacks).count)
-    return (CoinGuesses(most, *(sum(getattr(each, part) for each in found) for part in PARTS), not drawn),)
-
-
-PARTS = ("coins", "guessed", "right")
+    coins, guessed, rightly = np.sum([[each.coins, each.guessed, each.right] for each in found], axis=0).tolist()
+    return (CoinGuesses(most, coins, guessed, rightly, swapped=not drawn),)
 
 
 def right(values: FloatArray, heads: BoolArray, shares: tuple[float, float]) -> tuple[int, int]:
@@ -129,7 +127,7 @@ def pairs(members: BoolArray, strata: IntArray, rng: np.random.Generator) -> tup
     order = rng.permutation(len(members))
     sides = [order[members[order]], order[~members[order]]]
     numbers = [_numbered(strata[side], len(members)) for side in sides]
-    _, inside, outside = np.intersect1d(*numbers, assume_unique=True, return_indices=True)
+    _, inside, outside = np.intersect1d(numbers[0], numbers[1], assume_unique=True, return_indices=True)
     matched = np.sort(np.stack([sides[0][inside], sides[1][outside]]), axis=0)
     first, second = matched[:, np.argsort(matched[0])]
     return first, second
