@@ -109,7 +109,7 @@ def coin_guessing(inside: FloatArray, outside: FloatArray) -> Guessing:
     """
     flagged, records = inside + outside, max(inside[-1] + outside[-1], 1)
     top = np.searchsorted(flagged, COIN_SHARES * records + 1e-6, side="right") - 1
-    bottom = np.searchsorted(flagged, (1 - COIN_SHARES) * records - 1e-6, side="left")
+    bottom = np.searchsorted(flagged[:-1], (1 - COIN_SHARES) * records - 1e-6, side="left")
     low = _wilson(
         inside[top][:, None] + (outside[-1] - outside[bottom]), flagged[top][:, None] + (records - flagged[bottom])
     )

@@ -21,7 +21,7 @@ from pytest_mia.errors import (
     MembershipLeakError,
     MIAUsageError,
 )
-from pytest_mia.results import AuditResult, CoinGuesses, Interval, RemedyResult, Selected
+from pytest_mia.results import AuditResult, CoinGuesses, Interval, RemedyResult, Selected, floored
 from pytest_mia.statistics import measurable, rate_bounds
 
 DEFAULT_LIMIT = 0.05
@@ -118,7 +118,7 @@ def _epsilon(
     reasons.append(verdict.right_guesses(best, found.name, delta))
     most = max((bound(epsilons.perfect(each)).epsilon for each in result.coins), default=0.0)
     if most <= claimed:
-        reasons.append(f"this audit could refute nothing from {verdict.floored(most)} on, were all guesses right")
+        reasons.append(f"this audit could refute nothing from {floored(most)} on, were all guesses right")
     return _closed(result, "epsilon", claimed, interval, outcome, [] if outcome == "invalid" else reasons)
 
 

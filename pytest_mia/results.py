@@ -15,6 +15,11 @@ SAME_ACCURACY = 0.005
 """Accuracies that are nearer than this count as the same when the cheapest remedy is sought."""
 
 
+def floored(bound: float) -> str:
+    """A lower bound to three decimals, never rounded up."""
+    return f"{math.floor(bound * 1000) / 1000:.3f}"
+
+
 @dataclass(frozen=True)
 class Interval:
     """An estimate with one-sided bounds, each of which holds with at least `confidence`."""

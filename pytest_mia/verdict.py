@@ -6,7 +6,7 @@ import math
 import textwrap
 from collections.abc import Iterator
 
-from pytest_mia.results import AuditResult, CoinGuesses, Counts, Interval
+from pytest_mia.results import AuditResult, CoinGuesses, Counts, Interval, floored
 from pytest_mia.statistics import rate_bounds, records_to_leak, records_to_pass
 
 MEANINGS = {
@@ -80,11 +80,6 @@ def _number(shown: Interval) -> str:
     if math.isfinite(shown.high):
         return str(shown)
     return f"of at least {floored(shown.low)} ({shown.confidence * 100:g}% confidence)"
-
-
-def floored(bound: float) -> str:
-    """A lower bound to three decimals, never rounded up."""
-    return f"{math.floor(bound * 1000) / 1000:.3f}"
 
 
 def right_guesses(guesses: CoinGuesses, bound: str, delta: float) -> str:
