@@ -29,6 +29,10 @@ LARGEST = 100.0
 """An epsilon beyond which no bound is looked for."""
 
 
+NEGLIGIBLE = 40
+"""Standard deviations below a binomial's mean from which on nothing is left of it, as numbers go."""
+
+
 @dataclass(frozen=True)
 class Bound:
     """A lower bound of epsilon, with the name of what found it."""
@@ -110,8 +114,9 @@ def one_run_p_value(guesses: CoinGuesses, curve: Approximate) -> float:
         return 1.0
     rate = 1 / (1 + math.exp(-curve.epsilon))
     beta = float(stats.binom.sf(right - 1, count, rate))
-    fewer = np.cumsum(stats.binom.pmf(np.arange(right - 1, -1, -1), count, rate))
-    share = float((fewer / np.arange(1, right + 1)).max())
+    least = min(right - 1, max(0, int(count * rate - NEGLIGIBLE * math.sqrt(count * rate * (1 - rate)))))
+    fewer = np.cumsum(stats.binom.pmf(np.arange(right - 1, least - 1, -1), count, rate))
+    share = float((fewer / np.arange(1, len(fewer) + 1)).max())
     return min(1.0, (beta + 2 * guesses.coins * curve.delta * share) * (1 + SAFETY))
 
 

@@ -105,20 +105,23 @@ def epsilon(
 def _epsilon(
     result: AuditResult, *, claimed: float, delta: float, gaussian: bool, confidence: float | None
 ) -> AuditResult:
-    """Guesses that depend on each other share the error (Bonferroni)."""
+    """Guesses that depend on each other share the error (Bonferroni), so those that show most may be taken."""
     confidence, result = confidence or result.advantage.confidence, _weighed(result, DEFAULT_LIMIT)
     alpha = (1 - confidence) / (max(len(result.coins), 1) * result.looks)
-    bound = functools.partial(epsilons.lower_bound, delta=delta, alpha=alpha, gaussian=gaussian)
-    best = max(result.coins, key=lambda each: bound(each).epsilon, default=NO_GUESSES)
-    found = bound(best)
+    best = max(result.coins, key=lambda each: epsilons.pure_bound(each, alpha=alpha), default=NO_GUESSES)
+    found, most = (
+        epsilons.lower_bound(each, delta=delta, alpha=alpha, gaussian=gaussian)
+        for each in (best, epsilons.perfect(best))
+    )
     result = dataclasses.replace(result, attack=best.attack or result.attack)
     interval = Interval(found.epsilon, found.epsilon, math.inf, confidence)
     outcome = "invalid" if result.findings else "leak" if found.epsilon > claimed else "pass"
     reasons = [f"a training with epsilon {claimed:g} (delta {delta:g}) can't leak that much"] * (outcome == "leak")
     reasons.append(verdict.right_guesses(best, found.name, delta))
-    most = max((bound(epsilons.perfect(each)).epsilon for each in result.coins), default=0.0)
-    if most <= claimed:
-        reasons.append(f"this audit could refute nothing from {floored(most)} on, were all guesses right")
+    if best.swapped and result.kind == "recipe":
+        reasons.append("halves of a fixed size show at most half of what independent coins do (--mia-coins)")
+    if most.epsilon <= claimed:
+        reasons.append(f"this audit could refute nothing from {floored(most.epsilon)} on, were all guesses right")
     return _closed(result, "epsilon", claimed, interval, outcome, [] if outcome == "invalid" else reasons)
 
 

@@ -88,8 +88,7 @@ def right_guesses(guesses: CoinGuesses, bound: str, delta: float) -> str:
         return "no guess promised to be right more often than by chance, so none was made"
     which = "of two records was a member" if guesses.swapped else "records were members"
     told = f"{guesses.right:,} of {guesses.guessed:,} guesses which {which} were right, of {guesses.coins:,} coins"
-    halves = "; halves of a fixed size show at most half of what independent coins do (--mia-coins)"
-    return f"{told} (bound: {bound}; delta {delta:g}){halves if guesses.swapped else ''}"
+    return f"{told} (bound: {bound}; delta {delta:g})"
 
 
 def flagged_nonmembers(counts: Counts, alpha: float) -> str:
@@ -204,7 +203,7 @@ def next_steps(judged: AuditResult) -> list[str]:
         return [
             "the noise: is it scaled by the clipping norm, drawn anew in each step, and added to the sum of gradients?",
             "the clipping: is each record's own gradient clipped, rather than the batch's, and every parameter's?",
-            "the accountant: rate of sampling, number of steps, and whether one person has several records (groups)",
+            "the accountant: the steps, the rate of sampling (from half of the records, as audited), the records of a person",
         ]
     if judged.verdict == "invalid":
         return [

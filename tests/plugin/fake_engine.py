@@ -70,7 +70,7 @@ def _result(subject, settings, replay):
         attack="loss",
         advantage=interval,
         selected=counts,
-        coins=(CoinGuesses("loss", 20000, 20000, int(20000 * (0.5 + advantage / 2))),),
+        coins=(CoinGuesses("loss", 20000, 20000, int(20000 * (0.5 + advantage / 2)), swapped=not settings.coins),),
         tails={rate: Selected("loss", tail) for rate in RATES},
         attacks=(attack,),
         shadows=settings.shadows,
