@@ -203,7 +203,7 @@ def next_steps(judged: AuditResult) -> list[str]:
         return [
             "the noise: is it scaled by the clipping norm, drawn anew in each step, and added to the sum of gradients?",
             "the clipping: is each record's own gradient clipped, rather than the batch's, and every parameter's?",
-            "the accountant: the steps, the rate of sampling (half of the records train here), and records of one person",
+            "the accountant: steps, rate of sampling (half of the records train here), and records of one person",
         ]
     if judged.verdict == "invalid":
         return [
