@@ -206,7 +206,8 @@ def _audit(
             ignored = _ignored(made, trained, method, store) if ignored is None else ignored
             so_far = made.only([one.number for one in trained])
             context = _context(so_far, trained, method, looks=chances, replay=replay, start=start)
-            context = replace(context, findings=(*context.findings, *ignored))
+            drawn = settings.coins and made.target is None
+            context = replace(context, findings=(*context.findings, *ignored), drawn=drawn)
             if store is not None:
                 context = replace(context, cache=_cache_use(trained[len(common) :]))
             if len(trained) < look:
@@ -360,6 +361,7 @@ def _context(
         looks=looks,
         shift=made.records.shift,
         classes=made.records.classes,
+        copied=made.records.copied,
     )
 
 

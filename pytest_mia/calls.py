@@ -40,6 +40,7 @@ def audit(
     cache: str = "use",
     time_limit: float | None = None,
     early_stop: bool = False,
+    coins: bool = False,
     what_if: str = "off",
     threshold: float | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
@@ -69,7 +70,7 @@ def audit(
         to these compares several attackers.
     shadows, device, seed, attacks, confidence, inconclusive, queries, jobs, cache, time_limit, early_stop, what_if
         As the options of these names.
-    backend, scheduler
+    coins, backend, scheduler
         Likewise.
     threshold
         The limit that the result will be judged by, where it is known; stopping early takes it.
@@ -106,6 +107,7 @@ def audit(
         cache=cache,
         time_limit=time_limit,
         early_stop=early_stop,
+        coins=coins,
         what_if=what_if,
     )
     subject = Subject(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pytest_mia.arrays import FloatArray, IntArray
 from pytest_mia.observations import Observations
@@ -15,7 +16,29 @@ if TYPE_CHECKING:
 
 FALSE_POSITIVE_RATES = (0.001, 0.01, 0.1)
 MOST_THRESHOLDS = 1000
+COIN_SHARES = np.concatenate([[0.0], np.geomspace(1 / 1024, 0.5, 19)])
+"""Shares of the coins that may be guessed to be members, or to be none."""
+LARGEST = 1e300
+"""Where scores are cut off, so that they have differences."""
 _TAIL = np.geomspace(1e-5, 0.05, 200)
+
+
+@dataclass(frozen=True)
+class Guessing:
+    """How many guesses to make.
+
+    Attributes
+    ----------
+    shares
+        Of the coins: those that are guessed to show heads, and tails.
+    bound
+        Wilson's lower bound (1927) of the share of right guesses on the labelled models, three standard errors away
+        since the best of many is taken, and corrected for continuity by half a guess. Attacks are compared by it;
+        nothing is judged by it.
+    """
+
+    shares: tuple[float, float]
+    bound: float
 
 
 @dataclass(frozen=True)
@@ -32,6 +55,8 @@ class Learned:
         TPR - FPR of that threshold on the labelled models, by which attacks are compared.
     tail_thresholds, tail_rates
         Thresholds at each of `FALSE_POSITIVE_RATES`, and their TPR on the labelled models.
+    coins, pairs
+        How many guesses to make where a claim of differential privacy is judged: of single records, and of pairs.
     fitted
         What a fitted attack learnt besides.
     """
@@ -41,6 +66,8 @@ class Learned:
     advantage: float
     tail_thresholds: tuple[float, ...]
     tail_rates: tuple[float, ...]
+    coins: Guessing
+    pairs: Guessing
     fitted: Fitted | None = field(default=None, compare=False)
 
 
@@ -67,7 +94,56 @@ def learn(scores: FloatArray, lesson: Observations, setting: int) -> Learned:
         float(tpr[best] - fpr[best]),
         tuple(float(thresholds[tail]) for tail in tails),
         tuple(float(tpr[tail]) for tail in tails),
+        coin_guessing(tpr * len(inside), fpr * len(outside)),
+        pair_guessing(inside, outside),
     )
+
+
+def coin_guessing(inside: FloatArray, outside: FloatArray) -> Guessing:
+    """How many records are best guessed to be members, and to be none.
+
+    Parameters
+    ----------
+    inside, outside
+        Flagged members and flagged others at each threshold, from "nobody" to "everybody".
+    """
+    flagged, records = inside + outside, max(inside[-1] + outside[-1], 1)
+    top = np.searchsorted(flagged, COIN_SHARES * records + 1e-6, side="right") - 1
+    bottom = np.searchsorted(flagged[:-1], (1 - COIN_SHARES) * records - 1e-6, side="left")
+    low = _wilson(
+        inside[top][:, None] + (outside[-1] - outside[bottom]), flagged[top][:, None] + (records - flagged[bottom])
+    )
+    high, least = np.unravel_index(np.argmax(low), low.shape)
+    shares = float(flagged[top[high]] / records), float(1 - flagged[bottom[least]] / records)
+    return Guessing(shares, float(low[high, least]))
+
+
+def pair_guessing(inside: FloatArray, outside: FloatArray) -> Guessing:
+    """How many pairs of a member and another are best guessed by which has the higher score, half of them either way.
+
+    Parameters
+    ----------
+    inside, outside
+        Scores of members and of others, in the order of models and records: pairs are then of one model, or nearly so.
+    """
+    pairs = min(len(inside), len(outside))
+    first, second = (np.clip(side[:pairs], -LARGEST, LARGEST) for side in (inside, outside))
+    difference = first - second
+    order = np.argsort(-np.abs(difference), kind="stable")
+    counts = np.unique((2 * COIN_SHARES * pairs).astype(np.intp))
+    right = np.append(0.0, (np.sign(difference[order]) + 1).cumsum() / 2)[counts]
+    low = _wilson(right, counts)
+    best = int(low.argmax())
+    side = float(counts[best] / max(2 * pairs, 1))
+    return Guessing((side, side), float(low[best]))
+
+
+def _wilson(right: FloatArray, count: npt.NDArray[Any], z: float = 3.0) -> FloatArray:
+    """The bound of `Guessing`; 0 where nothing is guessed."""
+    trials = np.maximum(count, 1)
+    rate = np.maximum(right - 0.5, 0.0) / trials
+    spread = z * np.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2))
+    return np.where(count > 0, (rate + z**2 / (2 * trials) - spread) / (1 + z**2 / trials), 0.0)
 
 
 def grid(scores: FloatArray) -> FloatArray:

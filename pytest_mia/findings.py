@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia import bounds, curves, rotation, scores
+from pytest_mia import bounds, coins, curves, rotation, scores
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
 from pytest_mia.attacks.grouped import grouped
 from pytest_mia.attacks.protocol import Attack
@@ -21,6 +21,7 @@ from pytest_mia.results import (
     AttackResult,
     AuditResult,
     CacheUse,
+    CoinGuesses,
     Counts,
     Curve,
     Exposure,
@@ -58,6 +59,10 @@ class Context:
     cache: CacheUse = NO_CACHE
     classes: Sequence[Any] = ()
     """Class of each audited record; empty where there are none."""
+    copied: BoolArray | None = None
+    """Whether each audited record has copies, which are drawn together with it; ``None`` where none has."""
+    drawn: bool = False
+    """Whether an independent coin was drawn for each record of each target, rather than a half of a fixed size."""
 
 
 def find(fitting: Sequence[Attack], observations: Observations, context: Context, settings: Settings) -> AuditResult:
@@ -108,6 +113,7 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
         classes=_slices(_classes(context), guesses, observations, context, settings),
         curves=_curves(fitting, runs, chosen, found, observations, levels.high),
         histogram=_histogram(runs, chosen, found, observations),
+        coins=_coins(fitting, runs, observations, context),
     )
 
 
@@ -151,6 +157,32 @@ def _attack_result(run: AttackRun, levels: bounds.Levels) -> AttackResult:
 def _tail(runs: Sequence[AttackRun], place: int) -> Selected:
     chosen = rotation.choose([[each.tail_rates[place] for each in run.learned] for run in runs])
     return Selected(_most_chosen(runs, chosen), rotation.pick([run.tail_counts[place] for run in runs], chosen))
+
+
+def _coins(
+    fitting: Sequence[Attack],
+    runs: Sequence[AttackRun],
+    observations: Observations,
+    context: Context,
+) -> tuple[CoinGuesses, ...]:
+    """What the attack that is best at it guesses of who is a member; none of records that have copies.
+
+    Copies go together, and k of them may give away k times the epsilon that is claimed of one.
+    """
+    guessing = [[each.coins if context.drawn else each.pairs for each in run.learned] for run in runs]
+    chosen = rotation.choose([[each.bound for each in row] for row in guessing])
+    found = np.empty((len(chosen), len(observations.labels)))
+    for index in np.unique(chosen).tolist():
+        places = np.flatnonzero(chosen == index)
+        found[places] = rotation.target_scores(fitting[index], observations, runs[index].learned, places)
+    return coins.guesses(
+        [runs[index].name for index in chosen],
+        found,
+        [guessing[index][place].shares for place, index in enumerate(chosen)],
+        observations,
+        drawn=context.drawn,
+        records=None if context.copied is None else ~np.pad(context.copied, (0, found.shape[1] - context.audited)),
+    )
 
 
 def _most_chosen(runs: Sequence[AttackRun], chosen: IntArray) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pytest_mia import bounds, diagnostics, verdict
+from pytest_mia import epsilon as epsilons
 from pytest_mia.curves import FALSE_POSITIVE_RATES
 from pytest_mia.errors import (
     InconclusiveAuditError,
@@ -20,11 +21,16 @@ from pytest_mia.errors import (
     MembershipLeakError,
     MIAUsageError,
 )
-from pytest_mia.results import AuditResult, Interval, RemedyResult, Selected
-from pytest_mia.statistics import epsilon_lower_bound, measurable, rate_bounds
+from pytest_mia.results import AuditResult, CoinGuesses, Interval, RemedyResult, Selected, floored
+from pytest_mia.statistics import measurable, rate_bounds
 
 DEFAULT_LIMIT = 0.05
 """Advantage by which a shift between members and non-members is weighed where the limit is no advantage."""
+
+NO_GUESSES = CoinGuesses("", 0, 0, 0)
+
+MECHANISMS = ("any", "gaussian")
+"""What a claimed epsilon may be known of: (epsilon, delta) alone, or a Gaussian mechanism's whole trade-off curve."""
 
 SEVERITY = ("leak", "invalid", "inconclusive", "pass")
 
@@ -78,26 +84,45 @@ def _tpr(result: AuditResult, *, threshold: float, at_fpr: float, confidence: fl
     if not result.findings and not measurable(at_fpr, nonmembers):
         reason = f"an FPR of {rate} needs {math.ceil(10 / at_fpr):,} non-members, there are {nonmembers:,}"
         return _closed(result, f"tpr_at_fpr_{rate}", threshold, interval, "inconclusive", [reason])
-    return _judge(result, f"tpr_at_fpr_{rate}", threshold, interval, others, [])
+    judged = _judge(result, f"tpr_at_fpr_{rate}", threshold, interval, others, [])
+    if judged.verdict == "invalid":
+        return judged
+    resolved = [verdict.flagged_nonmembers(tail.counts, levels.high)]
+    if judged.verdict == "inconclusive":
+        resolved += verdict.what_would_decide(judged, threshold, interval, fpr=at_fpr)
+    return dataclasses.replace(judged, reasons=(*judged.reasons, *resolved))
 
 
 def epsilon(
-    result: AuditResult, claimed: float, *, delta: float = 1e-5, confidence: float | None = None
+    result: AuditResult, claimed: float, *, delta: float = 1e-5, mechanism: str = "any", confidence: float | None = None
 ) -> AuditResult:
     """Compare a claimed epsilon with the measured lower bound; see `AuditResult.assert_epsilon_below`."""
-    check(epsilon=claimed, delta=delta, confidence=confidence)
-    return _judged(result, functools.partial(_epsilon, claimed=claimed, delta=delta), confidence)
+    check(epsilon=claimed, delta=delta, mechanism=mechanism, confidence=confidence)
+    judge = functools.partial(_epsilon, claimed=claimed, delta=delta, gaussian=mechanism == "gaussian")
+    return _judged(result, judge, confidence)
 
 
-def _epsilon(result: AuditResult, *, claimed: float, delta: float, confidence: float | None) -> AuditResult:
+def _epsilon(
+    result: AuditResult, *, claimed: float, delta: float, gaussian: bool, confidence: float | None
+) -> AuditResult:
+    """Guesses that depend on each other share the error (Bonferroni), so those that show most may be taken."""
     confidence, result = confidence or result.advantage.confidence, _weighed(result, DEFAULT_LIMIT)
-    guesses = [result.selected, *(tail.counts for tail in result.tails.values())]
-    alpha = (1 - confidence) / (len(guesses) * result.looks)
-    low = max(epsilon_lower_bound(counts, delta=delta, alpha=alpha) for counts in guesses)
-    interval = Interval(low, low, math.inf, confidence)
-    outcome = "invalid" if result.findings else "leak" if low > claimed else "pass"
-    reasons = {"leak": [f"a training with epsilon {claimed:g} (delta {delta:g}) can't leak that much"], "pass": []}
-    return _closed(result, "epsilon", claimed, interval, outcome, reasons.get(outcome, []))
+    alpha = (1 - confidence) / (max(len(result.coins), 1) * result.looks)
+    best = max(result.coins, key=lambda each: epsilons.pure_bound(each, alpha=alpha), default=NO_GUESSES)
+    found, most = (
+        epsilons.lower_bound(each, delta=delta, alpha=alpha, gaussian=gaussian)
+        for each in (best, epsilons.perfect(best))
+    )
+    result = dataclasses.replace(result, attack=best.attack or result.attack)
+    interval = Interval(found.epsilon, found.epsilon, math.inf, confidence)
+    outcome = "invalid" if result.findings else "leak" if found.epsilon > claimed else "pass"
+    reasons = [f"a training with epsilon {claimed:g} (delta {delta:g}) can't leak that much"] * (outcome == "leak")
+    reasons.append(verdict.right_guesses(best, found.name, delta))
+    if best.swapped and result.kind == "recipe":
+        reasons.append("halves of a fixed size show at most half of what independent coins do (--mia-coins)")
+    if most.epsilon <= claimed:
+        reasons.append(f"this audit could refute nothing from {floored(most.epsilon)} on, were all guesses right")
+    return _closed(result, "epsilon", claimed, interval, outcome, [] if outcome == "invalid" else reasons)
 
 
 def regression(result: AuditResult, *, tolerance: float = 0.02) -> AuditResult:
@@ -150,8 +175,8 @@ def check(**arguments: Any) -> None:
     Parameters
     ----------
     **arguments
-        Any of ``threshold``, ``at_fpr``, ``epsilon``, ``delta``, ``tolerance``, ``confidence`` (``None``: the audit's
-        own).
+        Any of ``threshold``, ``at_fpr``, ``epsilon``, ``delta``, ``mechanism``, ``tolerance``, ``confidence``
+        (``None``: the audit's own).
 
     Raises
     ------
@@ -160,7 +185,11 @@ def check(**arguments: Any) -> None:
     """
     __tracebackhide__ = True
     given = {name: value for name, value in arguments.items() if name != "confidence" or value is not None}
-    problems = [
+    mechanism = given.pop("mechanism", "any")
+    problems = [] if mechanism in MECHANISMS else [f"mechanism must be any or gaussian, got {mechanism!r}"]
+    if mechanism == "gaussian" and given.get("delta") == 0:
+        problems.append("delta must be above 0 for mechanism gaussian, which has no epsilon without one, got 0")
+    problems += [
         f"{name} must be {RANGES[name][0]}, got {value!r}"
         for name, value in given.items()
         if isinstance(value, bool) or not isinstance(value, numbers.Real) or not RANGES[name][1](float(value))

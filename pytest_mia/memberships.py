@@ -72,6 +72,34 @@ def draw_halves(strata: IntArray, *, models: int, seed: int, groups: IntArray | 
     return np.array(units, dtype=bool).reshape(models, -1)[:, unit_of]
 
 
+def draw_coins(records: int, *, models: int, seed: int, groups: IntArray | None = None) -> BoolArray:
+    """Draw by an independent fair coin for each record, or group, of each model whether it is trained on.
+
+    Claims of differential privacy are judged on such coins (`pytest_mia.epsilon`). In halves of a fixed size records
+    aren't independent: where one of two is a member, each tells of the other, and can give away twice its epsilon.
+
+    Parameters
+    ----------
+    records
+        Number of records.
+    models
+        Number of halves to draw; model k's depends on `seed` and k alone.
+    seed
+        The audit's seed.
+    groups
+        Group of each record (records,), numbered from 0; records of one group go together.
+
+    Returns
+    -------
+    BoolArray
+        Memberships (models, records): True where the model trains on the record.
+    """
+    unit_of = np.arange(records) if groups is None else groups
+    units = int(unit_of.max(initial=-1)) + 1
+    coins = [generator_for(seed, "coins", model).random(units) < 0.5 for model in range(models)]
+    return np.array(coins, dtype=bool).reshape(models, -1)[:, unit_of]
+
+
 def independent_share(groups: IntArray | None) -> float:
     """Share of the records that counts as independent where groups are drawn whole.
 

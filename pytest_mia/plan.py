@@ -12,7 +12,7 @@ from pytest_mia import attacks, factories, probes
 from pytest_mia.arrays import BoolArray, IntArray
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.factories import Tried
-from pytest_mia.memberships import draw_halves, independent_share
+from pytest_mia.memberships import draw_coins, draw_halves, independent_share
 from pytest_mia.probes import augment
 from pytest_mia.randomness import seed_for
 from pytest_mia.settings import Settings
@@ -157,9 +157,12 @@ def attack_problems(settings: Settings) -> list[str]:
 
 
 def _recipe(subject: Subject, records: Records, settings: Settings) -> Plan:
-    """Every model a target in turn, its shadows the others; or shadows of their own, where the attacker guesses."""
+    """Every model a target in turn, its shadows the others; or shadows of their own, where the attacker guesses.
+
+    Coins have shadows of their own too: targets that attack each other would tell of each other's coins.
+    """
     targets = _jobs(_factories(subject.model_factory, settings.shadows + 1), _trainable(records), records, settings)
-    if subject.guess is None and subject.own_records is None:
+    if subject.guess is None and subject.own_records is None and not settings.coins:
         every = np.broadcast_to(_trainable(records), (len(targets), len(records.data.labels)))
         return _plan("recipe", records, targets, None, np.ones(len(targets), dtype=bool), every, every, settings)
     guessed = _jobs(_shadow_factories(subject, settings), records.held, records, settings, first=len(targets))
@@ -205,10 +208,14 @@ def _plan(
 def _jobs(
     factories: list[Callable[[], Any]], held: BoolArray, records: Records, settings: Settings, first: int = 0
 ) -> tuple[Job, ...]:
-    """One job per factory, numbered from `first`, each on its own half of the records that are held."""
+    """One job per factory, numbered from `first`, each on its own half, or by its own coins, of the records held."""
     groups = None if records.groups is None else np.unique(records.groups[held], return_inverse=True)[1]
     strata = np.unique(records.data.labels[held], return_inverse=True)[1]
-    halves = draw_halves(strata, models=first + len(factories), seed=settings.seed, groups=groups)
+    models = first + len(factories)
+    if settings.coins:
+        halves = draw_coins(len(strata), models=models, seed=settings.seed, groups=groups)
+    else:
+        halves = draw_halves(strata, models=models, seed=settings.seed, groups=groups)
     jobs = []
     for number, factory in enumerate(factories, start=first):
         members = np.zeros(len(held), dtype=bool)

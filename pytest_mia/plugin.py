@@ -364,9 +364,10 @@ def assert_tpr_below(_mia_trial: Trial) -> Callable[..., AuditResult]:
 
 @pytest.fixture
 def assert_epsilon_below(_mia_trial: Trial) -> Callable[..., AuditResult]:
-    """``assert_epsilon_below(8.0, *, delta=1e-5, confidence=None)``: fails when a claimed epsilon is refuted.
+    """``assert_epsilon_below(8.0, *, delta=1e-5, mechanism="any", confidence=None)``: fails when a claim is refuted.
 
     For training with differential privacy. A pass means that the attacks did not refute the claim; it proves nothing.
+    A recipe is audited as with ``--mia-coins``: who trains is drawn by coins, as the bounds' proofs ask for.
     """
     return _mia_trial.gate("assert_epsilon_below")
 

@@ -15,6 +15,11 @@ SAME_ACCURACY = 0.005
 """Accuracies that are nearer than this count as the same when the cheapest remedy is sought."""
 
 
+def floored(bound: float) -> str:
+    """A lower bound to three decimals, never rounded up."""
+    return f"{math.floor(bound * 1000) / 1000:.3f}"
+
+
 @dataclass(frozen=True)
 class Interval:
     """An estimate with one-sided bounds, each of which holds with at least `confidence`."""
@@ -95,6 +100,38 @@ class Selected:
 
     attack: str
     counts: Counts
+
+
+@dataclass(frozen=True)
+class CoinGuesses:
+    """Guesses of independent fair coins, on which a claimed epsilon is judged.
+
+    Attributes
+    ----------
+    attack
+        Where they come from.
+    coins, guessed, right
+        How many coins there are, how many of them were guessed, and how many of these rightly.
+    swapped
+        Whether a coin decides which of two records is in the training data, as it does in halves of a fixed size,
+        rather than whether one is.
+    """
+
+    attack: str
+    coins: int
+    guessed: int
+    right: int
+    swapped: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The guesses as the JSON report shows them."""
+        return {
+            "attack": self.attack,
+            "coins": self.coins,
+            "guessed": self.guessed,
+            "right": self.right,
+            "swapped": self.swapped,
+        }
 
 
 @dataclass(frozen=True)
@@ -321,6 +358,9 @@ class AuditResult:
         What each remedy would make of it, from the one that changes least to the one that changes most.
     lines
         Lines to change that train the model in a way that leaks less.
+    coins
+        Guesses of who is a member, of a number that was fixed beforehand, on which a claimed epsilon is judged; more
+        than one where they depend on each other.
     """
 
     kind: str
@@ -361,6 +401,7 @@ class AuditResult:
     change: Change | None = None
     what_if: tuple[RemedyResult, ...] = ()
     lines: tuple[str, ...] = ()
+    coins: tuple[CoinGuesses, ...] = ()
 
     def assert_membership_advantage_below(
         self, threshold: float, *, by: str | None = None, confidence: float | None = None
@@ -425,11 +466,12 @@ class AuditResult:
         return gates.enforce(gates.tpr(self, threshold, at_fpr=at_fpr, confidence=confidence))
 
     def assert_epsilon_below(
-        self, epsilon: float, *, delta: float = 1e-5, confidence: float | None = None
+        self, epsilon: float, *, delta: float = 1e-5, mechanism: str = "any", confidence: float | None = None
     ) -> AuditResult:
         """Fail when the measured lower bound refutes a claimed (`epsilon`, `delta`) of differential privacy.
 
-        A pass means that the claim was not refuted; it proves nothing about the training.
+        A pass means that the claim was not refuted; it proves nothing about the training. The claim is about adding or
+        removing one record, or, where records are grouped, one group.
 
         Parameters
         ----------
@@ -437,6 +479,9 @@ class AuditResult:
             The claimed epsilon, above 0.
         delta
             The claimed delta, from 0 to 1 (excluded).
+        mechanism
+            "any", or "gaussian" where the claim is all that a Gaussian mechanism with this epsilon and delta promises.
+            That is more, and is refuted sooner.
         confidence
             One-sided confidence of the bound; the audit's own by default.
 
@@ -455,7 +500,7 @@ class AuditResult:
         __tracebackhide__ = True
         from pytest_mia import gates
 
-        return gates.enforce(gates.epsilon(self, epsilon, delta=delta, confidence=confidence))
+        return gates.enforce(gates.epsilon(self, epsilon, delta=delta, mechanism=mechanism, confidence=confidence))
 
     def assert_no_advantage_regression(self, *, tolerance: float = 0.02) -> AuditResult:
         """Fail when the advantage is shown to exceed the baseline's by more than `tolerance`.
@@ -532,6 +577,7 @@ class AuditResult:
             "what_if": [each.to_dict() for each in self.what_if],
             "cheapest": None if self.cheapest is None else self.cheapest.remedy,
             "lines": list(self.lines),
+            "coins": [each.to_dict() for each in self.coins],
             "shadows": self.shadows,
             "models": self.models,
             "records": self.records,

@@ -164,6 +164,15 @@ class Settings:
         "true or false",
         lambda value: isinstance(value, bool),
     )
+    coins: bool = _setting(
+        False,
+        "",
+        "draw by an independent coin for each record who is trained on, with shadows that are no targets: claims of "
+        "differential privacy are judged more sharply",
+        _truth,
+        "true or false",
+        lambda value: isinstance(value, bool),
+    )
     what_if: str = _setting(
         "off",
         "WHICH",

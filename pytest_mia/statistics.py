@@ -1,4 +1,4 @@
-"""Intervals, sample sizes and epsilon bounds: pure functions on counts and scores.
+"""Intervals and sample sizes: pure functions on counts and scores.
 
 Every bound is one-sided and errs with probability `alpha`. TPR and FPR are the shares of members and of non-members
 that are flagged, which means that the attack said "member"; the advantage is TPR - FPR.
@@ -253,37 +253,6 @@ def _student_margin(values: FloatArray, alpha: float) -> FloatArray:
     if targets == 1:
         return np.zeros(values.shape[1:])
     return np.asarray(stdtrit(targets - 1, 1 - alpha) * values.std(axis=0, ddof=1) / math.sqrt(targets))
-
-
-def epsilon_lower_bound(counts: Counts, *, delta: float, alpha: float) -> float:
-    """The smallest epsilon that a training with these guesses can have, at the given delta.
-
-    Under (epsilon, delta)-differential privacy TPR <= e^epsilon FPR + delta and TNR <= e^epsilon FNR + delta (Kairouz,
-    Oh and Viswanath 2015), also for rates averaged over targets. Bounds of TPR and FPR take half of `alpha` each.
-
-    Parameters
-    ----------
-    counts
-        Guesses per target.
-    delta
-        From 0 to 1.
-    alpha
-        Error of the bound.
-
-    Returns
-    -------
-    float
-        At least 0.
-
-    Raises
-    ------
-    ValueError
-        As `clopper_pearson`.
-    """
-    _, tpr, _ = rate_bounds(counts.flagged_members, counts.members, alpha=alpha / 2, share=counts.share)
-    _, _, fpr = rate_bounds(counts.flagged_nonmembers, counts.nonmembers, alpha=alpha / 2, share=counts.share)
-    ratios = (tpr - delta) / fpr, (1 - fpr - delta) / (1 - tpr)
-    return max(0.0, *(math.log(ratio) if ratio > 0 else 0.0 for ratio in ratios))
 
 
 def records_to_pass(

@@ -128,6 +128,8 @@ class Records:
         What was found on the way.
     shift
         Advantage with which members and non-members of a release can be told apart without any model.
+    copied
+        Whether each audited record has a copy that isn't of its own group; ``None`` where none has.
     """
 
     data: Data
@@ -139,6 +141,7 @@ class Records:
     findings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     shift: float = 0.0
+    copied: BoolArray | None = None
 
     @property
     def classes(self) -> Sequence[Any]:
@@ -176,11 +179,12 @@ def gather(subject: Subject, *, seed: int, kind: str | None = None) -> Records:
         audited, members, findings, notes = _without_twins(audited, members)
         shift = diagnostics.shift(audited.X, audited.y, members, seed=seed)
     everything, held = _everything(subject, given, audited)
-    groups, note = _groups(everything)
+    groups, copied, note = _groups(everything)
+    size = dataset.count(audited.X)
     classes, labels = _labels(everything, subject, kind)
     return Records(
         Data(everything.X, everything.y, classes, labels),
-        dataset.count(audited.X),
+        size,
         held[subject.attacker],
         groups,
         members,
@@ -188,6 +192,7 @@ def gather(subject: Subject, *, seed: int, kind: str | None = None) -> Records:
         tuple(findings),
         (*notes, *note),
         shift,
+        None if copied is None else copied[:size],
     )
 
 
@@ -299,15 +304,17 @@ def _placed(records: Dataset, more: Dataset) -> tuple[Dataset, IntArray]:
     return (records if kept.sum() == size else both if kept.all() else taken(both, kept)), held
 
 
-def _groups(records: Dataset) -> tuple[IntArray | None, list[str]]:
-    """The user's groups, with exact duplicates kept together."""
+def _groups(records: Dataset) -> tuple[IntArray | None, BoolArray | None, list[str]]:
+    """The user's groups, with exact duplicates kept together, and the records that have copies in another group."""
     keys = diagnostics.record_keys(records.X, records.y)
     duplicates = 0 if keys is None else len(keys) - len(np.unique(keys))
     given = _numbered(records.groups)
     if not duplicates or keys is None:
-        return given, []
+        return given, None, []
     note = f"{duplicates} records are copies of others; copies are drawn together"
-    return (keys if given is None else diagnostics.merge_groups(given, keys)), [note]
+    own = np.arange(len(keys)) if given is None else given
+    owners = np.bincount(np.unique(np.stack([keys, own]), axis=1)[0])
+    return (keys if given is None else diagnostics.merge_groups(given, keys)), owners[keys] > 1, [note]
 
 
 def _numbered(groups: Any) -> IntArray | None:

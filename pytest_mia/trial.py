@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from pytest_mia.session import Session
     from pytest_mia.subject import Subject
 
+EPSILON = "assert_epsilon_below"
 ADVANTAGE = "assert_membership_advantage_below"
 REGRESSION = "assert_no_advantage_regression"
 JUDGES = {
     ADVANTAGE: "membership_advantage",
     "assert_tpr_below": "tpr",
-    "assert_epsilon_below": "epsilon",
+    EPSILON: "epsilon",
     REGRESSION: "regression",
 }
 
@@ -99,7 +100,8 @@ class Trial:
             gates.check(**{key: value for key, value in arguments.items() if key != "by"})
             if name == REGRESSION:
                 self._check_baseline()
-            result = self._audit(arguments.get("threshold") if name == ADVANTAGE else None)
+            limit = arguments.get("threshold") if name == ADVANTAGE else None
+            result = self._audit(limit, coins=name == EPSILON)
             return gates.enforce(self._judge(name, result, args, keywords))
 
         ask.__qualname__ = name
@@ -123,14 +125,14 @@ class Trial:
             raise error.with_traceback(None) from None
 
     def measured(self) -> dict[str, Any] | None:
-        """The audit as a baseline keeps it, that of most models if there are several; none that isn't valid."""
+        """The audit as a baseline keeps it: of several that on halves, and of most models; none that isn't valid."""
         if not self._measured or any(
             each.findings or each.verdict == "invalid" for each in self._measured + self._judged
         ):
             return None
         from pytest_mia import baseline
 
-        longest = max(self._measured, key=lambda result: result.models)
+        longest = max(self._measured, key=lambda result: (any(each.swapped for each in result.coins), result.models))
         return dict(plain(baseline.saved(longest, self._settings).to_dict()))
 
     def take(self) -> list[dict[str, Any]]:
@@ -139,12 +141,15 @@ class Trial:
         self._judged, self._shown, self._measured = [], [], []
         return [plain(result.to_dict()) for result in results]
 
-    def _audit(self, threshold: float | None) -> AuditResult:
+    def _audit(self, threshold: float | None, *, coins: bool = False) -> AuditResult:
+        """The audit; that of a recipe on coins where they are asked for, while memberships elsewhere are given."""
         __tracebackhide__ = True
+        trains = self._subject.target is None and self._subject.outputs is None
+        settings = dataclasses.replace(self._settings, coins=True) if coins and trains else self._settings
         try:
             result = self._session.audit(
                 self._subject,
-                self._settings,
+                settings,
                 progress=ProgressLine(self._item),
                 replay=self._replay,
                 threshold=threshold,
@@ -206,7 +211,7 @@ def _watched(result: AuditResult, judge: Judge) -> AuditResult:
 
         def assert_epsilon_below(self, *args: Any, **keywords: Any) -> AuditResult:
             __tracebackhide__ = True
-            return gates.enforce(judge("assert_epsilon_below", self, args, keywords))
+            return gates.enforce(judge(EPSILON, self, args, keywords))
 
         def assert_no_advantage_regression(self, *args: Any, **keywords: Any) -> AuditResult:
             __tracebackhide__ = True

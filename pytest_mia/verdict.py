@@ -6,8 +6,8 @@ import math
 import textwrap
 from collections.abc import Iterator
 
-from pytest_mia.results import AuditResult, Counts, Interval
-from pytest_mia.statistics import records_to_leak, records_to_pass
+from pytest_mia.results import AuditResult, CoinGuesses, Counts, Interval, floored
+from pytest_mia.statistics import rate_bounds, records_to_leak, records_to_pass
 
 MEANINGS = {
     "pass": "these attacks, at this strength, did not exceed it; that is no proof of privacy",
@@ -33,6 +33,15 @@ CHANGES = {
     "invalid": ("can't be compared with the tolerance", MEANINGS["invalid"]),
 }
 """Relation and meaning of a change since a baseline."""
+CLAIMS = {
+    "pass": ("is not above the limit", "the claim is not refuted, which is no proof of it"),
+    "leak": ("is above the limit", "the claimed differential privacy is refuted"),
+    "invalid": (RELATIONS["invalid"], MEANINGS["invalid"]),
+}
+"""Relation and meaning of a lower bound of epsilon."""
+
+WORDS = {CHANGE: CHANGES, "epsilon": CLAIMS}
+"""Relations and meanings of metrics that aren't bounded on both sides, or have no limit of their own."""
 
 OVERFITTED = 0.05
 POWER = 0.8
@@ -57,8 +66,8 @@ def first_line(judged: AuditResult) -> str:
     assert judged.judged is not None
     assert judged.verdict is not None
     relation, meaning = RELATIONS[judged.verdict], MEANINGS[judged.verdict]
-    if judged.metric == CHANGE:
-        relation, meaning = CHANGES[judged.verdict]
+    if judged.metric in WORDS:
+        relation, meaning = WORDS[judged.metric][judged.verdict]
     return f"{metric_of(judged)} {_number(judged.judged)} {relation} {judged.threshold:g}: {meaning}"
 
 
@@ -70,24 +79,55 @@ def metric_of(judged: AuditResult) -> str:
 def _number(shown: Interval) -> str:
     if math.isfinite(shown.high):
         return str(shown)
-    return f"of at least {shown.low:.3f} ({shown.confidence * 100:g}% confidence)"
+    return f"of at least {floored(shown.low)} ({shown.confidence * 100:g}% confidence)"
 
 
-def what_would_decide(result: AuditResult, threshold: float, interval: Interval) -> list[str]:
-    """How many records, or shadows, would decide an inconclusive result, if the advantage is what it seems."""
+def right_guesses(guesses: CoinGuesses, bound: str, delta: float) -> str:
+    """What a measured epsilon rests on, in words."""
+    if not guesses.guessed:
+        return "no guess promised to be right more often than by chance, so none was made"
+    which = "of two records was a member" if guesses.swapped else "records were members"
+    told = f"{guesses.right:,} of {guesses.guessed:,} guesses which {which} were right, of {guesses.coins:,} coins"
+    return f"{told} (bound: {bound}; delta {delta:g})"
+
+
+def flagged_nonmembers(counts: Counts, alpha: float) -> str:
+    """At which false-positive rate a tail was measured in fact, in words."""
+    rate, low, high = rate_bounds(counts.flagged_nonmembers, counts.nonmembers, alpha=alpha, share=counts.share)
+    told = f"{sum(counts.flagged_nonmembers):,} of {sum(counts.nonmembers):,} non-members were accused wrongly"
+    return f"{told}: the threshold, learnt on the shadows, has an FPR of {rate:.4f} ({low:.4f} to {high:.4f})"
+
+
+def what_would_decide(
+    result: AuditResult, threshold: float, interval: Interval, *, fpr: float | None = None
+) -> list[str]:
+    """How many records, or shadows, would decide an inconclusive result, if the advantage is what it seems.
+
+    Parameters
+    ----------
+    result
+        The result.
+    threshold
+        The limit.
+    interval
+        What can't be told from it: the advantage, or the TPR where `fpr` says at which rate.
+    fpr
+        The false-positive rate of a tail.
+    """
     targets, alpha = len(result.selected.members), 1 - interval.confidence
-    fpr = min(max(_fpr(result.selected), 0.05), 0.95)
+    name = "advantage" if fpr is None else "TPR"
+    fpr = min(max(_fpr(result.selected), 0.05), 0.95) if fpr is None else 0.0
     advantage = max(interval.estimate, 0.0)
     side = records_to_pass if advantage < threshold else records_to_leak
     if math.isclose(advantage, threshold, abs_tol=0.1 * threshold):
-        return [f"the advantage lies so near the limit {threshold:g} that no affordable number of records decides"]
+        return [f"the {name} lies so near the limit {threshold:g} that no affordable number of records decides"]
     fpr = min(fpr, 0.98 - advantage) if advantage < 0.93 else 0.01
     needed = side(threshold, targets=targets, alpha=alpha, advantage=advantage, fpr=fpr, power=POWER)
     needed = math.ceil(needed / result.selected.share)
     outcome = "pass" if side is records_to_pass else "leak"
     needed = max(needed, result.records + 1)
     there_are = f"there are {result.records:,}"
-    reason = f"if the advantage is {advantage:.3f}, {needed:,} records would decide for {outcome} ({there_are})"
+    reason = f"if the {name} is {advantage:.3f}, {needed:,} records would decide for {outcome} ({there_are})"
     if result.kind == "recipe" and result.records:
         shadows = math.ceil(targets * needed / result.records) - 1
         reason += f", or {shadows} shadows on these records"
@@ -158,6 +198,12 @@ def next_steps(judged: AuditResult) -> list[str]:
             f"what changed since .mia/{baseline}.json was committed: data, features, training, packages",
             "the limits of the other gates: is the model still fit to be shipped?",
             f"where the growth is meant, save it: the same command with --mia-save={baseline}",
+        ]
+    if judged.metric == "epsilon" and judged.verdict == "leak":
+        return [
+            "the noise: is it scaled by the clipping norm, drawn anew in each step, and added to the sum of gradients?",
+            "the clipping: is each record's own gradient clipped, rather than the batch's, and every parameter's?",
+            "the accountant: steps, rate of sampling (half of the records train here), and records of one person",
         ]
     if judged.verdict == "invalid":
         return [

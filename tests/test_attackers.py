@@ -23,7 +23,7 @@ from pytest_mia.auditing import run, train
 from pytest_mia.findings import compared
 from pytest_mia.knowledge import hill_climbing, noisy, part
 from pytest_mia.reports.table import rows
-from pytest_mia.results import AuditResult
+from pytest_mia.results import AuditResult, CoinGuesses
 from pytest_mia.settings import Settings
 from pytest_mia.store import opened
 from pytest_mia.subject import Subject, gather
@@ -281,7 +281,7 @@ class TestTheGate:
     @pytest.mark.parametrize("gate", ["tpr", "epsilon"])
     def test_other_gates_too(self, gate):
         tail = audits.counted(0.4, 0.001, records=20000)
-        strong = of("strong", 0.5, 0.5, tail=tail)
+        strong = of("strong", 0.5, 0.5, tail=tail, coins=(CoinGuesses("loss", 1000, 500, 450),))
         judge = {
             "tpr": lambda result: gates.tpr(result, 0.05, at_fpr=0.01),
             "epsilon": lambda result: gates.epsilon(result, 1.0),

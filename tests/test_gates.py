@@ -1,4 +1,6 @@
+import dataclasses
 import math
+import re
 import unittest
 import warnings
 
@@ -16,8 +18,11 @@ from pytest_mia import (
     gates,
     verdict,
 )
-from pytest_mia.results import Change, Selected
-from pytest_mia.statistics import epsilon_lower_bound
+from pytest_mia.epsilon import lower_bound, pure_bound
+from pytest_mia.results import Change, CoinGuesses, Selected
+
+GUESSES = CoinGuesses("other1", 1000, 100, 90)
+"""Most of a hundred guesses are right: an epsilon of 1.6 at least, or 2.4 by the curve of a Gaussian mechanism."""
 
 PASS, LEAKS, UNDECIDED = 0.3, 0.1, 0.2
 """Limits that the advantage 0.2 of `LEAK` is below, above, and not to be told from."""
@@ -154,6 +159,28 @@ class TestTpr:
         assert judged.reasons == (f"an FPR of {at_fpr:g} needs {needed} non-members, there are {4 * few:,}",)
         assert self.judged(counted(0, 0, records=few + 1), at_fpr=at_fpr, threshold=0.9).verdict == "pass"
 
+    def test_the_rate_that_the_threshold_has_in_fact_is_said(self):
+        for tpr in (0.002, 0.01, 0.05):
+            judged = self.judged(counted(tpr, 0.0012, records=5000))
+            assert "24 of 20,000 non-members were accused wrongly" in " ".join(judged.message.split())
+            assert any(reason.endswith("an FPR of 0.0012 (0.0007 to 0.0019)") for reason in judged.reasons)
+        assert self.judged(counted(0.002, 0.001, records=5000), findings=("all alike",)).reasons == ("all alike",)
+
+    @pytest.mark.parametrize(("tpr", "outcome"), [(0.008, "pass"), (0.0124, "leak")])
+    def test_what_would_decide(self, tpr, outcome):
+        judged = self.judged(counted(tpr, 0.001, records=2500))
+        assert judged.verdict == "inconclusive"
+        (needed,) = [
+            int(words[1].replace(",", ""))
+            for reason in judged.reasons
+            if (
+                words := re.fullmatch(
+                    rf"if the TPR is {tpr:.3f}, ([\d,]+) records would decide for {outcome} .*", reason
+                )
+            )
+        ]
+        assert self.judged(counted(tpr, 0.001, records=needed // 2), records=needed).verdict == outcome
+
     def test_another_attack_above_the_limit_is_a_leak(self):
         result = audited(NONE, NONE, tail=counted(0, 0, records=5000))
         loud = attack("other1", NONE, bounds.levels(0.95, attacks=2), counted(0.05, 0.001, records=5000))
@@ -179,33 +206,71 @@ class TestTpr:
             audited(tail=counted(0.05, 0.001, records=5000)).assert_tpr_below(0.01)
 
 
+def guessing(*coins, **changes):
+    """A result whose coins were guessed so."""
+    return audited(NONE, NONE, coins=coins, **changes)
+
+
 class TestEpsilon:
     def test_a_claim_that_the_guesses_refute(self):
-        with pytest.raises(MembershipLeakError, match=r"a training with epsilon 0.1 .* can't leak that\s+much"):
-            audited(counted(0.9, 0.1)).assert_epsilon_below(0.1)
+        with pytest.raises(MembershipLeakError) as raised:
+            guessing(GUESSES).assert_epsilon_below(1.0)
+        words = " ".join(str(raised.value).split())
+        assert words.startswith(
+            "measured epsilon of at least 1.626 (95% confidence) is above the limit 1: the claimed diff"
+        )
+        assert "a training with epsilon 1 (delta 1e-05) can't leak that much" in words
+        assert "90 of 100 guesses which records were members were right, of 1,000 coins" in words
+        assert "try 1 the noise" in words
 
     def test_a_claim_that_they_do_not(self):
-        judged = audited(counted(0.9, 0.1)).assert_epsilon_below(8.0)
-        assert (judged.verdict, judged.metric, judged.judged.high) == ("pass", "epsilon", math.inf)
-        assert 1.5 < judged.judged.low == judged.judged.estimate < math.log(9)
+        judged = guessing(GUESSES).assert_epsilon_below(1.7)
+        assert (judged.verdict, judged.metric, judged.judged.high, judged.attack) == (
+            "pass",
+            "epsilon",
+            math.inf,
+            "other1",
+        )
+        assert judged.judged.low == judged.judged.estimate == lower_bound(GUESSES, delta=1e-5, alpha=1 - 0.95).epsilon
 
     def test_no_leak_refutes_no_claim(self):
-        assert audited(NONE).assert_epsilon_below(1e-9).judged.low == 0
+        assert guessing(CoinGuesses("loss", 1000, 100, 50)).assert_epsilon_below(1e-9).judged.low == 0
 
-    def test_the_few_most_exposed_records_are_enough(self):
-        """Nothing to see in the advantage, while 3% of the members stand alone."""
-        assert gates.epsilon(audited(NONE, tail=counted(0.03, 0.0)), 1.0).verdict == "leak"
+    def test_nothing_guessed_is_said(self):
+        judged = guessing(CoinGuesses("loss", 1000, 0, 0)).assert_epsilon_below(1.0)
+        assert "so none was made" in " ".join(judged.message.split())
+
+    def test_a_claim_beyond_what_so_few_coins_can_show_is_said(self):
+        judged = guessing(GUESSES).assert_epsilon_below(8.0)
+        assert "could refute nothing from 5.809 on" in " ".join(judged.message.split())
+        assert "could refute nothing" not in guessing(GUESSES).assert_epsilon_below(2.0).message
 
     def test_the_error_is_shared_by_all_guesses_and_looks(self):
-        for looks in (1, 3):
-            low = gates.epsilon(audited(LEAK, looks=looks), 8.0).judged.low
-            assert low == epsilon_lower_bound(LEAK, delta=1e-5, alpha=0.05 / (4 * looks))
+        for looks, each in ((1, 2), (3, 4)):
+            low = gates.epsilon(guessing(*(GUESSES,) * each, looks=looks), 8.0).judged.low
+            assert low == lower_bound(GUESSES, delta=1e-5, alpha=(1 - 0.95) / (each * looks)).epsilon
 
     def test_delta_and_confidence(self):
-        result = audited(LEAK)
+        result = guessing(GUESSES)
         low = gates.epsilon(result, 8.0).judged.low
-        assert gates.epsilon(result, 8.0, delta=0.1).judged.low < low
+        assert gates.epsilon(result, 8.0, delta=0.01).judged.low < low
         assert gates.epsilon(result, 8.0, confidence=0.999).judged.low < low
+
+    def test_what_a_gaussian_mechanism_claims_is_refuted_sooner(self):
+        result = guessing(GUESSES)
+        assert gates.epsilon(result, 2.0).verdict == "pass"
+        assert gates.epsilon(result, 2.0, mechanism="gaussian").verdict == "leak"
+
+    def test_bad_mechanisms(self):
+        with pytest.raises(MIAUsageError, match="mechanism must be any or gaussian, got 'laplace'"):
+            gates.epsilon(audited(), 1.0, mechanism="laplace")
+        with pytest.raises(MIAUsageError, match="delta must be above 0 for mechanism gaussian"):
+            gates.epsilon(audited(), 1.0, delta=0, mechanism="gaussian")
+
+    def test_half_of_it_is_shown_where_halves_have_a_fixed_size(self):
+        judged = gates.epsilon(guessing(dataclasses.replace(GUESSES, swapped=True)), 1.0, delta=0)
+        assert judged.judged.low == pytest.approx(pure_bound(GUESSES, alpha=1 - 0.95) / 2, abs=1e-6)
+        assert "which of two records was a member" in " ".join(judged.message.split())
 
 
 class TestRegression:

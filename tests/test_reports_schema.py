@@ -12,7 +12,7 @@ from sklearn.naive_bayes import GaussianNB
 import pytest_mia
 from pytest_mia import gates
 from pytest_mia.reports import json as report
-from pytest_mia.results import Change, Interval, RemedyResult
+from pytest_mia.results import Change, CoinGuesses, Interval, RemedyResult
 from pytest_mia.trial import plain
 
 SCHEMA = json.loads(resources.files("pytest_mia.reports").joinpath("schema.json").read_text(encoding="utf-8"))
@@ -35,7 +35,7 @@ def test_the_schema_is_one():
         audited(LEAK, NONE, slices={("sex", "f"): counted(0.5, 0.4)}),
         gates.membership_advantage(audited(LEAK), 0.1),
         gates.tpr(audited(LEAK), 0.1, at_fpr=0.01),
-        gates.epsilon(audited(LEAK), 0.1),
+        gates.epsilon(audited(LEAK, coins=(CoinGuesses("loss", 1000, 100, 90),)), 0.1),
         gates.regression(audited(LEAK, change=Change("main", *[Interval(0.1, 0.0, 0.2, 0.95)] * 2))),
         audited(LEAK, change=Change("main", None, None, "there is none")),
         gates.membership_advantage(audited(findings=("all alike",), attackers=(audited(attacker="a"),)), 0.1),

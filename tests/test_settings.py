@@ -18,6 +18,7 @@ WRONG = {
     "jobs": [0, -1, 1.5, True, "2"],
     "time_limit": [0, -1.0, float("nan"), "60", True],
     "early_stop": [0, 1, "yes", None],
+    "coins": [0, 1, "yes", None],
 }
 RIGHT = {
     "shadows": [0, 3, 10000],
@@ -30,6 +31,7 @@ RIGHT = {
     "jobs": [None, 1, 64],
     "time_limit": [None, 1, 0.5],
     "early_stop": [True, False],
+    "coins": [True, False],
 }
 
 

@@ -12,7 +12,6 @@ from pytest_mia.statistics import (
     advantage_bounds,
     auc,
     clopper_pearson,
-    epsilon_lower_bound,
     least_records,
     least_records_to_pass,
     measurable,
@@ -148,7 +147,6 @@ class TestAdvantageBounds:
         counts = Counts((3, 4), (5, 5), (1, 2), (5, 5))
         assert {type(number) for number in advantage_bounds(counts, **LEVELS)} == {float}
         assert {type(number) for number in rate_bounds((3, 4), (5, 5), alpha=0.05)} == {float}
-        assert type(epsilon_lower_bound(counts, delta=0, alpha=0.05)) is float
 
     @pytest.mark.parametrize(
         ("way", "targets", "sides"),
@@ -215,47 +213,6 @@ class TestRatesBounds:
         estimates, lows, highs = rates_bounds(np.zeros((1, 2)), [0], alpha=0.05)
 
         assert (estimates.tolist(), lows.tolist(), highs.tolist()) == ([0, 0], [0, 0], [1, 1])
-
-
-class TestEpsilonLowerBound:
-    @pytest.mark.parametrize(
-        ("counts", "epsilon"),
-        [
-            ((475, 25, 25, 475), 2.54),
-            ((300, 200, 200, 300), 0.22),
-            ((265, 235, 240, 260), 0),
-            ((500, 0, 0, 500), 4.91),
-            ((50, 950, 2, 998), 1.65),
-            ((60, 1940, 0, 2000), 2.52),
-            ((20, 1980, 0, 2000), 1.20),
-        ],
-    )
-    def test_table(self, counts, epsilon):
-        assert epsilon_lower_bound(one_target(*counts), delta=0, alpha=0.05) == pytest.approx(epsilon, abs=0.0051)
-
-    def test_leaks_through_the_unflagged_count_too(self):
-        """Members that are never passed over are told by TNR / FNR."""
-        exposed = epsilon_lower_bound(one_target(2000, 0, 1940, 60), delta=0, alpha=0.05)
-        assert exposed == pytest.approx(epsilon_lower_bound(one_target(60, 1940, 0, 2000), delta=0, alpha=0.05))
-
-    def test_delta_lowers_it(self):
-        counts = one_target(50, 950, 2, 998)
-        low, _ = clopper_pearson(50, 1000, 0.025)
-        _, high = clopper_pearson(2, 1000, 0.025)
-        expected = math.log((float(low) - 0.01) / float(high))
-        assert epsilon_lower_bound(counts, delta=0.01, alpha=0.05) == pytest.approx(expected)
-        assert epsilon_lower_bound(counts, delta=0.5, alpha=0.05) == 0
-
-    def test_targets_that_differ_lower_it(self):
-        alike = Counts((300,) * 4, (500,) * 4, (200,) * 4, (500,) * 4)
-        spread = Counts((500, 100, 400, 200), (500,) * 4, (200,) * 4, (500,) * 4)
-        half_the_pool = epsilon_lower_bound(one_target(600, 400, 400, 600), delta=0, alpha=0.05)
-        assert epsilon_lower_bound(alike, delta=0, alpha=0.05) == half_the_pool > 0.2
-        assert epsilon_lower_bound(spread, delta=0, alpha=0.05) == 0
-
-    @pytest.mark.parametrize("counts", [Counts((), (), (), ()), one_target(0, 0, 0, 9), one_target(9, 0, 0, 0)])
-    def test_nothing_to_compare_refutes_nothing(self, counts):
-        assert epsilon_lower_bound(counts, delta=1e-5, alpha=0.05) == 0
 
 
 class TestSampleSizes:

@@ -5,7 +5,7 @@ import pytest
 from audits import LEAK, NONE, RATES, audited, counted
 
 from pytest_mia import gates, verdict
-from pytest_mia.results import Accuracy, Interval
+from pytest_mia.results import Accuracy, CoinGuesses, Interval
 from pytest_mia.statistics import records_to_leak, records_to_pass
 
 
@@ -52,13 +52,17 @@ class TestFirstLine:
         assert line.startswith("TPR at FPR 0.001 0.050 (0.0")
         assert " is above the limit 0.01: " in line
 
-    def test_of_epsilon(self):
-        result = gates.epsilon(audited(LEAK), 0.1, confidence=0.9)
-        low = result.judged.low
-        assert verdict.first_line(result) == (
-            f"measured epsilon of at least {low:.3f} (90% confidence) is above the limit 0.1: "
-            "the model leaks who was in its training data"
-        )
+    @pytest.mark.parametrize(
+        ("claimed", "relation"),
+        [
+            (1.0, "is above the limit 1: the claimed differential privacy is refuted"),
+            (8.0, "is not above the limit 8: the claim is not refuted, which is no proof of it"),
+        ],
+    )
+    def test_of_epsilon(self, claimed, relation):
+        """The bound is 1.63082, which is never rounded up."""
+        result = gates.epsilon(audited(coins=(CoinGuesses("loss", 1000, 100, 90),)), claimed, delta=0)
+        assert verdict.first_line(result) == f"measured epsilon of at least 1.630 (95% confidence) {relation}"
 
 
 class TestDetails:

@@ -49,8 +49,8 @@ def thresholds(values: FloatArray, observations: Observations) -> FloatArray:
 
     Counts are whole numbers, so those of all shadows minus the model's own hold nothing of its memberships.
     """
-    grid = _grid(values)
     teachers = observations.references & observations.known.any(axis=1)
+    grid = _grid(values[teachers])
     counted = [
         _counts(values[model], grid, observations.labels, observations.members[model], observations.known[model])
         for model in np.flatnonzero(teachers)
@@ -62,7 +62,7 @@ def thresholds(values: FloatArray, observations: Observations) -> FloatArray:
 
 
 def _grid(values: FloatArray) -> FloatArray:
-    """Possible thresholds in rising order: quantiles of the signal over all classes and models."""
+    """Possible thresholds in rising order: quantiles of the signal over all classes of the models that teach."""
     some = values.ravel()[:: -(-values.size // MOST_VALUES)]
     grid = np.unique(np.quantile(some, np.linspace(0, 1, MOST_THRESHOLDS), method="nearest"))
     return np.asarray(grid[np.append(True, np.diff(grid) > ROUNDING * np.maximum(1.0, np.abs(grid[1:])))])

@@ -15,6 +15,7 @@ from pytest_mia.reports import plots, writing
 from pytest_mia.reports.json import environment
 from pytest_mia.reports.svg import COLOURS
 from pytest_mia.reports.table import HEADINGS, UNJUDGED, cells, number, rows
+from pytest_mia.results import floored
 
 SYMBOLS = {"pass": "✓", "leak": "✗", "inconclusive": "?", "invalid": "!", UNJUDGED: "-"}
 RATES = ("0.001", "0.01", "0.1")
@@ -94,7 +95,7 @@ def page(audits: Sequence[Mapping[str, Any]], *, lost: Sequence[str] = ()) -> st
 def interval(shown: Mapping[str, Any]) -> str:
     """An interval as a table shows it, its bounds in one line."""
     if shown["high"] is None:
-        return f"{number(shown['low'])} or more"
+        return f"{floored(shown['low'])} or more"
     bounds = f"({number(shown['low'])} to {number(shown['high'])})".replace(" ", "\N{NO-BREAK SPACE}")
     return f"{number(shown['estimate'])} {bounds}"
 

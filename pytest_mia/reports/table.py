@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_mia.reports.junit import auc
+from pytest_mia.results import floored
 
 UNJUDGED = "not judged"
 HEADINGS = ("test", "verdict", "measured (low to high)", "limit", "attack", "AUC", "train/test", "shadows", "seconds")
@@ -55,7 +56,7 @@ def measured(audit: Mapping[str, Any]) -> str:
     if audit["metric"] == "advantage_change":
         return _moved(judged)
     if judged["high"] is None:
-        return f"{name} {judged['low']:.3f} or more"
+        return f"{name} {floored(judged['low'])} or more"
     return f"{name} {judged['estimate']:.3f} ({judged['low']:.3f} to {judged['high']:.3f})"
 
 

@@ -101,6 +101,28 @@ def test_bad_arguments_are_refused_before_training(fake, pytester, call, told):
     assert not (pytester.path / "trained.txt").exists()
 
 
+def test_a_claim_is_judged_on_coins_where_models_are_trained(written):
+    """Memberships of a release are what they are."""
+    tests = """
+        import pytest
+
+        def test_recipe(assert_epsilon_below, assert_membership_advantage_below):
+            assert not assert_epsilon_below(100.0).coins[0].swapped
+            assert assert_membership_advantage_below(0.9).coins[0].swapped
+
+        class TestRelease:
+            @pytest.fixture
+            def mia_target(self):
+                return object()
+
+            def test_release(self, assert_epsilon_below):
+                assert assert_epsilon_below(100.0).coins[0].swapped
+    """
+    result = written(tests, mia_dataset="0.3", mia_model_factory="object")
+
+    result.assert_outcomes(passed=2)
+
+
 def test_a_gate_that_is_never_called_fails_its_test(fake, alone):
     result = fake("def test_forgot(assert_tpr_below, assert_epsilon_below):\n    assert_epsilon_below(100.0)\n", *alone)
 

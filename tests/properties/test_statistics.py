@@ -9,7 +9,6 @@ from pytest_mia.statistics import (
     advantage_bounds,
     auc,
     clopper_pearson,
-    epsilon_lower_bound,
     least_records,
     least_records_to_pass,
     mover_bounds,
@@ -73,7 +72,6 @@ def test_more_confidence_never_narrows(given, one, other):
     _, lower, higher = advantage_bounds(given, alpha_low=sure, alpha_high=sure)
     assert lower <= low + 1e-12
     assert higher >= high - 1e-12
-    assert epsilon_lower_bound(given, delta=0, alpha=sure) <= epsilon_lower_bound(given, delta=0, alpha=unsure) + 1e-12
 
 
 @given(counts())
@@ -91,16 +89,6 @@ def test_the_order_of_the_targets_does_not_matter(given, random):
     assert advantage_bounds(shuffled, alpha_low=0.05, alpha_high=0.05) == pytest.approx(
         advantage_bounds(given, alpha_low=0.05, alpha_high=0.05), abs=1e-12
     )
-    assert epsilon_lower_bound(shuffled, delta=1e-5, alpha=0.05) == pytest.approx(
-        epsilon_lower_bound(given, delta=1e-5, alpha=0.05), abs=1e-9
-    )
-
-
-@given(counts(), st.floats(0, 0.1), st.floats(0, 0.1))
-def test_epsilon_is_never_negative_and_falls_with_delta(given, one, other):
-    small, large = min(one, other), max(one, other)
-    least = epsilon_lower_bound(given, delta=large, alpha=0.05)
-    assert 0 <= least <= epsilon_lower_bound(given, delta=small, alpha=0.05)
 
 
 @given(proportions(smallest=1), st.integers(1, 9))
@@ -110,7 +98,6 @@ def test_guesses_that_ignore_membership_have_no_advantage(proportion, targets):
     estimate, low, high = advantage_bounds(same, alpha_low=0.05, alpha_high=0.05)
     assert estimate == 0
     assert low < 0 < high
-    assert epsilon_lower_bound(same, delta=0, alpha=0.05) == 0
 
 
 @given(thresholds, thresholds, st.integers(1, 65), alphas, st.floats(0, 0.99))

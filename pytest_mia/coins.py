@@ -1,0 +1,141 @@
+"""What attacks guess of the coins that decide who is in the training data, as `pytest_mia.epsilon` judges it.
+
+A coin belongs to a person: to all records of one group. Where coins were drawn, each says whether the person is a
+member. In halves of a fixed size, members and others of a stratum are matched at random. Which of a pair is the member
+is then a fair coin, independent of all other pairs: every half that takes one of each pair is equally likely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pytest_mia.arrays import BoolArray, FloatArray, IntArray
+from pytest_mia.curves import LARGEST
+from pytest_mia.observations import Observations
+from pytest_mia.randomness import generator_for
+from pytest_mia.results import CoinGuesses
+
+
+def guesses(
+    attacks: Sequence[str],
+    scores: FloatArray,
+    shares: Sequence[tuple[float, float]],
+    observations: Observations,
+    *,
+    drawn: bool,
+    records: BoolArray | None = None,
+) -> tuple[CoinGuesses, ...]:
+    """Guess coins of each target.
+
+    The guesses on targets that aren't shadows of each other are counted together. Otherwise the attack on one depends
+    on the coins of another, and each target's guesses stand by themselves.
+
+    Parameters
+    ----------
+    attacks
+        Name of the attack on each target.
+    scores
+        Its scores (targets, records), those of one group alike.
+    shares
+        Shares of the coins that are guessed to be members, and to be none, for each target: fixed beforehand, on other
+        models.
+    observations
+        What the scores were made of.
+    drawn
+        Whether memberships were drawn by independent coins rather than in halves of a fixed size.
+    records
+        Records (records,) that are judged, such as canaries; all by default. A group is judged if all of it is.
+    """
+    found = [
+        _of_target(place, attacks[place], scores[place], shares[place], observations, drawn, records)
+        for place in range(len(scores))
+    ]
+    targets = observations.targets
+    attacking = observations.references | observations.known.any(axis=1)
+    if attacking[targets].any() or not found:
+        return tuple(found)
+    most = max(attacks, key=list(attacks).count)
+    coins, guessed, rightly = np.sum([[each.coins, each.guessed, each.right] for each in found], axis=0).tolist()
+    return (CoinGuesses(most, coins, guessed, rightly, swapped=not drawn),)
+
+
+def right(values: FloatArray, heads: BoolArray, shares: tuple[float, float]) -> tuple[int, int]:
+    """How many coins are guessed, and how many rightly.
+
+    Parameters
+    ----------
+    values
+        One per coin (coins,): the higher, the likelier heads. Coins that tie are taken in their order.
+    heads
+        How each coin fell (coins,).
+    shares
+        Shares of the coins that are guessed to be heads, and tails, at most 1 together.
+    """
+    high, low = (int(share * len(values) + 1e-9) for share in shares)
+    order = np.argsort(-values, kind="stable")
+    rightly = np.count_nonzero(heads[order[:high]]) + np.count_nonzero(~heads[order[len(order) - low :]])
+    return high + low, int(rightly)
+
+
+def _of_target(
+    place: int,
+    attack: str,
+    scores: FloatArray,
+    shares: tuple[float, float],
+    observations: Observations,
+    drawn: bool,
+    records: BoolArray | None,
+) -> CoinGuesses:
+    target = int(observations.targets[place])
+    first = _first_records(observations, target, records)
+    values, members = np.clip(scores[first], -LARGEST, LARGEST), observations.members[target, first]
+    if drawn:
+        return CoinGuesses(attack, len(first), *right(values, members, shares))
+    one, other = pairs(members, observations.labels[first], generator_for(observations.seed, "pairs", target))
+    return CoinGuesses(attack, len(one), *right(values[one] - values[other], members[one], shares), swapped=True)
+
+
+def _first_records(observations: Observations, target: int, records: BoolArray | None) -> IntArray:
+    """The first record of each group that is judged; every judged record where there are no groups."""
+    judged = observations.judged[target] if records is None else observations.judged[target] & records
+    if observations.groups is None:
+        return np.flatnonzero(judged)
+    _, first, codes = np.unique(observations.groups, return_index=True, return_inverse=True)
+    whole = np.bincount(codes, weights=~judged) == 0
+    return np.sort(first[whole])
+
+
+def pairs(members: BoolArray, strata: IntArray, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+    """Match members and others of each stratum at random, as many as go.
+
+    Parameters
+    ----------
+    members
+        Who is one (records,).
+    strata
+        Stratum of each record (records,), from 0.
+    rng
+        Matches them.
+
+    Returns
+    -------
+    tuple of IntArray
+        The records of each pair: first the one that comes first among the records, whichever is the member.
+    """
+    order = rng.permutation(len(members))
+    sides = [order[members[order]], order[~members[order]]]
+    numbers = [_numbered(strata[side], len(members)) for side in sides]
+    _, inside, outside = np.intersect1d(numbers[0], numbers[1], assume_unique=True, return_indices=True)
+    matched = np.sort(np.stack([sides[0][inside], sides[1][outside]]), axis=0)
+    first, second = matched[:, np.argsort(matched[0])]
+    return first, second
+
+
+def _numbered(strata: IntArray, most: int) -> IntArray:
+    """A number for each record from its stratum and its place there, of which there are `most`."""
+    order = np.argsort(strata, kind="stable")
+    number = np.empty(len(strata), dtype=np.intp)
+    number[order] = np.arange(len(strata)) - np.searchsorted(strata[order], strata[order])
+    return number + strata * most
