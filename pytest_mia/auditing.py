@@ -18,6 +18,7 @@ from pytest_mia import (
     findings,
     model_cache,
     outputs,
+    parts,
     plan,
     probes,
     remedies,
@@ -350,6 +351,7 @@ def _context(
         looks=looks,
         shift=made.records.shift,
         classes=made.records.classes,
+        columns=parts.frame_of(made.records.data.X, made.records.audited),
     )
 
 
