@@ -113,6 +113,7 @@ def of(result: AuditResult, by: Any) -> tuple[SliceResult, ...]:
     MIAUsageError
         When there are no such parts, or too many of them.
     """
+    __tracebackhide__ = True
     if not isinstance(by, str):
         return _given(result, str(getattr(by, "name", None) or "by"), by)
     found = tuple(part for part in result.slices if part.by == by)
@@ -160,6 +161,7 @@ def _needed(part: SliceResult, confidence: float, limit: float) -> int:
 
 def _given(result: AuditResult, by: str, given: Any) -> tuple[SliceResult, ...]:
     """The parts by values of the user's own, of which only those are named that enough records share."""
+    __tracebackhide__ = True
     values = _values(result, by, given)
     most = MOST_NUMBERS if _numeric(values) else MOST_PARTS
     named = np.array([str(value) for value in values.tolist()])
@@ -172,6 +174,7 @@ def _given(result: AuditResult, by: str, given: Any) -> tuple[SliceResult, ...]:
 
 
 def _values(result: AuditResult, by: str, given: Any) -> npt.NDArray[Any]:
+    __tracebackhide__ = True
     if result.guesses is None:
         raise MIAUsageError(
             "this audit keeps no guesses, so nothing but slices that it has can be judged by themselves"
