@@ -14,7 +14,7 @@ from pytest_mia._version import __version__
 from pytest_mia.reports import plots, writing
 from pytest_mia.reports.json import environment
 from pytest_mia.reports.svg import COLOURS
-from pytest_mia.reports.table import HEADINGS, UNJUDGED, cells, number, part_name, rows
+from pytest_mia.reports.table import HEADINGS, UNJUDGED, cells, number, overview, part_name
 
 SYMBOLS = {"pass": "✓", "leak": "✗", "inconclusive": "?", "invalid": "!", UNJUDGED: "-"}
 RATES = ("0.001", "0.01", "0.1")
@@ -80,7 +80,7 @@ def page(audits: Sequence[Mapping[str, Any]], *, lost: Sequence[str] = ()) -> st
         sections=[_section(place, audit) for place, audit in enumerate(audits, start=1)],
         counts=_counts(audits),
         headings=HEADINGS,
-        rows=[rows(audit) for audit in audits],
+        rows=[overview(audit) for audit in audits],
         symbols=SYMBOLS,
         rates=RATES,
         trade_off=trade_off,

@@ -17,10 +17,15 @@ MOST_SLICES = 10
 
 
 def rows(audit: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """An audit, below it its change since the baseline, each slice that was judged, each attacker, and each remedy."""
-    against = [_part(audit, each, f"against {shown(each['name'])}") for each in audit["attackers"]]
+    """An audit, below it its change since the baseline, each attacker, each slice that was judged, and each remedy."""
     what_if = [_part(audit, each, f"with {each['remedy']}") for each in audit["what_if"]]
-    return [cells(audit), *_change(audit), *_slices(audit), *against, *what_if]
+    return [*overview(audit), *_slices(audit), *what_if]
+
+
+def overview(audit: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The same without slices and remedies, for a report that has a table for each of them."""
+    against = [_part(audit, each, f"against {shown(each['name'])}") for each in audit["attackers"]]
+    return [cells(audit), *_change(audit), *against]
 
 
 def part_name(part: Mapping[str, Any]) -> str:
