@@ -9,7 +9,7 @@ import numbers
 import unittest
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_mia import bounds, diagnostics, parts, verdict
 from pytest_mia.curves import FALSE_POSITIVE_RATES
@@ -22,6 +22,9 @@ from pytest_mia.errors import (
 )
 from pytest_mia.results import AuditResult, Interval, RemedyResult, Selected, SliceResult
 from pytest_mia.statistics import epsilon_lower_bound, measurable, rate_bounds
+
+if TYPE_CHECKING:
+    from pytest_mia.subject import Subject
 
 DEFAULT_LIMIT = 0.05
 """Advantage by which a shift between members and non-members is weighed where the limit is no advantage."""
@@ -170,6 +173,13 @@ def check(**arguments: Any) -> None:
     ]
     if problems:
         raise MIAUsageError(problems)
+
+
+def check_parts(by: Any, subject: Subject) -> None:
+    """Refuse what can't divide the records of a subject, before anything is trained; see `pytest_mia.parts.check`."""
+    __tracebackhide__ = True
+    if by is not None and subject.outputs is None:
+        parts.check(by, subject.dataset if subject.target is None else getattr(subject.target, "members", None))
 
 
 Judge = Callable[..., AuditResult]

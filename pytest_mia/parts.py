@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from pytest_mia import bounds
 from pytest_mia.arrays import BoolArray, IntArray
-from pytest_mia.dataset import as_labels, missing
+from pytest_mia.dataset import Dataset, as_labels, count, missing
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.memberships import independent_share
 from pytest_mia.results import AuditResult, Counts, Guesses, Interval, SliceResult
@@ -105,6 +105,37 @@ def _counted(rows: IntArray, groups: IntArray | None) -> Counts:
     )
 
 
+def check(by: Any, given: Any) -> None:
+    """Refuse what divides nothing, as far as that is known of the records before anything is trained.
+
+    Parameters
+    ----------
+    by
+        As `of` takes it.
+    given
+        The records as the user gave them: of a release, those of one side.
+
+    Raises
+    ------
+    MIAUsageError
+        As `of` does.
+    """
+    __tracebackhide__ = True
+    records = Dataset(*given) if isinstance(given, (tuple, list)) and len(given) == 2 else given
+    if not isinstance(records, Dataset):
+        return
+    if not isinstance(by, str):
+        _refuse_many(_label(by), _read(by))
+        return
+    slices = [] if records.slices is None else [*records.slices]
+    frame = frame_of(records.X, count(records.X)) if hasattr(records.X, "columns") else None
+    column = None if frame is None or by in slices else frame.values(by)
+    if column is not None:
+        _refuse_many(by, _read(column))
+    elif by not in (*slices, CLASS):
+        raise MIAUsageError(_unknown(by, [*map(str, slices), CLASS], columns=frame is not None))
+
+
 def of(result: AuditResult, by: Any) -> tuple[SliceResult, ...]:
     """The parts of an audit's records; what `by` may be stands in `AuditResult.assert_membership_advantage_below`.
 
@@ -115,16 +146,17 @@ def of(result: AuditResult, by: Any) -> tuple[SliceResult, ...]:
     """
     __tracebackhide__ = True
     if not isinstance(by, str):
-        return _given(result, str(getattr(by, "name", None) or "by"), by)
+        return _given(result, _label(by), by)
     found = tuple(part for part in result.slices if part.by == by)
     column = None if found or result.columns is None else result.columns.values(by)
     if column is not None:
         return _given(result, by, column)
     found = found or tuple(part for part in result.classes if part.by == by)
     if not found:
-        raise MIAUsageError(_unknown(result, by))
+        known = sorted({part.by for part in (*result.slices, *result.classes)})
+        raise MIAUsageError(_unknown(by, known, columns=result.columns is not None))
     if len(found) > MOST_PARTS:
-        raise MIAUsageError(_too_many(shown(by), len(found), MOST_PARTS))
+        raise MIAUsageError(_too_many(by, len(found), MOST_PARTS))
     return found
 
 
@@ -162,36 +194,44 @@ def _needed(part: SliceResult, confidence: float, limit: float) -> int:
 def _given(result: AuditResult, by: str, given: Any) -> tuple[SliceResult, ...]:
     """The parts by values of the user's own, of which only those are named that enough records share."""
     __tracebackhide__ = True
-    values = _values(result, by, given)
-    most = MOST_NUMBERS if _numeric(values) else MOST_PARTS
-    named = np.array([str(value) for value in values.tolist()])
-    if (found := len(np.unique(named))) > most:
-        raise MIAUsageError(_too_many(shown(by), found, most))
-    assert result.guesses is not None, "values were read for guesses that aren't there"
-    kept = result.guesses
-    levels = bounds.levels(result.advantage.confidence, attacks=found + 1, looks=result.looks)
-    return divided(by, np.array(list(_names(named, kept))), kept, levels)
-
-
-def _values(result: AuditResult, by: str, given: Any) -> npt.NDArray[Any]:
-    __tracebackhide__ = True
-    if result.guesses is None:
-        raise MIAUsageError(
-            "this audit keeps no guesses, so nothing but slices that it has can be judged by themselves"
-        )
-    try:
-        values = as_labels(given)
-    except ValueError:
-        values = np.empty((0, 0))
-    if values.ndim != 1:
-        raise MIAUsageError(f"by must be a name, or one value per record, got {described(given)}")
+    values, kept = _read(given), result.guesses
+    if kept is None:
+        raise MIAUsageError("this audit keeps no guesses, so nothing but slices that it has can be judged by itself")
     if len(values) != result.records:
         order = " (members first, without those non-members that are members too)" if result.kind == "release" else ""
         raise MIAUsageError(
             f"{shown(by)} holds {len(values)} values, and {result.records} records are audited; give one value for "
             f"each, in their order{order}"
         )
+    named = _refuse_many(by, values)
+    levels = bounds.levels(result.advantage.confidence, attacks=len(np.unique(named)) + 1, looks=result.looks)
+    return divided(by, np.array(list(_names(named, kept))), kept, levels)
+
+
+def _read(given: Any) -> npt.NDArray[Any]:
+    """One value per record, as the user gave them."""
+    __tracebackhide__ = True
+    try:
+        values = as_labels(given)
+    except ValueError:
+        values = np.empty((0, 0))
+    if values.ndim != 1:
+        raise MIAUsageError(f"by must be a name, or one value per record, got {described(given)}")
     return values
+
+
+def _refuse_many(by: str, values: npt.NDArray[Any]) -> npt.NDArray[np.str_]:
+    """The values as names, unless they are too many."""
+    __tracebackhide__ = True
+    most = MOST_NUMBERS if _numeric(values) else MOST_PARTS
+    named = np.array([str(value) for value in values.tolist()])
+    if (found := len(np.unique(named))) > most:
+        raise MIAUsageError(_too_many(by, found, most))
+    return named
+
+
+def _label(given: Any) -> str:
+    return str(getattr(given, "name", None) or "by")
 
 
 def _numeric(values: npt.NDArray[Any]) -> bool:
@@ -211,15 +251,14 @@ def _names(values: npt.NDArray[np.str_], kept: Guesses) -> Iterator[str]:
         yield str(values[first[code]]) if sharing[code] >= FEWEST_NAMED else f"(that of record {first[code]})"
 
 
-def _unknown(result: AuditResult, by: str) -> str:
-    known = sorted({part.by for part in (*result.slices, *result.classes)})
-    others = " or a column of X" if result.columns is not None else ""
-    names = ", ".join(map(shown, known)) or "it has none"
+def _unknown(by: str, known: Sequence[str], *, columns: bool) -> str:
+    others = " or a column of X" if columns else ""
+    names = ", ".join(map(shown, sorted(known))) or "it has none"
     return f"by must name a slice of the dataset ({names}){others}, or hold one value per record, got {shown(by)!r}"
 
 
 def _too_many(by: str, found: int, most: int) -> str:
     return (
-        f"{by} has {found} different values, at most {most} can be judged by themselves; give fewer in its place, "
-        "by=[...] with one name per record: bins of a number, such as pandas.cut makes them, or larger places"
+        f"{shown(by)} has {found} different values, at most {most} can be judged by themselves; give fewer in its "
+        "place, by=[...] with one name per record: bins of a number, such as pandas.cut makes them, or larger places"
     )

@@ -175,6 +175,31 @@ class TestRefusal:
         with pytest.raises(MIAUsageError, match=told):
             gates.membership_advantage(result, 0.5, by=by)
 
+    @pytest.mark.parametrize("by", ["place", "age", [str(n) for n in range(RECORDS)], np.ones((RECORDS, 2)), 3])
+    def test_most_of_it_before_anything_is_trained(self, result, by):
+        told = []
+        for given in ((FRAME, Y), [FRAME, Y], Dataset(FRAME, Y)):
+            with pytest.raises(MIAUsageError) as error:
+                parts.check(by, given)
+            told.append(str(error.value))
+        with pytest.raises(MIAUsageError) as error:
+            parts.of(result, by)
+        assert {*told} == {str(error.value)}
+
+    @pytest.mark.parametrize(
+        ("by", "given"),
+        [
+            ("town", (FRAME, Y)),
+            ("class", (FRAME, Y)),
+            ("side", Dataset(FRAME, Y, slices={"side": EASY})),
+            (EASY, (FRAME, Y)),
+            ("anything", None),
+            ("anything", pd.DataFrame()),
+        ],
+    )
+    def test_what_may_do_is_let_through(self, by, given):
+        parts.check(by, given)
+
     def test_no_value_stands_in_the_message(self, result):
         with pytest.raises(MIAUsageError) as error:
             gates.membership_advantage(result, 0.5, by="measure")
