@@ -1,6 +1,6 @@
 """How often parts of the records are accused or cleared wrongly, and how many that leak are found.
 
-Run `python benchmarks/slices.py` to print the table of benchmarks/README.md; it takes about two minutes. Guesses are
+Run `python benchmarks/slices.py` to print the table of benchmarks/README.md; it takes about three minutes. Guesses are
 drawn as in `coverage.py`, where two targets agree by chance as often as targets do that attack each other.
 """
 
@@ -14,7 +14,7 @@ from coverage import counted_twice
 from pytest_mia import bounds, parts
 from pytest_mia.results import Counts, Interval, SliceResult
 
-LIMIT, FPR, TARGETS, ATTACKS, RUNS = 0.05, 0.3, 8, 20, 1000
+LIMIT, FPR, TARGETS, ATTACKS, RUNS = 0.05, 0.3, 8, 20, 500
 LEAK = 0.15
 PARTS, SIDES = (2, 10), (75, 250)
 
