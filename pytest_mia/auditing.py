@@ -19,6 +19,7 @@ from pytest_mia import (
     findings,
     model_cache,
     outputs,
+    parts,
     plan,
     probes,
     remedies,
@@ -362,6 +363,7 @@ def _context(
         shift=made.records.shift,
         classes=made.records.classes,
         copied=made.records.copied,
+        columns=parts.frame_of(made.records.data.X, made.records.audited),
     )
 
 

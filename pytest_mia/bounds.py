@@ -1,12 +1,14 @@
 """How the error that an audit may make is shared among its bounds.
 
 The rate of false leaks over all attacks together stays at 1 - confidence: most of it goes to the attack that was
-selected on the shadows, the rest is divided among all attacks. A pass needs no correction, since the upper bound is
-that of one attack, which was selected on other data.
+selected on the shadows, the rest is divided among all attacks. Where parts of the records are judged too, they get half
+of the selected attack's. A pass needs no correction, since the upper bound is that of one attack, which was selected on
+other data, and all parts have to pass.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_mia.results import Counts, Interval
@@ -27,20 +29,31 @@ class Levels:
         Level of all upper bounds.
     selected_low, other_low
         Levels of the lower bounds of the selected attack, and of each single one.
+    parts_low
+        Level of the lower bounds of all parts of the records together.
     """
 
     confidence: float
     high: float
     selected_low: float
     other_low: float
+    parts_low: float = 0.0
 
 
-def levels(confidence: float, *, attacks: int, looks: int = 1) -> Levels:
-    """Share the error 1 - `confidence` among the lower bounds of so many attacks, at each of so many looks."""
+def levels(confidence: float, *, attacks: int, looks: int = 1, parts: bool = False) -> Levels:
+    """Share the error 1 - `confidence` among the lower bounds of so many attacks, at each of so many looks.
+
+    Parameters
+    ----------
+    confidence, attacks, looks
+        As said.
+    parts
+        Whether parts of the records are judged too.
+    """
     high, low = 1 - confidence, (1 - confidence) / looks
-    if attacks <= 1:
-        return Levels(confidence, high, low, low)
-    return Levels(confidence, high, SELECTED_SHARE * low, (1 - SELECTED_SHARE) * low / attacks)
+    main = SELECTED_SHARE * low if attacks > 1 else low
+    selected, theirs = (main / 2, main / 2) if parts else (main, 0.0)
+    return Levels(confidence, high, selected, (1 - SELECTED_SHARE) * low / attacks if attacks > 1 else selected, theirs)
 
 
 def shared_confidence(confidence: float, parts: int) -> float:
@@ -56,6 +69,23 @@ def selected_interval(counts: Counts, levels: Levels) -> Interval:
 def other_interval(counts: Counts, levels: Levels) -> Interval:
     """Advantage of any single attack, its lower bound corrected for their number."""
     return _interval(counts, levels.other_low, levels)
+
+
+def parts_intervals(parts: Sequence[Counts], limit: float, levels: Levels) -> tuple[Interval, ...]:
+    """Advantage of each part of the records, its lower bound as sure as the step at which it is compared with a limit.
+
+    Holm's procedure (1979): the error is divided by the number of parts that are not above the limit yet, so that each
+    part that is found makes it easier for the others. The chance that any part is accused wrongly stays as it is.
+    """
+    found, waiting = dict[int, Interval](), set(range(len(parts)))
+    while waiting:
+        share = levels.parts_low / len(waiting)
+        found |= {place: _interval(parts[place], share, levels) for place in waiting}
+        above = {place for place in waiting if found[place].low > limit}
+        if not above:
+            break
+        waiting -= above
+    return tuple(found[place] for place in range(len(parts)))
 
 
 def plain_interval(counts: Counts, confidence: float) -> Interval:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia import bounds, coins, curves, rotation, scores
+from pytest_mia import bounds, coins, curves, parts, rotation, scores
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
 from pytest_mia.attacks.grouped import grouped
 from pytest_mia.attacks.protocol import Attack
@@ -22,20 +22,22 @@ from pytest_mia.results import (
     AuditResult,
     CacheUse,
     CoinGuesses,
+    Columns,
     Counts,
     Curve,
     Exposure,
+    Guesses,
     Histogram,
     Seconds,
     Selected,
     SliceResult,
+    Tally,
 )
 from pytest_mia.rotation import AttackRun
 from pytest_mia.settings import Settings
 from pytest_mia.statistics import measurable
 
 SHOWN_RECORDS = 10
-MOST_CLASSES = 100
 BASELINES = ("loss", "gap")
 """Attacks that need no shadows, whose curves are shown beside that of the selected one."""
 
@@ -63,6 +65,7 @@ class Context:
     """Whether each audited record has copies, which are drawn together with it; ``None`` where none has."""
     drawn: bool = False
     """Whether an independent coin was drawn for each record of each target, rather than a half of a fixed size."""
+    columns: Columns | None = None
 
 
 def find(fitting: Sequence[Attack], observations: Observations, context: Context, settings: Settings) -> AuditResult:
@@ -85,6 +88,7 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
     chosen = rotation.choose([[each.advantage for each in run.learned] for run in runs])
     selected = rotation.pick([run.counts for run in runs], chosen)
     guesses = _guesses(found, runs, chosen)
+    kept = _kept(guesses, observations, context.audited)
     levels = bounds.levels(settings.confidence, attacks=len(runs), looks=context.looks)
     results = [_attack_result(run, levels) for run in runs]
     return AuditResult(
@@ -98,8 +102,8 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
         models=context.models,
         records=context.audited,
         accuracy=_accuracy(observations),
-        slices=_slices(context.slices, guesses, observations, context, settings),
-        most_exposed=_most_exposed(curves.ranks(found), observations, context.audited),
+        slices=_slices(context.slices, kept, context, settings),
+        most_exposed=_most_exposed(curves.ranks(found), guesses, observations, context.audited),
         seed=settings.seed,
         device=context.device,
         seconds=Seconds(context.training_seconds, 0.0),
@@ -110,10 +114,13 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
         shift=context.shift,
         cache=context.cache,
         inconclusive=settings.inconclusive,
-        classes=_slices(_classes(context), guesses, observations, context, settings),
+        classes=_slices(_classes(context), kept, context, settings),
         curves=_curves(fitting, runs, chosen, found, observations, levels.high),
         histogram=_histogram(runs, chosen, found, observations),
         coins=_coins(fitting, runs, observations, context),
+        grouped=observations.groups is not None,
+        guesses=kept,
+        columns=context.columns,
     )
 
 
@@ -199,6 +206,13 @@ def _guesses(found: FloatArray, runs: Sequence[AttackRun], chosen: IntArray) -> 
     return np.asarray(found >= np.array(thresholds)[:, None])
 
 
+def _kept(guesses: BoolArray, observations: Observations, audited: int) -> Guesses:
+    """The guesses on the audited records, as a result keeps them."""
+    targets, groups = observations.targets, observations.groups
+    members, judged = observations.members[targets, :audited], observations.judged[targets, :audited]
+    return parts.guesses(guesses[:, :audited], members, judged, None if groups is None else groups[:audited])
+
+
 def _curves(
     fitting: Sequence[Attack],
     runs: Sequence[AttackRun],
@@ -236,48 +250,47 @@ def _accuracy(observations: Observations) -> Accuracy:
 
 def _classes(context: Context) -> dict[str, Sequence[Any]]:
     """The classes as one more slice, where they are few enough to be looked at one by one."""
-    return {"class": context.classes} if 0 < len({*map(str, context.classes)}) <= MOST_CLASSES else {}
+    return {parts.CLASS: context.classes} if 0 < len({*map(str, context.classes)}) <= parts.MOST_PARTS else {}
 
 
 def _slices(
-    slices: Mapping[str, Sequence[Any]],
-    guesses: BoolArray,
-    observations: Observations,
-    context: Context,
-    settings: Settings,
+    slices: Mapping[str, Sequence[Any]], kept: Guesses, context: Context, settings: Settings
 ) -> tuple[SliceResult, ...]:
-    found = []
+    found: list[SliceResult] = []
     for name, column in slices.items():
         values = np.array([str(value) for value in column])
-        distinct = np.unique(values)
-        levels = bounds.levels(settings.confidence, attacks=len(distinct) + 1, looks=context.looks)
-        for value in distinct:
-            part = np.pad(values == value, (0, len(observations.labels) - context.audited))
-            counts = _counts_within(part, guesses, observations)
-            records = int((values == value).sum())
-            found.append(SliceResult(name, str(value), records, counts, bounds.other_interval(counts, levels)))
+        levels = bounds.levels(settings.confidence, attacks=len(np.unique(values)) + 1, looks=context.looks)
+        found += parts.divided(name, values, kept, levels)
     return tuple(found)
 
 
-def _counts_within(part: BoolArray, guesses: BoolArray, observations: Observations) -> Counts:
-    targets = observations.targets
-    judged, members = observations.judged[targets] & part, observations.members[targets]
-    masks = (judged & members & guesses, judged & members, judged & ~members & guesses, judged & ~members)
-    flagged_members, inside, flagged_nonmembers, outside = (tuple(mask.sum(axis=1).tolist()) for mask in masks)
-    return Counts(flagged_members, inside, flagged_nonmembers, outside, observations.independent_share(part))
+def _most_exposed(
+    ranks: FloatArray, guesses: BoolArray, observations: Observations, audited: int
+) -> tuple[Exposure, ...]:
+    """Records whose ranks as a member and as a non-member lie furthest apart; a missing side counts as the middle.
 
-
-def _most_exposed(ranks: FloatArray, observations: Observations, audited: int) -> tuple[Exposure, ...]:
-    """Records whose ranks as a member and as a non-member lie furthest apart; a missing side counts as the middle."""
-    targets = observations.targets
+    Of a group, whose records are drawn and scored together, the first one stands for all.
+    """
+    targets, groups = observations.targets, observations.groups
     judged = observations.judged[targets, :audited]
-    inside, outside = (
-        judged & observations.members[targets, :audited],
-        judged & ~observations.members[targets, :audited],
-    )
+    members = observations.members[targets, :audited]
+    inside, outside = judged & members, judged & ~members
     exposure = _mean_rank(ranks[:, :audited], inside) - _mean_rank(ranks[:, :audited], outside)
-    first = np.argsort(-exposure, kind="stable")[:SHOWN_RECORDS]
-    return tuple(Exposure(int(record), float(exposure[record])) for record in first)
+    shown = np.arange(audited) if groups is None else np.sort(np.unique(groups[:audited], return_index=True)[1])
+    first = shown[np.argsort(-exposure[shown], kind="stable")[:SHOWN_RECORDS]]
+    return tuple(
+        Exposure(
+            int(record),
+            float(exposure[record]),
+            _tally(guesses[:, record], inside[:, record]),
+            _tally(~guesses[:, record], outside[:, record]),
+        )
+        for record in first
+    )
+
+
+def _tally(right: BoolArray, models: BoolArray) -> Tally:
+    return Tally(int((right & models).sum()), int(models.sum()))
 
 
 def _mean_rank(ranks: FloatArray, mask: BoolArray) -> FloatArray:

@@ -9,9 +9,9 @@ import numbers
 import unittest
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_mia import bounds, diagnostics, verdict
+from pytest_mia import bounds, diagnostics, parts, verdict
 from pytest_mia import epsilon as epsilons
 from pytest_mia.curves import FALSE_POSITIVE_RATES
 from pytest_mia.errors import (
@@ -21,8 +21,11 @@ from pytest_mia.errors import (
     MembershipLeakError,
     MIAUsageError,
 )
-from pytest_mia.results import AuditResult, CoinGuesses, Interval, RemedyResult, Selected, floored
+from pytest_mia.results import AuditResult, CoinGuesses, Interval, RemedyResult, Selected, SliceResult, floored
 from pytest_mia.statistics import measurable, rate_bounds
+
+if TYPE_CHECKING:
+    from pytest_mia.subject import Subject
 
 DEFAULT_LIMIT = 0.05
 """Advantage by which a shift between members and non-members is weighed where the limit is no advantage."""
@@ -46,21 +49,24 @@ RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
 
 
 def membership_advantage(
-    result: AuditResult, threshold: float, *, by: str | None = None, confidence: float | None = None
+    result: AuditResult, threshold: float, *, by: Any = None, confidence: float | None = None
 ) -> AuditResult:
-    """Judge TPR - FPR, overall and in every part of one slice; see `AuditResult.assert_membership_advantage_below`."""
+    """Judge TPR - FPR, overall and in every part; see `AuditResult.assert_membership_advantage_below`."""
+    __tracebackhide__ = True
     check(threshold=threshold, confidence=confidence)
-    _check_slice(result, by)
     return _judged(result, functools.partial(_advantage, threshold=threshold, by=by), confidence)
 
 
-def _advantage(result: AuditResult, *, threshold: float, by: str | None, confidence: float | None) -> AuditResult:
+def _advantage(result: AuditResult, *, threshold: float, by: Any, confidence: float | None) -> AuditResult:
+    __tracebackhide__ = True
+    found = () if by is None else parts.of(result, by)
     if by is not None or confidence is not None:
-        result = _shared(result, confidence or result.advantage.confidence, by)
-    result = _weighed(result, threshold)
+        confidence = confidence or result.advantage.confidence
+        levels = bounds.levels(confidence, attacks=len(result.attacks), looks=result.looks, parts=by is not None)
+        result, found = _shared(result, levels), _parts(found, threshold, levels)
+    result = _weighed(_with_parts(result, found), threshold)
     others = [(attack.name, attack.advantage) for attack in result.attacks]
-    parts = [(f"{part.by}={part.value}", part.advantage) for part in result.slices if part.by == by]
-    return _judge(result, "membership_advantage", threshold, result.advantage, others, parts)
+    return _judge(result, "membership_advantage", threshold, result.advantage, others, found)
 
 
 def tpr(
@@ -84,12 +90,13 @@ def _tpr(result: AuditResult, *, threshold: float, at_fpr: float, confidence: fl
     if not result.findings and not measurable(at_fpr, nonmembers):
         reason = f"an FPR of {rate} needs {math.ceil(10 / at_fpr):,} non-members, there are {nonmembers:,}"
         return _closed(result, f"tpr_at_fpr_{rate}", threshold, interval, "inconclusive", [reason])
-    judged = _judge(result, f"tpr_at_fpr_{rate}", threshold, interval, others, [])
+    judged = _judge(result, f"tpr_at_fpr_{rate}", threshold, interval, others)
     if judged.verdict == "invalid":
         return judged
     resolved = [verdict.flagged_nonmembers(tail.counts, levels.high)]
     if judged.verdict == "inconclusive":
-        resolved += verdict.what_would_decide(judged, threshold, interval, fpr=at_fpr)
+        size = (result.records, result.kind)
+        resolved += verdict.what_would_decide(tail.counts, *size, threshold, interval, fpr=at_fpr)
     return dataclasses.replace(judged, reasons=(*judged.reasons, *resolved))
 
 
@@ -198,11 +205,19 @@ def check(**arguments: Any) -> None:
         raise MIAUsageError(problems)
 
 
+def check_parts(by: Any, subject: Subject) -> None:
+    """Refuse what can't divide the records of a subject, before anything is trained; see `pytest_mia.parts.check`."""
+    __tracebackhide__ = True
+    if by is not None and subject.outputs is None:
+        parts.check(by, subject.dataset if subject.target is None else getattr(subject.target, "members", None))
+
+
 Judge = Callable[..., AuditResult]
 
 
 def _judged(result: AuditResult, judge: Judge, confidence: float | None) -> AuditResult:
     """Judge a result, the strongest of its attackers where there are several, and every remedy that was measured."""
+    __tracebackhide__ = True
     if result.attackers:
         judged = _worst(result, [_worded(judge(each, confidence=confidence)) for each in result.attackers])
     else:
@@ -262,17 +277,8 @@ def _weighed(result: AuditResult, limit: float) -> AuditResult:
     return dataclasses.replace(result, findings=(*result.findings, finding)) if finding else result
 
 
-def _check_slice(result: AuditResult, by: str | None) -> None:
-    __tracebackhide__ = True
-    known = sorted({part.by for part in result.slices})
-    if by is not None and by not in known:
-        raise MIAUsageError(f"by must name a slice of the dataset ({', '.join(known) or 'it has none'}), got {by!r}")
-
-
-def _shared(result: AuditResult, confidence: float, by: str | None) -> AuditResult:
-    """The result with its bounds at this confidence, whose error all attacks and all parts of the slice share."""
-    parts = sum(part.by == by for part in result.slices)
-    levels = bounds.levels(confidence, attacks=len(result.attacks) + parts, looks=result.looks)
+def _shared(result: AuditResult, levels: bounds.Levels) -> AuditResult:
+    """The result with its bounds at these levels."""
     return dataclasses.replace(
         result,
         advantage=bounds.selected_interval(result.selected, levels),
@@ -280,11 +286,24 @@ def _shared(result: AuditResult, confidence: float, by: str | None) -> AuditResu
             dataclasses.replace(attack, advantage=bounds.other_interval(attack.counts, levels))
             for attack in result.attacks
         ),
-        slices=tuple(
-            dataclasses.replace(part, advantage=bounds.other_interval(part.counts, levels)) if part.by == by else part
-            for part in result.slices
-        ),
     )
+
+
+def _parts(found: Sequence[SliceResult], threshold: float, levels: bounds.Levels) -> tuple[SliceResult, ...]:
+    """Each part with its verdict, the worst first."""
+    intervals = bounds.parts_intervals([part.counts for part in found], threshold, levels)
+    judged = [parts.judged(part, each, threshold) for part, each in zip(found, intervals, strict=True)]
+    return tuple(sorted(judged, key=lambda part: (SEVERITY.index(str(part.verdict)), -part.advantage.estimate)))
+
+
+def _with_parts(result: AuditResult, judged: Sequence[SliceResult]) -> AuditResult:
+    """The result whose slices begin with those that were judged, in the place of what it said of them before."""
+    names = {part.by for part in judged}
+    if any(part.by in names for part in result.slices):
+        others = [part for part in result.slices if part.by not in names]
+        return dataclasses.replace(result, slices=(*judged, *others))
+    classes = [part for part in result.classes if part.by not in names]
+    return dataclasses.replace(result, slices=(*judged, *result.slices), classes=tuple(classes))
 
 
 def _rate_interval(tail: Selected, alpha_low: float, levels: bounds.Levels) -> Interval:
@@ -298,27 +317,36 @@ Named = Sequence[tuple[str, Interval]]
 
 
 def _judge(
-    result: AuditResult, metric: str, threshold: float, interval: Interval, others: Named, parts: Named
+    result: AuditResult,
+    metric: str,
+    threshold: float,
+    interval: Interval,
+    others: Named,
+    judged: Sequence[SliceResult] = (),
 ) -> AuditResult:
-    """Pass and leak by the selected attack; a leak also by any other attack, or part of a slice, above the limit."""
-    above = [(name, each) for name, each in [*others, *parts] if each.low > threshold]
-    undecided = [(name, each) for name, each in parts if each.high >= threshold]
+    """Pass and leak by the selected attack; a leak also by any other attack, or any part, that is above the limit."""
+    above = [(name, each) for name, each in others if each.low > threshold]
+    leaking, undecided = ([part for part in judged if part.verdict == way] for way in ("leak", "inconclusive"))
+    close = functools.partial(_closed, result, metric, threshold)
     if result.findings:
-        return _closed(result, metric, threshold, interval, "invalid", [])
+        return close(interval, "invalid", [])
     if interval.low > threshold:
-        return _closed(
-            result, metric, threshold, interval, "leak", [f"{name} reaches {each}" for name, each in above[:3]]
-        )
-    if above:
-        name, worst = max(above, key=lambda pair: pair[1].low)
-        reason = f"{name} is above the limit, though the selected attack {result.attack} reaches {interval}"
-        return _closed(result, metric, threshold, worst, "leak", [reason])
+        reached = [f"{name} reaches {each}" for name, each in above[:3]]
+        return close(interval, "leak", [*reached, *verdict.of_parts(leaking, result.kind, threshold)])
+    if above or leaking:
+        worst = max([each for _, each in above] + [part.advantage for part in leaking], key=lambda each: each.low)
+        reasons = [f"{name} is above the limit" for name, each in sorted(above, key=lambda pair: -pair[1].low)[:1]]
+        reasons += verdict.of_parts(leaking, result.kind, threshold)
+        reasons[0] += f", though the selected attack {result.attack} reaches {interval}"
+        return close(worst, "leak", reasons)
     if interval.high < threshold and not undecided:
-        return _closed(result, metric, threshold, interval, "pass", [])
-    worst = interval if interval.high >= threshold else max(undecided, key=lambda pair: pair[1].high)[1]
-    reasons = [f"{name} reaches {each}" for name, each in undecided]
-    reasons += verdict.what_would_decide(result, threshold, worst) if metric == "membership_advantage" else []
-    return _closed(result, metric, threshold, worst, "inconclusive", reasons)
+        return close(interval, "pass", [])
+    worst = max([interval, *(part.advantage for part in undecided)], key=lambda each: each.high)
+    worst = interval if interval.high >= threshold else worst
+    reasons = verdict.of_parts(undecided, result.kind, threshold)
+    if metric == "membership_advantage" and interval.high >= threshold:
+        reasons += verdict.what_would_decide(result.selected, result.records, result.kind, threshold, interval)
+    return close(worst, "inconclusive", reasons)
 
 
 def _closed(

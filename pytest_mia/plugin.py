@@ -347,7 +347,8 @@ def assert_membership_advantage_below(_mia_trial: Trial) -> Callable[..., AuditR
     """``assert_membership_advantage_below(0.05, *, by=None, confidence=None)``: the gate on TPR - FPR.
 
     The advantage is 0 for an attacker who guesses and 1 for one who is certain. The test fails unless it is shown to be
-    below the limit; ``by`` names a slice of the records, each part of which must be below it too.
+    below the limit. ``by`` names a slice of the data set, a column of X or "class", or holds one value per record: each
+    part of the records must then be below it too.
     """
     return _mia_trial.gate("assert_membership_advantage_below")
 

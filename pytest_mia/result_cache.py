@@ -85,7 +85,7 @@ def _fields(kind: type) -> dict[str, Any]:
 def _deciding(context: Context) -> Context:
     """What of the context decides what is found."""
     return dataclasses.replace(
-        context, device="", findings=(), notes=(), replay="", training_seconds=0.0, cache=NO_CACHE
+        context, device="", findings=(), notes=(), replay="", training_seconds=0.0, cache=NO_CACHE, columns=None
     )
 
 
@@ -113,6 +113,7 @@ def _said(context: Context, settings: Settings) -> dict[str, Any]:
         "notes": context.notes,
         "replay": context.replay,
         "cache": context.cache,
+        "columns": context.columns,
         "inconclusive": settings.inconclusive,
     }
 

@@ -7,9 +7,9 @@ named by their index.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 SAME_ACCURACY = 0.005
 """Accuracies that are nearer than this count as the same when the cheapest remedy is sought."""
@@ -136,17 +136,63 @@ class CoinGuesses:
 
 @dataclass(frozen=True)
 class SliceResult:
-    """The selected attack on the records of one slice, such as one sex or one hospital."""
+    """The selected attack on the records of one slice, such as one sex or one hospital.
+
+    Attributes
+    ----------
+    by, value
+        What the records are divided by, and which of them these are.
+    records
+        How many they are.
+    counts, advantage
+        The guesses on them, and TPR - FPR.
+    verdict
+        "pass", "leak" or "inconclusive", where a gate judged each slice by itself.
+    needed
+        Records that the slice would need before any model could pass; ``None`` where it has them.
+    """
 
     by: str
     value: str
     records: int
     counts: Counts
     advantage: Interval
+    verdict: str | None = None
+    needed: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The slice as the JSON report shows it."""
-        return {"by": self.by, "value": self.value, "records": self.records, "advantage": self.advantage.to_dict()}
+        return {
+            "by": self.by,
+            "value": self.value,
+            "records": self.records,
+            "advantage": self.advantage.to_dict(),
+            "verdict": self.verdict,
+            "needed": self.needed,
+        }
+
+
+@dataclass(frozen=True)
+class Guesses:
+    """Each guess behind an advantage, so that any part of the records can be judged by itself. No report shows them.
+
+    Attributes
+    ----------
+    targets
+        One text per target with one character per audited record, see `pytest_mia.parts`.
+    groups
+        Group of each audited record, whose records are drawn together; empty where each stands for itself.
+    """
+
+    targets: tuple[str, ...]
+    groups: tuple[int, ...] = ()
+
+
+class Columns(Protocol):
+    """What the records themselves can be divided by; see `pytest_mia.parts.Frame`."""
+
+    def values(self, name: str) -> Sequence[Any] | None:
+        """One value per audited record, or ``None`` where there is no such column."""
 
 
 @dataclass(frozen=True)
@@ -235,11 +281,44 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Tally:
+    """How many guesses about one record were right, of how many."""
+
+    right: int
+    models: int
+
+    def to_dict(self) -> dict[str, int]:
+        """The tally as the JSON report shows it."""
+        return {"right": self.right, "models": self.models}
+
+
+@dataclass(frozen=True)
 class Exposure:
-    """How far apart a record stands as a member and as a non-member, from -1 to 1, named by its index."""
+    """How far apart a record, or a person with several, stands as a member and as a non-member.
+
+    Attributes
+    ----------
+    record
+        Its index; where records are grouped, that of the group's first one.
+    exposure
+        From -1 to 1.
+    as_member, as_nonmember
+        How often it was found out: guesses about the models that had it in training, and about those that had not.
+    """
 
     record: int
     exposure: float
+    as_member: Tally = Tally(0, 0)
+    as_nonmember: Tally = Tally(0, 0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as the JSON report shows it."""
+        return {
+            "record": self.record,
+            "exposure": self.exposure,
+            "as_member": self.as_member.to_dict(),
+            "as_nonmember": self.as_nonmember.to_dict(),
+        }
 
 
 @dataclass(frozen=True)
@@ -361,6 +440,12 @@ class AuditResult:
     coins
         Guesses of who is a member, of a number that was fixed beforehand, on which a claimed epsilon is judged; more
         than one where they depend on each other.
+    grouped
+        Whether records are drawn in groups, so that the most exposed are groups, named by their first records.
+    guesses
+        Each guess of the selected attack, for `by`.
+    columns
+        What else the records can be divided by: never part of a report, a pickle or the cache.
     """
 
     kind: str
@@ -402,18 +487,28 @@ class AuditResult:
     what_if: tuple[RemedyResult, ...] = ()
     lines: tuple[str, ...] = ()
     coins: tuple[CoinGuesses, ...] = ()
+    grouped: bool = False
+    guesses: Guesses | None = field(default=None, repr=False)
+    columns: Columns | None = field(default=None, repr=False, compare=False)
 
     def assert_membership_advantage_below(
-        self, threshold: float, *, by: str | None = None, confidence: float | None = None
+        self, threshold: float, *, by: Any = None, confidence: float | None = None
     ) -> AuditResult:
         """Pass only when the attacker's advantage, TPR - FPR, is shown to be below `threshold`.
+
+        With `by`, each part of the records is judged too. All must pass: so no correction is needed for a pass of all
+        (an intersection-union test, Berger 1982). Any may leak: so the error of a wrong accusation is shared among
+        them, by the step-down procedure of Holm (1979). A part that is too small for any model to pass is inconclusive.
 
         Parameters
         ----------
         threshold
             The limit, above 0 and at most 1.
         by
-            Name of a slice of the dataset: every one of its values must stay below the limit too.
+            What divides the records: the name of a slice of the dataset, else of a column of X (a DataFrame), else
+            "class"; or one value per audited record, in the dataset's order (of a release members come first). At most
+            100 different values, of numbers at most 20. A value in a column or an array that fewer than ten records
+            share is named by the index of its first record, never by itself.
         confidence
             One-sided confidence of the bounds; the audit's own by default.
 
@@ -586,7 +681,8 @@ class AuditResult:
             "classes": [part.to_dict() for part in self.classes],
             "roc": [curve.to_dict() for curve in self.curves],
             "histogram": None if self.histogram is None else self.histogram.to_dict(),
-            "most_exposed": [{"record": each.record, "exposure": each.exposure} for each in self.most_exposed],
+            "most_exposed": [each.to_dict() for each in self.most_exposed],
+            "grouped": self.grouped,
             "seed": self.seed,
             "device": self.device,
             "seconds": {"training": self.seconds.training, "attacks": self.seconds.attacks},

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_mia.models.estimator import kind_of
 from pytest_mia.models.module import TorchTraining
 from pytest_mia.plan import Plan
+from pytest_mia.remedies.trainings import EarlyStoppedTraining, PrivateTraining, private_available
 from pytest_mia.settings import Settings
 from pytest_mia.subject import Subject
 
-BY_HAND = "early stopping or DP-SGD (examples/defences has both)"
+STOPPED, PRIVATE = "EarlyStoppedTraining(training, patience=2)", "PrivateTraining(training, noise=1.0)"
+NEEDS_OPACUS = " (needs pip install 'pytest-mia[dp]')"
 LINES = 3
 """Changes of parameters that are proposed at the most."""
 
@@ -98,6 +100,7 @@ STRONGER: Mapping[str, Callable[[Any], Any]] = {
     "min_child_samples": _whole(5, 50),
     "max_depth": lambda value: 3 if value is None else value // 2 if isinstance(value, int) and value > 1 else None,
     "n_neighbors": _whole(4, 15),
+    "n_iter_no_change": lambda value: 5 if value is None else None,
     "early_stopping": lambda value: None if value is True else True,
     "max_epochs": _whole(0.5, 1),
     "epochs": _whole(0.5, 1),
@@ -115,6 +118,12 @@ def options(made: Plan, subject: Subject) -> tuple[Retraining, ...]:
         Retraining(line, f"regularised by {name}", _changed(subject, _torch(model, subject), name, value))
         for name, value, line in _stronger(model, subject)
     ]
+    training = _torch(model, subject)
+    if training is not None:
+        found += [
+            Retraining(line, idea, dataclasses.replace(subject, training=changed))
+            for line, idea, changed in _trainings(training)
+        ]
     estimator = subject.training is None and kind_of(model) == "classifier" and hasattr(model, "get_params")
     if estimator and subject.predict is None and hasattr(model, "predict_proba"):
         calibrated = dataclasses.replace(subject, model_factory=Calibrated(_factory(subject)))
@@ -133,7 +142,15 @@ def lines(made: Plan, subject: Subject) -> tuple[str, ...]:
         return ()
     model = made.tried[0].models[0]
     found = [line for _, _, line in _stronger(model, subject)]
-    return (*found, BY_HAND) if _torch(model, subject) is not None else tuple(found)
+    missing = "" if private_available() else NEEDS_OPACUS
+    return (*found, STOPPED, PRIVATE + missing) if _torch(model, subject) is not None else tuple(found)
+
+
+def _trainings(training: TorchTraining) -> Iterator[tuple[str, str, Callable[..., Any]]]:
+    """Line, idea and function of each other way to train a module, those for which all is installed."""
+    yield STOPPED, "stopped early", EarlyStoppedTraining(training)
+    if private_available():
+        yield PRIVATE, "with differential privacy", PrivateTraining(training)
 
 
 def _stronger(model: Any, subject: Subject) -> list[tuple[str, Any, str]]:

@@ -98,6 +98,7 @@ class Trial:
             self.unasked.discard(name)
             arguments = _arguments(name, args, keywords)
             gates.check(**{key: value for key, value in arguments.items() if key != "by"})
+            gates.check_parts(arguments.get("by"), self._subject)
             if name == REGRESSION:
                 self._check_baseline()
             limit = arguments.get("threshold") if name == ADVANTAGE else None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from pytest_mia.results import AuditResult, CoinGuesses, Counts, Interval, floored
+from pytest_mia import parts
+from pytest_mia.results import AuditResult, CoinGuesses, Counts, Interval, SliceResult, floored
 from pytest_mia.statistics import rate_bounds, records_to_leak, records_to_pass
+from pytest_mia.texts import printable, shown
 
 MEANINGS = {
     "pass": "these attacks, at this strength, did not exceed it; that is no proof of privacy",
@@ -45,6 +47,8 @@ WORDS = {CHANGE: CHANGES, "epsilon": CLAIMS}
 
 OVERFITTED = 0.05
 POWER = 0.8
+NAMED = 10
+"""Parts of the records that are named among the reasons at the most."""
 WIDTH = 72
 """Columns of a line, which pytest indents by eight: a terminal has 80 at least."""
 
@@ -99,14 +103,16 @@ def flagged_nonmembers(counts: Counts, alpha: float) -> str:
 
 
 def what_would_decide(
-    result: AuditResult, threshold: float, interval: Interval, *, fpr: float | None = None
+    counts: Counts, records: int, kind: str, threshold: float, interval: Interval, *, fpr: float | None = None
 ) -> list[str]:
     """How many records, or shadows, would decide an inconclusive result, if the advantage is what it seems.
 
     Parameters
     ----------
-    result
-        The result.
+    counts, records
+        The guesses, and the records that they are about.
+    kind
+        "recipe" or "release".
     threshold
         The limit.
     interval
@@ -114,33 +120,59 @@ def what_would_decide(
     fpr
         The false-positive rate of a tail.
     """
-    targets, alpha = len(result.selected.members), 1 - interval.confidence
+    targets, alpha = len(counts.members), 1 - interval.confidence
     name = "advantage" if fpr is None else "TPR"
-    fpr = min(max(_fpr(result.selected), 0.05), 0.95) if fpr is None else 0.0
+    fpr = min(max(_fpr(counts), 0.05), 0.95) if fpr is None else 0.0
     advantage = max(interval.estimate, 0.0)
     side = records_to_pass if advantage < threshold else records_to_leak
     if math.isclose(advantage, threshold, abs_tol=0.1 * threshold):
         return [f"the {name} lies so near the limit {threshold:g} that no affordable number of records decides"]
     fpr = min(fpr, 0.98 - advantage) if advantage < 0.93 else 0.01
     needed = side(threshold, targets=targets, alpha=alpha, advantage=advantage, fpr=fpr, power=POWER)
-    needed = math.ceil(needed / result.selected.share)
+    needed = math.ceil(needed / counts.share)
     outcome = "pass" if side is records_to_pass else "leak"
-    needed = max(needed, result.records + 1)
-    there_are = f"there are {result.records:,}"
+    needed = max(needed, records + 1)
+    there_are = f"there are {records:,}"
     reason = f"if the {name} is {advantage:.3f}, {needed:,} records would decide for {outcome} ({there_are})"
-    if result.kind == "recipe" and result.records:
-        shadows = math.ceil(targets * needed / result.records) - 1
-        reason += f", or {shadows} shadows on these records"
-    return [reason]
+    return [reason + _or_shadows(targets, records, needed, kind)]
+
+
+def of_parts(judged: Sequence[SliceResult], kind: str, threshold: float) -> list[str]:
+    """Why these parts of the records don't pass, each in a line."""
+    lines = [_of_part(part, kind, threshold) for part in judged[:NAMED]]
+    left = len(judged) - len(lines)
+    return [*lines, *([f"so do {left} other parts of the records"] if left else [])]
+
+
+def _of_part(part: SliceResult, kind: str, threshold: float) -> str:
+    name = parts.name(part)
+    if part.verdict == "leak":
+        return f"{name} is above the limit: {part.advantage}"
+    targets = len(part.counts.members)
+    if part.needed is not None:
+        more = f"{part.needed:,} are needed{_or_shadows(targets, part.records, part.needed, kind)}"
+        return f"{name} has {part.records:,} records, too few for any model to pass at {threshold:g}: {more}"
+    hint = what_would_decide(part.counts, part.records, kind, threshold, part.advantage)
+    return f"{name} reaches {part.advantage}: {'; '.join(hint)}"
+
+
+def _or_shadows(targets: int, records: int, needed: int, kind: str) -> str:
+    """How many shadows make up for records that are not there; each is a target too."""
+    if kind != "recipe" or not records:
+        return ""
+    return f", or {math.ceil(targets * needed / records) - 1} shadows on these records"
 
 
 def _details(judged: AuditResult) -> Iterator[tuple[str, str]]:
     for reason in judged.reasons:
         yield "because", reason
     yield "attack", f"{judged.attack}, selected on the shadows among {len(judged.attacks)}: {_figures(judged)}"
+    if outcomes := [part.verdict for part in judged.slices if part.verdict]:
+        counts = ", ".join(f"{outcomes.count(each)} {each}" for each in ("leak", "inconclusive", "pass"))
+        yield "parts", f"{counts}, by {shown(judged.slices[0].by)}"
     for each in judged.attackers:
         reached = _number(each.judged or each.advantage)
-        yield "against", f"{each.attacker}: {each.verdict}, {each.attack} {reached}, AUC {each.auc:.3f}"
+        yield "against", f"{shown(each.attacker)}: {each.verdict}, {each.attack} {reached}, AUC {each.auc:.3f}"
     if judged.accuracy.train is not None and judged.accuracy.test is not None:
         yield "accuracy", _accuracies(judged)
     for remedy in judged.what_if:
@@ -265,7 +297,7 @@ def _fpr(counts: Counts) -> float:
 
 
 def _entry(name: str, text: str) -> str:
-    first = f"  {name:<10}"
+    first, text = f"  {name:<10}", printable(text)
     if name == "replay":
         # A command is for copying, so it stays on one line.
         return first + text

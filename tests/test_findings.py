@@ -10,7 +10,7 @@ from pytest_mia.attacks import ATTACKS
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.bounds import levels, other_interval, selected_interval
 from pytest_mia.findings import Context
-from pytest_mia.results import Counts
+from pytest_mia.results import Counts, Tally
 from pytest_mia.settings import Settings
 from pytest_mia.signals import Signals
 
@@ -179,6 +179,27 @@ class TestExposure:
         assert {each.record for each in result.most_exposed[:2]} == {7, 41}
         assert all(each.exposure > 0.9 for each in result.most_exposed[:2])
         assert all(abs(each.exposure) < 0.2 for each in result.most_exposed[2:])
+
+        assert {each.as_member.right + each.as_nonmember.right for each in result.most_exposed[:2]} == {16}
+
+    def test_how_often_a_record_was_found_out(self):
+        """All four models that had it give it away; so does, wrongly, one of the two that had not."""
+        values, members = np.zeros((6, 100)), np.random.default_rng(0).random((6, 100)) < 0.5
+        members[:, 3] = [1, 1, 1, 1, 0, 0]
+        values[:, 3] = [1, 1, 1, 1, 1, 0]
+        values[members & (np.arange(100) > 95)] = 1
+        found = {each.record: each for each in find(confident(values, members), [LOSS]).most_exposed}
+        assert (found[3].as_member, found[3].as_nonmember) == (Tally(4, 4), Tally(1, 2))
+
+    def test_a_person_is_named_by_his_first_record(self):
+        rng = np.random.default_rng(0)
+        groups = rng.permutation(60) % 20
+        members = (rng.random((8, 20)) < 0.5)[:, groups]
+        given = dataclasses.replace(confident(rng.normal(size=(8, 60)) + members, members), groups=groups)
+        result = find(given, [LOSS])
+        assert result.grouped
+        assert {each.record for each in result.most_exposed} < {int(np.flatnonzero(groups == n)[0]) for n in range(20)}
+        assert len({groups[each.record] for each in result.most_exposed}) == 10
 
     def test_a_record_that_was_always_a_member_counts_from_the_middle(self):
         members = np.random.default_rng(0).random((4, 40)) < 0.5

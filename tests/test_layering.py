@@ -42,6 +42,7 @@ LIGHT = {
     "pytest_mia.results",
     "pytest_mia.session",
     "pytest_mia.settings",
+    "pytest_mia.texts",
     "pytest_mia.trial",
 }
 HEAVY = {
@@ -70,6 +71,7 @@ ENTRANCES = {
     "starter",
     "store",
     "subject",
+    "texts",
     "_version",
 }
 """What pytest's side may know of the engine."""
@@ -154,7 +156,8 @@ def test_pytests_side_enters_the_engine_by_its_doors(module):
 @pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("pytest_mia.reports")])
 def test_reports_see_results_only(module):
     assert all(
-        name.startswith(("pytest_mia.reports", "pytest_mia.results", "pytest_mia._version")) for name in ours(module)
+        name.startswith(("pytest_mia.reports", "pytest_mia.results", "pytest_mia.texts", "pytest_mia._version"))
+        for name in ours(module)
     )
 
 

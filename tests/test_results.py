@@ -49,8 +49,12 @@ class TestReport:
             "value": "f",
             "records": 4000,
             "advantage": self.result.slices[0].advantage.to_dict(),
+            "verdict": None,
+            "needed": None,
         }
-        assert report["most_exposed"][0] == {"record": 17, "exposure": 0.9}
+        nothing = {"right": 0, "models": 0}
+        first = {"record": 17, "exposure": 0.9, "as_member": nothing, "as_nonmember": nothing}
+        assert report["most_exposed"][0] == first
         assert report["seconds"] == {"training": 12.34, "attacks": 0.56}
 
     @pytest.mark.parametrize(

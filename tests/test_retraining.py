@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
@@ -11,9 +11,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 import pytest_mia
-from pytest_mia import TorchTraining, gates, retraining
+from pytest_mia import TorchTraining, gates, remedies, retraining
 from pytest_mia.factories import Tried
-from pytest_mia.retraining import BY_HAND, Calibrated, WithParameters
+from pytest_mia.remedies import EarlyStoppedTraining, PrivateTraining
+from pytest_mia.retraining import NEEDS_OPACUS, PRIVATE, STOPPED, Calibrated, WithParameters
 from pytest_mia.subject import Subject
 
 RNG = np.random.default_rng(0)
@@ -52,11 +53,27 @@ def test_lines_of_factories(factory, expected):
     assert lines(factory) == expected
 
 
-def test_lines_of_a_torch_training():
-    expected = ("TorchTraining(epochs=10) (now 20)", "TorchTraining(weight_decay=0.01) (now 0.0)", BY_HAND)
+@pytest.fixture(params=[True, False], ids=["opacus", "no opacus"])
+def opacus(request, monkeypatch):
+    """Whether Opacus is installed."""
+    monkeypatch.setattr(retraining, "private_available", lambda: request.param)
+    return request.param
+
+
+def test_lines_of_a_torch_training(opacus):
+    expected = (
+        "TorchTraining(epochs=10) (now 20)",
+        "TorchTraining(weight_decay=0.01) (now 0.0)",
+        STOPPED,
+        PRIVATE if opacus else PRIVATE + NEEDS_OPACUS,
+    )
     assert lines(lambda: torch.nn.Linear(5, 2)) == expected
     assert lines(lambda: torch.nn.Linear(5, 2), TorchTraining(epochs=1)) == expected[1:]
     assert lines(lambda: torch.nn.Linear(5, 2), lambda model, X, y: None) == ()
+
+
+def test_lines_of_boosting_stop_it_early():
+    assert "set_params(n_iter_no_change=5) (now None)" in lines(GradientBoostingClassifier)
 
 
 def test_what_can_be_measured():
@@ -72,12 +89,20 @@ def test_what_can_be_measured():
     assert found[2].subject.model_factory == Calibrated(factory)
 
 
-def test_a_torch_training_is_changed_and_its_factory_is_not():
+def test_a_torch_training_is_changed_and_its_factory_is_not(opacus):
     factory = lambda: torch.nn.Linear(5, 2)  # noqa: E731
-    first, second = retraining.options(Plan(factory), Subject(factory, (X, Y), TorchTraining(lr=0.1)))
+    first, second, stopped, *private = retraining.options(
+        Plan(factory), Subject(factory, (X, Y), TorchTraining(lr=0.1))
+    )
     assert first.subject.training == TorchTraining(lr=0.1, epochs=10)
     assert second.subject.training == TorchTraining(lr=0.1, weight_decay=0.01)
     assert first.subject.model_factory is factory
+    assert stopped.subject.training == EarlyStoppedTraining(TorchTraining(lr=0.1))
+    assert [each.subject.training for each in private] == [PrivateTraining(TorchTraining(lr=0.1))] * opacus
+    for each in (stopped, *private):
+        assert eval(
+            each.line, {n: getattr(remedies, n) for n in remedies.__all__} | {"training": TorchTraining(lr=0.1)}
+        ) == (each.subject.training)
 
 
 def test_a_release_is_trained_already():
@@ -137,3 +162,18 @@ def test_where_nothing_can_be_trained_otherwise_it_is_said():
 
     result = audit(dict, "train", training=train, predict=lambda model, X: np.full(len(X), model["rate"]))
     assert any("nothing to train otherwise is known" in note for note in result.notes)
+
+
+def test_early_stopping_of_a_module_is_measured_as_it_is_shipped(monkeypatch):
+    """Features that are noise: the sooner it stops, the less it knows of its members."""
+    monkeypatch.setattr(retraining, "private_available", lambda: False)
+    training = TorchTraining(epochs=12, lr=0.05)
+
+    def factory():
+        return torch.nn.Sequential(torch.nn.Linear(5, 64), torch.nn.ReLU(), torch.nn.Linear(64, 2))
+
+    result = audit(factory, "train", training=training)
+    stopped = next(each for each in result.what_if if each.remedy == STOPPED)
+    shipped = audit(factory, "off", training=EarlyStoppedTraining(training), confidence=1 - 0.05 / 4)
+    assert shipped.attacks == stopped.audit.attacks
+    assert shipped.advantage.estimate < result.advantage.estimate

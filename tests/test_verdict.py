@@ -125,7 +125,8 @@ class TestDetails:
 
 class TestWhatWouldDecide:
     def said(self, estimate, limit=0.05, **changes):
-        (reason,) = verdict.what_would_decide(audited(**changes), limit, Interval(estimate, 0.0, 1.0, 0.95))
+        result, interval = audited(**changes), Interval(estimate, 0.0, 1.0, 0.95)
+        (reason,) = verdict.what_would_decide(result.selected, result.records, result.kind, limit, interval)
         return reason
 
     def test_records_and_shadows_for_a_pass(self):

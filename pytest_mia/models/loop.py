@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -43,21 +43,41 @@ def train(
     device
         Where batches are sent.
     """
+    for _ in epochs(module, inputs, targets, settings, seed=seed, device=device):
+        pass
+    module.eval()
+
+
+def epochs(
+    module: torch.nn.Module,
+    inputs: torch.Tensor,
+    targets: torch.Tensor,
+    settings: TorchTraining,
+    *,
+    seed: int,
+    device: torch.device,
+) -> Iterator[None]:
+    """The same, epoch by epoch: after each of them whoever iterates may look at the module, or stop."""
     import torch
 
     _materialise(module, inputs, device)
     optimizer = make_optimizer(settings, module.parameters())
-    loss_of = settings.loss if callable(settings.loss) else classification_loss
+    loss_of = loss_function(settings)
     order = torch.Generator().manual_seed(seed)
-    module.train()
-    with torch.enable_grad(), reproducible(device):
-        for _ in range(settings.epochs):
+    for _ in range(settings.epochs):
+        module.train()
+        with torch.enable_grad(), reproducible(device):
             for rows in epoch_batches(len(inputs), settings.batch_size, order):
                 optimizer.zero_grad()
                 batch, wanted = (tensor[rows.to(tensor.device)].to(device) for tensor in (inputs, targets))
                 loss_of(module(batch), wanted).backward()
                 optimizer.step()
-    module.eval()
+        yield
+
+
+def loss_function(settings: TorchTraining) -> Callable[[torch.Tensor, torch.Tensor], Any]:
+    """What a training minimises."""
+    return settings.loss if callable(settings.loss) else classification_loss
 
 
 def epoch_batches(records: int, batch_size: int, order: torch.Generator) -> list[torch.Tensor]:

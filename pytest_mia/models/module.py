@@ -111,13 +111,18 @@ class TorchTraining:
         torch.nn.Module
             The same model, in evaluation mode.
         """
+        inputs, targets, seed = self.prepared(model, X, y)
+        train(model, inputs, targets, self, seed=seed, device=home_of(model))
+        return model
+
+    def prepared(self, model: torch.nn.Module, X: Any, y: Any) -> tuple[torch.Tensor, torch.Tensor, int]:
+        """Inputs and targets, one row per record, and a seed that torch's own generator gives."""
         import torch
 
         as_classes = not callable(self.loss) or as_labels(y).dtype.kind not in "biuf"
         classes = encode(y)[0] if as_classes else np.array([])
         seed = int(torch.randint(2**31, ()).item())
-        train(model, as_tensor(X, model), targets_of(y, classes, model), self, seed=seed, device=home_of(model))
-        return model
+        return as_tensor(X, model), targets_of(y, classes, model), seed
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,9 @@
-"""Remedies that change a model's answers and nothing else: what ``--mia-what-if`` measures, and what a team ships.
+"""Remedies: what ``--mia-what-if`` measures, and what a team ships. Most change answers and nothing else; two train.
 
 `Rounded`, `TopK`, `Label` and `Tempered` are functions of answers. Each has wrappers that answer exactly so: an
 estimator (`RoundedAnswers(estimator, step=0.25)`) and a torch module (`RoundedModule(module, step=0.25)`). The wrappers
-are loaded when they are first used, since they are built on scikit-learn and on torch.
+are loaded when they are first used, since they are built on scikit-learn and on torch. `EarlyStoppedTraining` and
+`PrivateTraining` are other ways to train a torch module, for ``mia_training``.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ from pytest_mia.remedies.top_k import TopK
 if TYPE_CHECKING:
     from pytest_mia.remedies.estimators import LabelAnswers, RoundedAnswers, TemperedAnswers, TopKAnswers
     from pytest_mia.remedies.modules import LabelModule, RoundedModule, TemperedModule, TopKModule
+    from pytest_mia.remedies.trainings import EarlyStoppedTraining, PrivateTraining
 
-_WRAPPERS = {"Answers": "estimators", "Module": "modules"}
+_WRAPPERS = {"Answers": "estimators", "Module": "modules", "Training": "trainings"}
 
 __all__ = [
+    "EarlyStoppedTraining",
     "Label",
     "LabelAnswers",
     "LabelModule",
+    "PrivateTraining",
     "Rounded",
     "RoundedAnswers",
     "RoundedModule",

@@ -14,7 +14,7 @@ from pytest_mia._version import __version__
 from pytest_mia.reports import plots, writing
 from pytest_mia.reports.json import environment
 from pytest_mia.reports.svg import COLOURS
-from pytest_mia.reports.table import HEADINGS, UNJUDGED, cells, number, rows
+from pytest_mia.reports.table import HEADINGS, UNJUDGED, cells, number, overview, part_name
 from pytest_mia.results import floored
 
 SYMBOLS = {"pass": "✓", "leak": "✗", "inconclusive": "?", "invalid": "!", UNJUDGED: "-"}
@@ -75,13 +75,13 @@ def page(audits: Sequence[Mapping[str, Any]], *, lost: Sequence[str] = ()) -> st
     made = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    made.filters |= {"number": number, "interval": interval, "drawing": _drawing}
+    made.filters |= {"number": number, "interval": interval, "drawing": _drawing, "part_name": part_name}
     trade_off = plots.trade_off(audits)
     return made.get_template("page.html.j2").render(
         sections=[_section(place, audit) for place, audit in enumerate(audits, start=1)],
         counts=_counts(audits),
         headings=HEADINGS,
-        rows=[rows(audit) for audit in audits],
+        rows=[overview(audit) for audit in audits],
         symbols=SYMBOLS,
         rates=RATES,
         trade_off=trade_off,

@@ -9,10 +9,13 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from pytest_mia.reports.svg import COLOURS, drawn, shown
+from pytest_mia.reports.svg import COLOURS, drawn
 from pytest_mia.reports.table import measured
+from pytest_mia.texts import shown
 
 MOST_PARTS = 20
+MOST_LETTERS = 20
+"""Of a name beside an interval."""
 LINES = ((COLOURS["first"], "-"), (COLOURS["second"], "--"), (COLOURS["third"], ":"))
 MARKERS = {"pass": "o", "leak": "s", "inconclusive": "D", "invalid": "X", None: "v"}
 INK, FAINT, FIRST, SECOND, THIRD = COLOURS.values()
@@ -95,7 +98,9 @@ def _marker(verdicts: Collection[str | None]) -> str:
 
 def _verdict(audit: Audit, name: str) -> Drawing:
     done = "measured" if audit["verdict"] is None else "judged"
-    rows = [(shown(each["name"]), each["judged"]) for each in audit["attackers"]] or [(done, audit["judged"])]
+    rows = [(shown(each["name"], MOST_LETTERS), each["judged"]) for each in audit["attackers"]] or [
+        (done, audit["judged"])
+    ]
     metric = _metric(audit)
     caption = f"What was {done}, {metric}, with its interval"
     if audit["threshold"] is None:
@@ -109,13 +114,15 @@ def _verdict(audit: Audit, name: str) -> Drawing:
 
 def _parts(audit: Audit, by: str, parts: Sequence[Mapping[str, Any]], name: str) -> Drawing:
     worst = sorted(parts, key=lambda part: -part["advantage"]["estimate"])[:MOST_PARTS]
-    rows = [(shown(part["value"]), part["advantage"]) for part in worst]
+    names = [shown(part["value"], MOST_LETTERS) for part in worst]
+    rows = list(zip(names, (part["advantage"] for part in worst), strict=True))
     limit = audit["threshold"] if audit["metric"] == "membership_advantage" else None
-    label = ", ".join(f"{shown(part['value'])} {part['advantage']['estimate']:.3f}" for part in worst)
+    label = ", ".join(f"{name} {each['estimate']:.3f}" for name, each in rows)
     of = f"the {len(worst)} highest of {len(parts)}" if len(worst) < len(parts) else f"{len(parts)}, highest first"
+    title, key = f"Advantage per {shown(by)}", "" if limit is None else f" {KEY}"
     return Drawing(
-        _intervals(rows, limit, "advantage", name, f"Advantage per {by}: {label}"),
-        f"Advantage per {by} ({of}), lower bounds corrected for their number.{'' if limit is None else ' ' + KEY}",
+        _intervals(rows, limit, "advantage", name, f"{title}: {label}"),
+        f"{title} ({of}), lower bounds corrected for their number.{key}",
     )
 
 

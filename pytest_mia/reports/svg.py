@@ -76,12 +76,6 @@ def drawn(paint: Callable[[Axes], None], *, name: str, label: str, height: float
     return _inlined(ElementTree.fromstring(file.getvalue()), name, label)
 
 
-def shown(text: str, most: int = 20) -> str:
-    """A name that fits into a drawing, without what XML can't hold."""
-    clean = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-    return clean if len(clean) <= most else f"{clean[: most - 1]}…"
-
-
 def _inlined(root: ElementTree.Element, name: str, label: str) -> str:
     """The drawing without what would change the page around it, or clash with another drawing."""
     for unwanted in (f"{SVG}metadata", f"{SVG}defs/{SVG}style/.."):

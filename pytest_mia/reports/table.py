@@ -7,16 +7,43 @@ from typing import Any
 
 from pytest_mia.reports.junit import auc
 from pytest_mia.results import floored
+from pytest_mia.texts import shown
 
 UNJUDGED = "not judged"
 HEADINGS = ("test", "verdict", "measured (low to high)", "limit", "attack", "AUC", "train/test", "shadows", "seconds")
 
+EMPTY = ("",) * len(HEADINGS)
+MOST_SLICES = 10
+"""Slices that a table shows, the worst of them: the page and the JSON report have all."""
+
 
 def rows(audit: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """An audit, below it its change since the baseline, each attacker where several were compared, and each remedy."""
-    against = [_part(audit, each, f"against {each['name']}") for each in audit["attackers"]]
+    """An audit, below it its change since the baseline, each attacker, each slice that was judged, and each remedy."""
     what_if = [_part(audit, each, f"with {each['remedy']}") for each in audit["what_if"]]
-    return [cells(audit), *_change(audit), *against, *what_if]
+    return [*overview(audit), *_slices(audit), *what_if]
+
+
+def overview(audit: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The same without slices and remedies, for a report that has a table for each of them."""
+    against = [_part(audit, each, f"against {shown(each['name'])}") for each in audit["attackers"]]
+    return [cells(audit), *_change(audit), *against]
+
+
+def part_name(part: Mapping[str, Any]) -> str:
+    """A slice in a few words, whatever the user has called it."""
+    return f"{shown(part['by'])} = {shown(part['value'])}"
+
+
+def _slices(audit: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """A row for each of the worst slices that were judged, and one that counts those that are left out."""
+    judged = [part for part in audit["slices"] if part["verdict"] is not None]
+    found = [
+        (f"  {part_name(part)}", part["verdict"], _advantage(part["advantage"]), cells(audit)[3], *EMPTY[4:])
+        for part in judged[:MOST_SLICES]
+    ]
+    left = [part["verdict"] for part in judged[MOST_SLICES:]]
+    counts = ", ".join(f"{left.count(each)} {each}" for each in dict.fromkeys(left))
+    return [*found, *([(f"  and {len(left)} more", "", counts, *EMPTY[3:])] if left else [])]
 
 
 def _part(audit: Mapping[str, Any], part: Mapping[str, Any], name: str) -> tuple[str, ...]:
@@ -57,7 +84,11 @@ def measured(audit: Mapping[str, Any]) -> str:
         return _moved(judged)
     if judged["high"] is None:
         return f"{name} {floored(judged['low'])} or more"
-    return f"{name} {judged['estimate']:.3f} ({judged['low']:.3f} to {judged['high']:.3f})"
+    return _advantage(judged, name)
+
+
+def _advantage(interval: Mapping[str, Any], name: str = "advantage") -> str:
+    return f"{name} {interval['estimate']:.3f} ({interval['low']:.3f} to {interval['high']:.3f})"
 
 
 def _change(audit: Mapping[str, Any]) -> list[tuple[str, ...]]:
@@ -71,7 +102,7 @@ def _change(audit: Mapping[str, Any]) -> list[tuple[str, ...]]:
         text = f"advantage {number(change['before']['estimate'])}, now {number(audit['advantage']['estimate'])}"
     else:
         text = _moved(change["difference"])
-    return [(f"  since {change['baseline']}", "", text, *("",) * (len(HEADINGS) - 3))]
+    return [(f"  since {change['baseline']}", "", text, *EMPTY[3:])]
 
 
 def _moved(difference: Mapping[str, Any]) -> str:

@@ -183,7 +183,8 @@ def test_a_slice_is_judged(real, pytester):
     result = real(conftest=conftest, tests=tests)
 
     result.assert_outcomes(failed=2)
-    result.stdout.fnmatch_lines(["E *MIAUsageError: by must name a slice of the dataset (sex), got 'age'"])
+    result.stdout.fnmatch_lines(["*MIAUsageError: by must name a slice of the dataset (class, sex), or *, got 'age'"])
+    result.stdout.fnmatch_lines(["  sex = m  *leak  *advantage 0.*", "  sex = f  *leak  *advantage 0.*"])
     assert {(part["by"], part["value"]) for part in audits(pytester)["test_release"]["slices"]} == {
         ("sex", "f"),
         ("sex", "m"),

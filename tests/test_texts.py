@@ -1,0 +1,28 @@
+import pytest
+
+from pytest_mia.texts import printable, shown
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ward B", "ward B"),
+        ("Köln 漢字", "Köln 漢字"),
+        ("", ""),
+        ("a\x1b[31m\nb\u2028\x00", "a?[31m?b??"),
+        ("a\ud800", "a?"),
+        ("x" * 40, "x" * 40),
+        ("x" * 41, "x" * 37 + "..."),
+        ("\n" * 10_000, "?" * 37 + "..."),
+    ],
+)
+def test_a_name_fits_into_a_line(text, expected):
+    assert shown(text) == expected
+
+
+def test_it_may_be_cut_shorter():
+    assert shown("abcdefgh", 6) == "abc..."
+
+
+def test_a_whole_text_stays_whole():
+    assert printable("one\ttwo" * 1000) == "one?two" * 1000
