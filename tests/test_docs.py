@@ -165,6 +165,22 @@ def scripts(block):
     return [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
 
 
+@pytest.mark.slow
+def test_exit_codes_are_those_that_the_guide_lists(tmp_path):
+    marked = "@pytest.mark.mia(shadowz=3)\ndef test(mia_audit): ..."
+    begun = {
+        0: ("def test(): ...",),
+        1: ("def test(mia_audit): ...",),
+        2: (f"import pytest\n{marked}",),
+        4: ("def test(): ...", "--mia-shadows=2"),
+        5: ("def test(): ...", "--mia-only"),
+    }
+    for code, (tests, *arguments) in begun.items():
+        (tmp_path / f"test_{code}.py").write_text(tests, encoding="utf-8")
+        assert run(tmp_path, "-m", "pytest", f"test_{code}.py", *arguments).returncode == code
+    assert [row[0] for row in rows_of(sections_of(guide("reports"))["Exit codes"])] == [str(code) for code in begun]
+
+
 @pytest.mark.parametrize(("table", "share"), [(1, 0.0), (2, 0.5)])
 def test_the_tables_of_sample_sizes_are_those_of_the_package(table, share):
     part = sections_of(guide("limits"))["How many records it takes"]
