@@ -248,13 +248,15 @@ def next_steps(judged: AuditResult) -> list[str]:
     released = _cheapest(judged)
     if judged.verdict == "inconclusive":
         more = f"more shadows, each of which is a target too: --mia-shadows={2 * max(judged.shadows, 3) + 1}"
-        return [
+        steps = [
             "more records, if there are any: margins shrink with their square root",
             more if recipe else "the recipe, audited too: every model that it trains is judged, not one alone",
             released
             or "a model that leaks less, so that its upper bound falls below the limit: coarser answers, regularisation"
             + _to_measure(judged),
         ]
+        # Where the advantage seems to be above the limit, more data would only show that it is.
+        return steps[::-1] if _seems_above(judged) else steps
     gap = (judged.accuracy.train or 0.0) - (judged.accuracy.test or 0.0)
     exposed = ", ".join(str(each.record) for each in judged.most_exposed[:3])
     regularise = "regularise (weight decay, fewer epochs, larger leaves, a smaller C)"
@@ -265,6 +267,10 @@ def next_steps(judged: AuditResult) -> list[str]:
         released or _coarser(judged),
         f"train on more records, or leave out those that are exposed most (records {exposed})",
     ]
+
+
+def _seems_above(judged: AuditResult) -> bool:
+    return judged.threshold is not None and (judged.judged or judged.advantage).estimate >= judged.threshold
 
 
 def _cheapest(judged: AuditResult) -> str | None:

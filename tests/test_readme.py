@@ -10,113 +10,35 @@ import runpy
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pages import LANGUAGES, ROOT, blocks_of, follow, rows_of, run, sections_of
 
 import pytest_mia
 from pytest_mia import AuditResult, TorchTraining, attacks, plugin, probes
 from pytest_mia.settings import PROFILES, Settings
 from pytest_mia.statistics import records_to_pass
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-FILE = re.compile(r"# (\S+\.(?:py|ini))\n")
-DECIMAL = re.compile(r"-?\d+\.\d+")
-
-
-@dataclass(frozen=True)
-class Block:
-    language: str
-    text: str
-
-    @property
-    def file(self):
-        """The file that the block holds, by its first line."""
-        match = FILE.match(self.text)
-        return None if match is None else match[1]
-
-    @property
-    def commands(self):
-        return [line[2:] for line in self.text.splitlines() if line.startswith("$ ")]
-
-    @property
-    def shown(self):
-        return [line for line in self.text.splitlines() if not line.startswith("$ ") and line != "..."]
-
-
-SECTIONS = {part.partition("\n")[0]: part.partition("\n")[2] for part in README.split("\n## ")[1:]}
-BLOCKS = {
-    title: [Block(*found) for found in re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)]
-    for title, text in SECTIONS.items()
-}
+SECTIONS = sections_of(README)
+BLOCKS = {title: blocks_of(text) for title, text in SECTIONS.items()}
 CLONE = "From a clone, two commands"
 RUN = [title for title, blocks in BLOCKS.items() if blocks and title != CLONE]
 
 
 def rows(title):
-    """The cells of all table rows of a section, headings left out."""
-    lines = [line for line in SECTIONS[title].splitlines() if line.startswith("|")]
-    kept = [
-        line
-        for place, line in enumerate(lines)
-        if not line.startswith("|---") and not "".join(lines[place + 1 : place + 2]).startswith("|---")
-    ]
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in kept]
-
-
-def run(folder, *command):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
-    return subprocess.run(
-        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-
-
-def is_shown(line, output):
-    """Whether a line stands in the output, measured figures (those of three decimals) within 0.05."""
-    words, numbers = _parts(line)
-    for words_there, numbers_there in map(_parts, output.splitlines()):
-        pairs = zip(numbers, numbers_there, strict=False)
-        if words in words_there and all(abs(float(a) - float(b)) < 0.05 for a, b in pairs if len(a) > len("0.00")):
-            return True
-    return False
-
-
-def _parts(line):
-    """A line with # for its decimal numbers, and those."""
-    return DECIMAL.sub("#", " ".join(line.split())), DECIMAL.findall(line)
-
-
-def check_output(expected, output):
-    missing = [line for line in expected if not is_shown(line, output)]
-    assert not missing, f"the README shows {missing}, the run gave\n{output}"
+    return rows_of(SECTIONS[title])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("title", RUN)
 def test_blocks_do_what_they_show(title, tmp_path):
-    output = ""
-    for block in BLOCKS[title]:
-        if block.file is not None:
-            (tmp_path / block.file).write_text(block.text, encoding="utf-8")
-        elif block.language == "python":
-            (tmp_path / "script.py").write_text(block.text, encoding="utf-8")
-            done = run(tmp_path, "-W", "error", "script.py")
-            assert done.returncode == 0, done.stderr
-            output = done.stdout
-        elif block.language == "text":
-            check_output(block.shown, output)
-        else:
-            (command,) = block.commands
-            done = run(tmp_path, "-m", *shlex.split(command))
-            assert done.returncode == ("failed" in block.shown[-1]), done.stdout + done.stderr
-            check_output(block.shown, done.stdout)
+    follow(BLOCKS[title], tmp_path)
 
 
 def test_all_blocks_are_of_kinds_that_are_run():
-    assert {block.language for blocks in BLOCKS.values() for block in blocks} == {"python", "ini", "console", "text"}
-    assert README.count("```") == 2 * sum(map(len, BLOCKS.values()))
+    assert {block.language for block in blocks_of(README)} <= LANGUAGES
 
 
 def test_the_first_command_installs_the_package_and_runs_the_examples():

@@ -111,6 +111,13 @@ class TestDetails:
         assert "--mia-shadows=7" in details(judged(0.2))["try 2"]
         assert "--mia-shadows" not in str(details(judged(0.2, kind="release")))
 
+    def test_more_records_come_first_only_where_they_may_decide_for_a_pass(self):
+        seen = audited(LEAK).advantage.estimate
+        above, below = (details(judged(limit)) for limit in (seen - 1e-3, seen + 1e-3))
+        assert [above["try 1"], above["try 3"]] == [below["try 3"], below["try 1"]]
+        assert below["try 1"].startswith("more records")
+        assert above["try 1"].startswith("a model that leaks less")
+
     def test_notes_and_the_command_that_repeats_it(self):
         command = "pytest tests/test_privacy.py::test_release " + " ".join(f"--mia-option-{n}=1" for n in range(20))
         result = judged(notes=("one", "two"), replay=command)
