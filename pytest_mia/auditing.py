@@ -12,12 +12,14 @@ from typing import Any
 from pytest_mia import (
     attacks,
     backends,
+    canaries,
     control,
     diagnostics,
     examination,
     findings,
     model_cache,
     outputs,
+    placebo,
     plan,
     probes,
     remedies,
@@ -29,9 +31,9 @@ from pytest_mia import (
 from pytest_mia.arrays import BoolArray
 from pytest_mia.backends import Backend
 from pytest_mia.errors import MIAUsageError, ModelTrainingError, OutOfTimeError
-from pytest_mia.observations import recipe
+from pytest_mia.observations import Observations, recipe
 from pytest_mia.plan import Plan
-from pytest_mia.results import AuditResult, CacheUse, RemedyResult
+from pytest_mia.results import AuditResult, CacheUse, Canaries, Controls, RemedyResult
 from pytest_mia.settings import Settings
 from pytest_mia.shadows import Method, Progress, Trained
 from pytest_mia.signals import stack
@@ -102,7 +104,10 @@ def run(
     results = []
     for side, made in plans:
         if announce is not None:
-            announce(f"{side.attacker}: {made.line}" if side.attacker else made.line)
+            # Canaries are planted once, for all attackers.
+            more = canaries.line(made) if settings.controls and made is plans[0][1] else ""
+            line = f"{made.line}; {more}" if more else made.line
+            announce(f"{side.attacker}: {line}" if side.attacker else line)
         # The targets are the same for every attacker, and come first.
         common = [one for one in trained if one.number < made.targets]
         result, trained = _audit(
@@ -111,7 +116,34 @@ def run(
         results.append(replace(result, attacker=side.attacker))
     result = results[0] if len(results) == 1 else findings.compared(results)
     result = replace(result, lines=retraining.lines(plans[0][1], subject))
+    if settings.controls:
+        deadline = begun + (settings.time_limit or math.inf)
+        sought = canaries.sought(plans[0][1], method, settings, progress=progress, store=store, deadline=deadline)
+        result = _with_canaries(result, sought)
     return _retrained(result, plans[0][1], subject, settings, progress, announce, store)
+
+
+def _with_canaries(result: AuditResult, sought: Canaries | str) -> AuditResult:
+    """The result, for every attacker, with what was found of planted records; it changes no verdict."""
+    result = replace(result, attackers=tuple(_with_canaries(each, sought) for each in result.attackers))
+    if isinstance(sought, str):
+        return replace(result, notes=(*result.notes, f"controls: no canaries were planted: {sought}"))
+    assert result.controls is not None, "canaries are sought where memberships were shuffled too"
+    return replace(result, controls=replace(result.controls, canaries=sought))
+
+
+def _shuffled(
+    result: AuditResult,
+    observations: Observations,
+    context: findings.Context,
+    settings: Settings,
+    store: Store | None,
+) -> AuditResult:
+    """The result with its negative control, whose failure makes it invalid."""
+    interval = placebo.measured(observations, context, settings, store)
+    finding = placebo.finding(interval)
+    found = (finding,) if finding else ()
+    return replace(result, controls=Controls(interval), findings=(*result.findings, *found))
 
 
 def _retrained(
@@ -207,6 +239,9 @@ def _audit(
                 note = f"stopped after {look} of {stops[-1]} models: the leak is certain"
                 result = replace(result, notes=(*result.notes, note))
                 break
+    if settings.controls:
+        observations = examination.observed(so_far, trained, released, subject, settings)
+        result = _shuffled(result, observations, context, settings, store)
     if settings.what_if != "off":
         result = what_if.measured(result, so_far, trained, released, subject, method, context, settings, store)
     return result, trained
@@ -378,7 +413,11 @@ def _run_outputs(subject: Subject, settings: Settings, replay: str, store: Store
         looks=1,
         classes=given.labels.tolist(),
     )
-    return examination.attack(observations, context, settings, store)
+    result = examination.attack(observations, context, settings, store)
+    if not settings.controls:
+        return result
+    result = _shuffled(result, observations, context, settings, store)
+    return _with_canaries(result, "that takes models to train")
 
 
 def _needing_models(subject: Subject, settings: Settings) -> list[str]:

@@ -41,6 +41,7 @@ def audit(
     time_limit: float | None = None,
     early_stop: bool = False,
     what_if: str = "off",
+    controls: bool = False,
     threshold: float | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
@@ -67,7 +68,7 @@ def audit(
     shadow_factory, shadow_dataset
         The attacker's guess of the factory (or a list of guesses), and the records that he holds; a mapping from names
         to these compares several attackers.
-    shadows, device, seed, attacks, confidence, inconclusive, queries, jobs, cache, time_limit, early_stop, what_if
+    shadows, device, seed, attacks, confidence, inconclusive, queries, jobs, cache, time_limit, early_stop, what_if, controls
         As the options of these names.
     backend, scheduler
         Likewise.
@@ -107,6 +108,7 @@ def audit(
         time_limit=time_limit,
         early_stop=early_stop,
         what_if=what_if,
+        controls=controls,
     )
     subject = Subject(
         model_factory, dataset, training, predict, loss, target, shadow_factory, shadow_dataset, augment=augment
@@ -130,6 +132,7 @@ def audit_outputs(
     attacks: Sequence[str] | None = None,
     confidence: float = 0.95,
     inconclusive: str = "fail",
+    controls: bool = False,
 ) -> AuditResult:
     """Audit models that were trained elsewhere, from their answers: each is a target, attacked with all the others.
 
@@ -141,7 +144,7 @@ def audit_outputs(
         Memberships (models, records), drawn independently for each model.
     labels
         True labels (records,).
-    seed, attacks, confidence, inconclusive
+    seed, attacks, confidence, inconclusive, controls
         As the options of these names.
 
     Returns
@@ -161,6 +164,7 @@ def audit_outputs(
         attacks=tuple(attacks) if isinstance(attacks, list) else attacks,  # type: ignore[arg-type]
         confidence=confidence,
         inconclusive=inconclusive,
+        controls=controls,
     )
     subject = Subject(None, None, outputs=(outputs, members, labels))
     return run(subject, settings, replay=_call("audit_outputs(outputs, members, labels", settings))

@@ -34,12 +34,19 @@ def examine(
     settings: Settings,
     store: Store | None,
 ) -> AuditResult:
-    """Attack what has been trained so far; the released model's answers fill the rows after the trained models'."""
+    """Attack what has been trained so far."""
+    return attack(observed(made, trained, released, subject, settings), context, settings, store)
+
+
+def observed(
+    made: Plan, trained: Sequence[Trained], released: Trained | None, subject: Subject, settings: Settings
+) -> Observations:
+    """What attacks see of the models so far; the released model's answers fill the rows after the trained models'."""
     answered = [one.signals for one in trained]
     if released is not None:
         answered += [released.signals] * (len(made.members) - len(answered))
     records, seen = made.records, made.seen
-    observations = Observations(
+    return Observations(
         stack(answered, losses=subject.loss is not None).of(np.arange(len(made.members)), seen),
         made.members[:, seen],
         records.data.labels[seen],
@@ -50,7 +57,6 @@ def examine(
         None if records.groups is None else records.groups[seen],
         _features(made, settings),
     )
-    return attack(observations, context, settings, store)
 
 
 def _features(made: Plan, settings: Settings) -> FloatArray | None:

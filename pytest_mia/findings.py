@@ -108,6 +108,7 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
         classes=_slices(_classes(context), guesses, observations, context, settings),
         curves=_curves(fitting, runs, chosen, found, observations, levels.high),
         histogram=_histogram(runs, chosen, found, observations),
+        detectable=bounds.detectable(selected, levels),
     )
 
 

@@ -247,6 +247,7 @@ def _shared(result: AuditResult, confidence: float, by: str | None) -> AuditResu
     return dataclasses.replace(
         result,
         advantage=bounds.selected_interval(result.selected, levels),
+        detectable=bounds.detectable(result.selected, levels),
         attacks=tuple(
             dataclasses.replace(attack, advantage=bounds.other_interval(attack.counts, levels))
             for attack in result.attacks
