@@ -35,7 +35,7 @@ from pytest_mia.observations import Observations, recipe
 from pytest_mia.plan import Plan
 from pytest_mia.results import AuditResult, CacheUse, Canaries, Controls, RemedyResult
 from pytest_mia.settings import Settings
-from pytest_mia.shadows import Method, Progress, Trained
+from pytest_mia.shadows import Data, Job, Method, Progress, Trained
 from pytest_mia.signals import stack
 from pytest_mia.slots import UNCACHED, Cache
 from pytest_mia.store import Store
@@ -218,17 +218,19 @@ def _audit(
     chances = len(stops) * attackers
     released, method = _released(made, method, settings)
     trained: list[Trained] = []
-    ignored: tuple[str, ...] | None = None
+    controlled: tuple[tuple[str, ...], tuple[str, ...]] | None = None
     with contextlib.closing(backends.chosen(settings)) as backend:
         for look in stops:
             trained += common[len(trained) : look]
             method = method.settled(trained[0]) if trained else method
             trained += _train(made, trained, look, method, settings, progress, begun, cache, backend)
             method = method.settled(trained[0]) if trained else method
-            ignored = _ignored(made, trained, method, store) if ignored is None else ignored
+            controlled = _controlled(made, trained, method, store) if controlled is None else controlled
             so_far = made.only([one.number for one in trained])
             context = _context(so_far, trained, method, looks=chances, replay=replay, start=start)
-            context = replace(context, findings=(*context.findings, *ignored))
+            context = replace(
+                context, findings=(*context.findings, *controlled[0]), notes=(*context.notes, *controlled[1])
+            )
             if store is not None:
                 context = replace(context, cache=_cache_use(trained[len(common) :]))
             if len(trained) < look:
@@ -317,14 +319,33 @@ def _train(
     )
 
 
-def _ignored(made: Plan, trained: Sequence[Trained], method: Method, store: Store | None) -> tuple[str, ...]:
-    """The finding that the user's own training ignores its records, sought on the first model."""
-    twin = control.twin_of(made.jobs[trained[0].number], made.records.data, method) if trained else None
+def _controlled(
+    made: Plan, trained: Sequence[Trained], method: Method, store: Store | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Findings and notes on the user's own code, from its fresh models and the first trained one."""
+    if not trained or not made.tried or not made.tried[0].models:
+        return (), ()
+    job, data, fresh = made.jobs[trained[0].number], made.records.data, made.tried[0].models
+    found, note = control.pretrained(fresh, trained[0], job.members, data, method)
+    ignored = _ignored(job, data, control.suspects(method, fresh[0], trained), trained[0], made, method, store)
+    return tuple(each for each in (found, ignored) if each), tuple([note] if note else [])
+
+
+def _ignored(
+    job: Job,
+    data: Data,
+    suspected: Sequence[str],
+    first: Trained,
+    made: Plan,
+    method: Method,
+    store: Store | None,
+) -> str | None:
+    """The finding that training ignores its records, sought where the user's own code trains."""
+    twin = control.twin_of(job, data) if suspected else None
     if twin is None:
-        return ()
+        return None
     cache = UNCACHED if store is None else model_cache.ModelCache(store, twin[1], made.tried)
-    finding = control.finding(trained[0], *twin, method, cache)
-    return (finding,) if finding else ()
+    return control.finding(first, *twin, method, cache, suspected)
 
 
 def _out_of_time(

@@ -68,9 +68,9 @@ def audit(
     shadow_factory, shadow_dataset
         The attacker's guess of the factory (or a list of guesses), and the records that he holds; a mapping from names
         to these compares several attackers.
-    shadows, device, seed, attacks, confidence, inconclusive, queries, jobs, cache, time_limit, early_stop, what_if, controls
+    shadows, device, seed, attacks, confidence, inconclusive, queries, jobs, cache, time_limit, early_stop, what_if
         As the options of these names.
-    backend, scheduler
+    backend, scheduler, controls
         Likewise.
     threshold
         The limit that the result will be judged by, where it is known; stopping early takes it.

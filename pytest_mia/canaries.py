@@ -205,6 +205,4 @@ def _trained(
     cache = UNCACHED if store is None else model_cache.ModelCache(store, data, made.tried)
     plain = dataclasses.replace(method, what_if=())
     with contextlib.closing(backends.chosen(settings)) as backend:
-        return shadows.train_all(
-            jobs, data, plain, backend=backend, progress=progress, deadline=deadline, cache=cache
-        )
+        return shadows.train_all(jobs, data, plain, backend=backend, progress=progress, deadline=deadline, cache=cache)

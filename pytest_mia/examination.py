@@ -35,7 +35,11 @@ def examine(
     store: Store | None,
 ) -> AuditResult:
     """Attack what has been trained so far."""
-    return attack(observed(made, trained, released, subject, settings), context, settings, store)
+    observations = observed(made, trained, released, subject, settings)
+    if released is not None:
+        finding, note = _strange(observations, guessed=subject.guess is not None)
+        context = replace(context, findings=(*context.findings, *finding), notes=(*context.notes, *note))
+    return attack(observations, context, settings, store)
 
 
 def observed(
@@ -121,6 +125,26 @@ def _alike(observations: Observations) -> tuple[str, ...]:
     signals = observations.signals.of(rows, np.arange(len(observations.labels)))
     finding = diagnostics.all_alike(signals, observations.labels, observations.members[rows])
     return (finding,) if finding else ()
+
+
+def _strange(observations: Observations, *, guessed: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The finding that the released model is no model of this factory; a note, where the factory is a mere guess."""
+    signals, target = observations.signals, observations.targets[0]
+    shadows = np.flatnonzero(observations.references)
+    values = signals.confidence if signals.confidence is not None else signals.correct
+    if values is None or not len(shadows):
+        return (), ()
+    new = observations.judged[target] & ~observations.members[target]
+    theirs = values[shadows][:, new][~observations.members[shadows][:, new]]
+    found = diagnostics.strangeness(values[target, new], theirs)
+    if found <= diagnostics.STRANGE:
+        return (), ()
+    text = (
+        f"on records that are new to both, the released model answers so unlike the shadows (distance {found:.2f}, "
+        f"where {diagnostics.STRANGE:g} is the most) that nothing learnt from them holds for it: give the factory, "
+        "the training and the way to ask that it was made with, or audit it without shadows (shadows=0)"
+    )
+    return ((), (text,)) if guessed else ((text,), ())
 
 
 def _hidden(observations: Observations) -> tuple[str, ...]:
