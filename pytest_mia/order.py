@@ -66,8 +66,8 @@ def check(adapter: Adapter, model: object, X: object, y: object, seed: int) -> N
         )
     if _same(before, asked(straight, 1)).all():
         raise InvalidAuditError(
-            f"{where} otherwise than before: its answer on a record depends on what else is asked; ask it in "
-            "evaluation mode (model.eval()), and without statistics of the batch"
+            f"{where} otherwise than before: its answer on a record depends on what else is asked, or on its "
+            "place; ask it in evaluation mode (model.eval()), without statistics of the batch or noise of a fixed seed"
         )
 
 
