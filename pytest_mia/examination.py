@@ -24,6 +24,9 @@ from pytest_mia.signals import stack
 from pytest_mia.store import Store
 from pytest_mia.subject import Subject
 
+MOST_SUM = 1.5
+"""What the three largest probabilities of a record may sum to: rounded to quarters they sum to 1.25 at the most."""
+
 
 def examine(
     made: Plan,
@@ -150,6 +153,12 @@ def _strange(observations: Observations, *, guessed: bool) -> tuple[tuple[str, .
 def _hidden(observations: Observations) -> tuple[str, ...]:
     """What labels alone, or few values, hide, and what was asked to find it."""
     signals = observations.signals
+    sums = 0.0 if signals.shown is None else float(signals.shown.sum(axis=-1).max())
+    if sums > MOST_SUM:
+        return (
+            f"the answers are numbers from 0 to 1 whose rows sum to as much as {sums:.2f}, and were taken for "
+            "probabilities: if they are none, give mia_predict what the model ships, probabilities, logits or labels",
+        )
     if signals.noise_robustness is not None:
         return (
             f"{QUESTIONS} noisy copies of each record were asked about too, for label_noise: labels, and answers of "

@@ -27,6 +27,8 @@ NEAREST = 0.3
 """Distance to the nearest neighbour, as a part of that to the fifth, that is no near-duplicate in any dimensions."""
 CLOSE, AGREEING = 0.05, 0.95
 """Standard deviations by which values of a column may differ, and columns that must not differ by more."""
+EQUAL = 1e-14
+"""Squared distance, as a part of the squared norms of two records, below which they are equal."""
 NOTED, MOST = 0.01, 0.05
 
 
@@ -109,7 +111,7 @@ def _neighbours(values: FloatArray, ids: IntArray) -> tuple[FloatArray, IntArray
     squares = norms[: len(asked), None] - 2 * asked @ values.T + norms
     squares[ids[: len(asked), None] == ids] = np.inf
     # What is left of two equal records is rounding.
-    squares[squares < 1e-12 * norms.mean()] = 0.0
+    squares[squares < EQUAL * (norms[: len(asked), None] + norms)] = 0.0
     smallest = np.sort(np.partition(squares, LAST, axis=1)[:, : LAST + 1], axis=1)
     return np.sqrt(smallest), squares.argmin(axis=1)
 
