@@ -66,7 +66,7 @@ def check(adapter: Adapter, model: object, X: object, y: object, seed: int) -> N
     if _is_other_order(before[permuted], asked(straight[permuted], 1)):
         raise InvalidAuditError(
             f"{where} with the answers to others: answers must come in the order of the questions; look for a data "
-            "loader that shuffles, a sort or a group-by where the model is asked"
+            "loader that shuffles, a sort, a group-by, or a fixed seed where the model is asked"
         )
     if _same(before, asked(straight, 1)).all():
         raise InvalidAuditError(
