@@ -19,6 +19,7 @@ from pytest_mia import (
     findings,
     model_cache,
     outputs,
+    peeking,
     placebo,
     plan,
     probes,
@@ -327,8 +328,10 @@ def _controlled(
         return (), ()
     job, data, fresh = made.jobs[trained[0].number], made.records.data, made.tried[0].models
     found, note = control.pretrained(fresh, trained[0], job.members, data, method)
-    ignored = _ignored(job, data, control.suspects(method, fresh[0], trained), trained[0], made, method, store)
-    return tuple(each for each in (found, ignored) if each), tuple([note] if note else [])
+    suspected = control.suspects(method, fresh[0], trained)
+    ignored = _ignored(job, data, suspected, trained[0], made, method, store)
+    peeked = peeking.finding(trained[0], job, data, method, suspected) if suspected else None
+    return tuple(each for each in (found, ignored, peeked) if each), tuple([note] if note else [])
 
 
 def _ignored(

@@ -25,7 +25,7 @@ CONFIDENCE = 0.995
 
 def shuffled(observations: Observations) -> Observations:
     """The same with memberships that were shuffled among the judged records, and among the others; by whole groups."""
-    judged = observations.judged.any(axis=0)
+    judged = np.asarray(observations.judged.any(axis=0))
     records = np.arange(len(judged)) if observations.groups is None else observations.groups
     _, first, unit = np.unique(records, return_index=True, return_inverse=True)
     order = _order(judged[first], generator_for(observations.seed, "placebo"))
