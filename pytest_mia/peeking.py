@@ -2,7 +2,7 @@
 
 Where the code holds something with as many rows as there are records, the rows of those that a model is not trained on
 are put in each other's place, in a copy of the code. Trained again on the same records, the model must answer as it
-did.
+did. Functions are copied, classes of the user's own are not: code that refers to one isn't looked into.
 """
 
 from __future__ import annotations
@@ -101,10 +101,19 @@ class _Copier(pickling.Pickler):
         self._rows = rows
 
     def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, type) and not _is_by_name(value):
+            # Cloudpickle gives a process its own class back, with the copy's functions put into it.
+            raise TypeError(f"the class {value.__name__} can't be copied")
         if _is_table(value) and value.shape[:1] == (len(self._rows),):
             self.replaced += 1
             return take(value, self._rows).__reduce_ex__(4)
         return super().reducer_override(value)
+
+
+def _is_by_name(kind: type) -> bool:
+    """Whether a class is a library's, which a copy of the code shares."""
+    module = sys.modules.get(kind.__module__)
+    return module is not None and not is_own(module) and "<locals>" not in kind.__qualname__
 
 
 def _is_table(value: Any) -> bool:

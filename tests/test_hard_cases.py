@@ -19,7 +19,7 @@
 | answers in another order, or of the batch | invalid at once | `test_order` |
 | training that isn't repeatable | seeded; a cached audit says what it said | `test_auditing::TestTheSameFigures` |
 | validation records as non-members | left out, with a note | |
-| preprocessing of all records | a factory sees its half alone | `test_shadows` |
+| preprocessing of all records | code that holds them all, and uses them, is invalid | `test_peeking` |
 | training that ignores its records, or is cached | invalid | `test_control` |
 | a factory of trained models | refused, or invalid | `test_bad_input`, `test_control` |
 | a released model of another factory | invalid; a note where the factory is a guess | |
@@ -298,6 +298,13 @@ class TestFactories:
         result = recipe(lambda: Continued(Y_ELSEWHERE))
         assert not result.findings
         assert any("of the records before any training: if any of these" in note for note in result.notes)
+
+
+def test_preprocessing_of_all_records():
+    def train(model, given, y):
+        model.fit((given - X.mean(axis=0)) / X.std(axis=0), y)
+
+    invalid(recipe(training=train), "mia_training looks at records that it isn't given.*Fit scalers.*inside")
 
 
 class TestAReleaseOfAnotherFactory:

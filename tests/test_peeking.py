@@ -55,15 +55,18 @@ def test_the_way_to_ask():
     assert [finding.partition(":")[0] for finding in audit(predict=predict).findings] == [f"mia_predict {TEXT}"]
 
 
-def test_a_class_of_the_users_own():
+def test_a_class_of_the_users_own_is_left_alone():
+    """A copy of it would be the class itself, with other functions."""
+
     class Centred(GaussianNB):
         def fit(self, given, y):
             return super().fit(given - X.mean(axis=0), y)
 
-        def predict_proba(self, given):
-            return super().predict_proba(given)
-
-    assert any(f"mia_model_factory {TEXT}" in finding for finding in audit(Centred).findings)
+    fit = Centred.fit
+    assert not audit(Centred).findings
+    assert not audit(training=lambda model, given, y: Centred.fit(model, given, y), factory=Centred).findings
+    assert Centred.fit is fit
+    assert Centred.fit.__globals__ is globals()
 
 
 def test_honest_code_that_knows_the_records_is_none():
