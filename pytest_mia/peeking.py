@@ -83,8 +83,10 @@ def _again(job: Job, method: Method, rows: IntArray) -> tuple[Job, Method] | Non
 
 def _own_modules() -> list[ModuleType]:
     """Loaded modules of the user's, whose variables are copied with their functions."""
-    loaded = [module for module in [*sys.modules.values()] if isinstance(module, ModuleType)]
-    return [module for module in loaded if module.__name__ != "__main__" and is_own(module)]
+    loaded = [module for module in [*sys.modules.values()] if getattr(module, "__file__", None)]
+    return [
+        module for module in loaded if type(module) is ModuleType and module.__name__ != "__main__" and is_own(module)
+    ]
 
 
 def _alike(first: Trained, second: Trained) -> bool:

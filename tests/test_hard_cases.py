@@ -224,7 +224,7 @@ class TestOrder:
 
 def test_a_cached_audit_says_the_same(tmp_path):
     first, again = (recipe(DecisionTreeClassifier, cache_dir=tmp_path) for _ in range(2))
-    assert again.cache.hits == 4
+    assert again.cache.hits == 4, (first.notes, again.notes)
     assert (again.advantage, again.attacks, again.detectable) == (first.advantage, first.attacks, first.detectable)
 
 
