@@ -83,7 +83,8 @@ def _again(job: Job, method: Method, rows: IntArray) -> tuple[Job, Method] | Non
 
 def _own_modules() -> list[ModuleType]:
     """Loaded modules of the user's, whose variables are copied with their functions."""
-    loaded = [module for module in [*sys.modules.values()] if getattr(module, "__file__", None)]
+    # One module may be loaded under two names.
+    loaded = {id(module): module for module in [*sys.modules.values()] if getattr(module, "__file__", None)}.values()
     return [
         module for module in loaded if type(module) is ModuleType and module.__name__ != "__main__" and is_own(module)
     ]
