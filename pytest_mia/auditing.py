@@ -12,6 +12,7 @@ from typing import Any
 from pytest_mia import (
     attacks,
     backends,
+    canaries,
     company,
     control,
     diagnostics,
@@ -20,6 +21,8 @@ from pytest_mia import (
     model_cache,
     outputs,
     parts,
+    peeking,
+    placebo,
     plan,
     probes,
     remedies,
@@ -31,11 +34,11 @@ from pytest_mia import (
 from pytest_mia.arrays import BoolArray
 from pytest_mia.backends import Backend
 from pytest_mia.errors import MIAUsageError, ModelTrainingError, OutOfTimeError
-from pytest_mia.observations import recipe
+from pytest_mia.observations import Observations, recipe
 from pytest_mia.plan import Plan
-from pytest_mia.results import AuditResult, CacheUse, RemedyResult
+from pytest_mia.results import AuditResult, CacheUse, Canaries, Controls, RemedyResult
 from pytest_mia.settings import Settings
-from pytest_mia.shadows import Method, Progress, Trained
+from pytest_mia.shadows import Data, Job, Method, Progress, Trained
 from pytest_mia.signals import stack
 from pytest_mia.slots import UNCACHED, Cache
 from pytest_mia.store import Store
@@ -104,7 +107,10 @@ def run(
     results = []
     for side, made in plans:
         if announce is not None:
-            announce(f"{side.attacker}: {made.line}" if side.attacker else made.line)
+            # Canaries are planted once, for all attackers.
+            more = canaries.line(made) if settings.controls and made is plans[0][1] else ""
+            line = f"{made.line}; {more}" if more else made.line
+            announce(f"{side.attacker}: {line}" if side.attacker else line)
         # The targets are the same for every attacker, and come first.
         common = [one for one in trained if one.number < made.targets]
         result, trained = _audit(
@@ -113,7 +119,34 @@ def run(
         results.append(replace(result, attacker=side.attacker))
     result = results[0] if len(results) == 1 else findings.compared(results)
     result = replace(result, lines=retraining.lines(plans[0][1], subject))
+    if settings.controls:
+        deadline = begun + (settings.time_limit or math.inf)
+        sought = canaries.sought(plans[0][1], method, settings, progress=progress, store=store, deadline=deadline)
+        result = _with_canaries(result, sought)
     return _retrained(result, plans[0][1], subject, settings, progress, announce, store)
+
+
+def _with_canaries(result: AuditResult, sought: Canaries | str) -> AuditResult:
+    """The result, for every attacker, with what was found of planted records; it changes no verdict."""
+    result = replace(result, attackers=tuple(_with_canaries(each, sought) for each in result.attackers))
+    if isinstance(sought, str):
+        return replace(result, notes=(*result.notes, f"controls: no canaries were planted: {sought}"))
+    assert result.controls is not None, "canaries are sought where memberships were shuffled too"
+    return replace(result, controls=replace(result.controls, canaries=sought))
+
+
+def _shuffled(
+    result: AuditResult,
+    observations: Observations,
+    context: findings.Context,
+    settings: Settings,
+    store: Store | None,
+) -> AuditResult:
+    """The result with its negative control, whose failure makes it invalid."""
+    interval = placebo.measured(observations, context, settings, store)
+    finding = placebo.finding(interval)
+    found = (finding,) if finding else ()
+    return replace(result, controls=Controls(interval), findings=(*result.findings, *found))
 
 
 def _retrained(
@@ -197,18 +230,23 @@ def _audit(
     chances = len(stops) * attackers
     released, method = _released(made, method, settings)
     trained: list[Trained] = []
-    ignored: tuple[str, ...] | None = None
+    controlled: tuple[tuple[str, ...], tuple[str, ...]] | None = None
     with contextlib.closing(backends.chosen(settings)) as backend:
         for look in stops:
             trained += common[len(trained) : look]
             method = method.settled(trained[0]) if trained else method
             trained += _train(made, trained, look, method, settings, progress, begun, cache, backend)
             method = method.settled(trained[0]) if trained else method
-            ignored = _ignored(made, trained, method, store) if ignored is None else ignored
+            controlled = _controlled(made, trained, method, store) if controlled is None else controlled
             so_far = made.only([one.number for one in trained])
             context = _context(so_far, trained, method, looks=chances, replay=replay, start=start)
             drawn = settings.coins and made.target is None
-            context = replace(context, findings=(*context.findings, *ignored), drawn=drawn)
+            context = replace(
+                context,
+                findings=(*context.findings, *controlled[0]),
+                notes=(*context.notes, *controlled[1]),
+                drawn=drawn,
+            )
             if store is not None:
                 context = replace(context, cache=_cache_use(trained[len(common) :]))
             if len(trained) < look:
@@ -219,6 +257,9 @@ def _audit(
                 note = f"stopped after {look} of {stops[-1]} models: the leak is certain"
                 result = replace(result, notes=(*result.notes, note))
                 break
+    if settings.controls:
+        observations = examination.observed(so_far, trained, released, subject, settings)
+        result = _shuffled(result, observations, context, settings, store)
     if settings.what_if != "off":
         result = what_if.measured(result, so_far, trained, released, subject, method, context, settings, store)
     return result, trained
@@ -294,14 +335,35 @@ def _train(
     )
 
 
-def _ignored(made: Plan, trained: Sequence[Trained], method: Method, store: Store | None) -> tuple[str, ...]:
-    """The finding that the user's own training ignores its records, sought on the first model."""
-    twin = control.twin_of(made.jobs[trained[0].number], made.records.data, method) if trained else None
+def _controlled(
+    made: Plan, trained: Sequence[Trained], method: Method, store: Store | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Findings and notes on the user's own code, from its fresh models and the first trained one."""
+    if not trained or not made.tried or not made.tried[0].models:
+        return (), ()
+    job, data, fresh = made.jobs[trained[0].number], made.records.data, made.tried[0].models
+    found, note = control.pretrained(fresh, trained[0], job.members, data, method)
+    suspected = control.suspects(method, fresh[0], trained)
+    ignored = _ignored(job, data, suspected, trained[0], made, method, store)
+    peeked = peeking.finding(trained[0], job, data, method, suspected) if suspected else None
+    return tuple(each for each in (found, ignored, peeked) if each), tuple([note] if note else [])
+
+
+def _ignored(
+    job: Job,
+    data: Data,
+    suspected: Sequence[str],
+    first: Trained,
+    made: Plan,
+    method: Method,
+    store: Store | None,
+) -> str | None:
+    """The finding that training ignores its records, sought where the user's own code trains."""
+    twin = control.twin_of(job, data) if suspected else None
     if twin is None:
-        return ()
+        return None
     cache = UNCACHED if store is None else model_cache.ModelCache(store, twin[1], made.tried)
-    finding = control.finding(trained[0], *twin, method, cache)
-    return (finding,) if finding else ()
+    return control.finding(first, *twin, method, cache, suspected)
 
 
 def _out_of_time(
@@ -392,7 +454,11 @@ def _run_outputs(subject: Subject, settings: Settings, replay: str, store: Store
         looks=1,
         classes=given.labels.tolist(),
     )
-    return examination.attack(observations, context, settings, store)
+    result = examination.attack(observations, context, settings, store)
+    if not settings.controls:
+        return result
+    result = _shuffled(result, observations, context, settings, store)
+    return _with_canaries(result, "that takes models to train")
 
 
 def _needing_models(subject: Subject, settings: Settings) -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_mia.results import Counts, Interval
-from pytest_mia.statistics import advantage_bounds, difference_bounds
+from pytest_mia.statistics import advantage_bounds, detectable_advantage, difference_bounds
 
 SELECTED_SHARE = 0.8
 
@@ -91,6 +91,11 @@ def parts_intervals(parts: Sequence[Counts], limit: float, levels: Levels) -> tu
 def plain_interval(counts: Counts, confidence: float) -> Interval:
     """Advantage with the whole error for each bound: nothing else is judged beside it."""
     return selected_interval(counts, levels(confidence, attacks=1))
+
+
+def detectable(counts: Counts, levels: Levels, *, threshold: float = 0.0) -> float | None:
+    """The smallest advantage of the selected attack that is shown to be above the threshold four times in five."""
+    return detectable_advantage(counts, threshold=threshold, alpha=levels.selected_low)
 
 
 def change_interval(before: Counts, after: Counts, confidence: float) -> Interval:

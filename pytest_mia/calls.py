@@ -42,6 +42,7 @@ def audit(
     early_stop: bool = False,
     coins: bool = False,
     what_if: str = "off",
+    controls: bool = False,
     threshold: float | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
@@ -70,7 +71,7 @@ def audit(
         to these compares several attackers.
     shadows, device, seed, attacks, confidence, inconclusive, queries, jobs, cache, time_limit, early_stop, what_if
         As the options of these names.
-    coins, backend, scheduler
+    coins, backend, scheduler, controls
         Likewise.
     threshold
         The limit that the result will be judged by, where it is known; stopping early takes it.
@@ -109,6 +110,7 @@ def audit(
         early_stop=early_stop,
         coins=coins,
         what_if=what_if,
+        controls=controls,
     )
     subject = Subject(
         model_factory, dataset, training, predict, loss, target, shadow_factory, shadow_dataset, augment=augment
@@ -132,6 +134,7 @@ def audit_outputs(
     attacks: Sequence[str] | None = None,
     confidence: float = 0.95,
     inconclusive: str = "fail",
+    controls: bool = False,
 ) -> AuditResult:
     """Audit models that were trained elsewhere, from their answers: each is a target, attacked with all the others.
 
@@ -143,7 +146,7 @@ def audit_outputs(
         Memberships (models, records), drawn independently for each model.
     labels
         True labels (records,).
-    seed, attacks, confidence, inconclusive
+    seed, attacks, confidence, inconclusive, controls
         As the options of these names.
 
     Returns
@@ -163,6 +166,7 @@ def audit_outputs(
         attacks=tuple(attacks) if isinstance(attacks, list) else attacks,  # type: ignore[arg-type]
         confidence=confidence,
         inconclusive=inconclusive,
+        controls=controls,
     )
     subject = Subject(None, None, outputs=(outputs, members, labels))
     return run(subject, settings, replay=_call("audit_outputs(outputs, members, labels", settings))

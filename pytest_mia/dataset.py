@@ -66,11 +66,15 @@ class Target:
         Records of its training data, in any form that ``mia_dataset`` takes.
     nonmembers
         Records from the same source that it has never seen.
+    validation
+        Records that it wasn't trained on and was chosen by: early stopping, hyper-parameters. They are no non-members,
+        and are left out where they stand among these; by default there are none.
     """
 
     model: Any
     members: Any
     nonmembers: Any
+    validation: Any = None
 
 
 def as_dataset(value: Any) -> Dataset:

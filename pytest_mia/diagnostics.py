@@ -23,6 +23,8 @@ MOST_BLIND = 10_000
 AT_ONCE = 4096
 COARSE = 20
 FEWEST_TO_BALANCE = 20
+STRANGE = 0.5
+"""Distance between a released model and its shadows, on records that are new to them, that is more than training."""
 DIGITS = 8
 """Floats that agree to this many digits count as the same when duplicates are sought."""
 
@@ -157,6 +159,26 @@ def shift_finding(advantage: float, limit: float) -> str | None:
         f"members and non-members can be told apart without any model (advantage {advantage:.3f}): they come from "
         "different sources, so the audit would measure that difference. Draw both sides at random from the same records"
     )
+
+
+def strangeness(target: FloatArray, shadows: FloatArray) -> float:
+    """How far a threshold learnt on shadows may be off on the target: the largest distance of their distributions.
+
+    Parameters
+    ----------
+    target, shadows
+        One signal of records that these were not trained on, in any numbers.
+
+    Returns
+    -------
+    float
+        The two-sample statistic of Kolmogorov and Smirnov, from 0 to 1; 0 where a side is empty.
+    """
+    if not target.size or not shadows.size:
+        return 0.0
+    values, both = np.concatenate([target, shadows]), [np.sort(target, axis=None), np.sort(shadows, axis=None)]
+    first, second = (np.searchsorted(side, values, "right") / side.size for side in both)
+    return float(np.abs(first - second).max())
 
 
 def _blind_split(features: FloatArray, members: BoolArray, rng: np.random.Generator) -> tuple[float, float]:

@@ -24,6 +24,9 @@ from pytest_mia.signals import stack
 from pytest_mia.store import Store
 from pytest_mia.subject import Subject
 
+MOST_SUM = 1.5
+"""What the three largest probabilities of a record may sum to: rounded to quarters they sum to 1.25 at the most."""
+
 
 def examine(
     made: Plan,
@@ -34,12 +37,23 @@ def examine(
     settings: Settings,
     store: Store | None,
 ) -> AuditResult:
-    """Attack what has been trained so far; the released model's answers fill the rows after the trained models'."""
+    """Attack what has been trained so far."""
+    observations = observed(made, trained, released, subject, settings)
+    if released is not None:
+        finding, note = _strange(observations, guessed=subject.guess is not None)
+        context = replace(context, findings=(*context.findings, *finding), notes=(*context.notes, *note))
+    return attack(observations, context, settings, store)
+
+
+def observed(
+    made: Plan, trained: Sequence[Trained], released: Trained | None, subject: Subject, settings: Settings
+) -> Observations:
+    """What attacks see of the models so far; the released model's answers fill the rows after the trained models'."""
     answered = [one.signals for one in trained]
     if released is not None:
         answered += [released.signals] * (len(made.members) - len(answered))
     records, seen = made.records, made.seen
-    observations = Observations(
+    return Observations(
         stack(answered, losses=subject.loss is not None).of(np.arange(len(made.members)), seen),
         made.members[:, seen],
         records.data.labels[seen],
@@ -50,7 +64,6 @@ def examine(
         None if records.groups is None else records.groups[seen],
         _features(made, settings),
     )
-    return attack(observations, context, settings, store)
 
 
 def _features(made: Plan, settings: Settings) -> FloatArray | None:
@@ -117,9 +130,35 @@ def _alike(observations: Observations) -> tuple[str, ...]:
     return (finding,) if finding else ()
 
 
+def _strange(observations: Observations, *, guessed: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The finding that the released model is no model of this factory; a note, where the factory is a mere guess."""
+    signals, target = observations.signals, observations.targets[0]
+    shadows = np.flatnonzero(observations.references)
+    values = signals.confidence if signals.confidence is not None else signals.correct
+    if values is None or not len(shadows):
+        return (), ()
+    new = observations.judged[target] & ~observations.members[target]
+    theirs = values[shadows][:, new][~observations.members[shadows][:, new]]
+    found = diagnostics.strangeness(values[target, new], theirs)
+    if found <= diagnostics.STRANGE:
+        return (), ()
+    text = (
+        f"on records that are new to both, the released model answers so unlike the shadows (distance {found:.2f}, "
+        f"where {diagnostics.STRANGE:g} is the most) that nothing learnt from them holds for it: give the factory, "
+        "the training and the way to ask that it was made with, or audit it without shadows (shadows=0)"
+    )
+    return ((), (text,)) if guessed else ((text,), ())
+
+
 def _hidden(observations: Observations) -> tuple[str, ...]:
     """What labels alone, or few values, hide, and what was asked to find it."""
     signals = observations.signals
+    sums = 0.0 if signals.shown is None else float(signals.shown.sum(axis=-1).max())
+    if sums > MOST_SUM:
+        return (
+            f"the answers are numbers from 0 to 1 whose rows sum to as much as {sums:.2f}, and were taken for "
+            "probabilities: if they are none, give mia_predict what the model ships, probabilities, logits or labels",
+        )
     if signals.noise_robustness is not None:
         return (
             f"{QUESTIONS} noisy copies of each record were asked about too, for label_noise: labels, and answers of "

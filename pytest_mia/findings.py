@@ -121,6 +121,7 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
         grouped=observations.groups is not None,
         guesses=kept,
         columns=context.columns,
+        detectable=bounds.detectable(selected, levels),
     )
 
 

@@ -282,6 +282,7 @@ def _shared(result: AuditResult, levels: bounds.Levels) -> AuditResult:
     return dataclasses.replace(
         result,
         advantage=bounds.selected_interval(result.selected, levels),
+        detectable=bounds.detectable(result.selected, levels),
         attacks=tuple(
             dataclasses.replace(attack, advantage=bounds.other_interval(attack.counts, levels))
             for attack in result.attacks

@@ -26,7 +26,7 @@ def dumps(value: Any, by_value: Iterable[ModuleType] = ()) -> bytes:
     """
     target = io.BytesIO()
     with pickled_by_value(by_value):
-        _Pickler(target).dump(value)
+        Pickler(target).dump(value)
     return target.getvalue()
 
 
@@ -71,5 +71,7 @@ def _made(make: Callable[..., CodeType], arguments: tuple[Any, ...], filename: s
     return make(*arguments).replace(co_filename=filename)
 
 
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Cloudpickle's, which also keeps the names of files."""
+
     dispatch_table: ClassVar[ChainMap[Any, Any]] = ChainMap({CodeType: _code}, cloudpickle.Pickler.dispatch_table)

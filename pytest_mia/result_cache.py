@@ -101,6 +101,7 @@ def _deciding_settings(settings: Settings) -> Settings:
         cache="use",
         time_limit=None,
         what_if="off",
+        controls=False,
     )
 
 

@@ -378,6 +378,57 @@ class RemedyResult:
 
 
 @dataclass(frozen=True)
+class Canaries:
+    """What the audit's attacks found of planted records, in models of their own: the positive control.
+
+    Attributes
+    ----------
+    planted
+        Records with a wrong label, each in the training data by an independent coin.
+    models
+        Models that they were planted in.
+    attack
+        The attack that was selected for them.
+    advantage
+        TPR - FPR on them.
+    counts
+        The guesses behind it.
+    """
+
+    planted: int
+    models: int
+    attack: str
+    advantage: Interval
+    counts: Counts
+
+    def to_dict(self) -> dict[str, Any]:
+        """The canaries as the JSON report shows them."""
+        parts = {"planted": self.planted, "models": self.models, "attack": self.attack}
+        return parts | {"advantage": self.advantage.to_dict()}
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What is known of an audit that was audited itself.
+
+    Attributes
+    ----------
+    shuffled
+        Advantage where memberships are shuffled, each bound at 99.5% confidence; it must hold 0.
+    canaries
+        What was found of planted records; ``None`` where none could be planted, as a note says.
+    """
+
+    shuffled: Interval
+    canaries: Canaries | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The controls as the JSON report shows them."""
+        found = None if self.canaries is None else self.canaries.to_dict()
+        return {"shuffled": self.shuffled.to_dict(), "canaries": found}
+
+
+@dataclass(frozen=True)
 class AuditResult:
     """One audit. Its gates are methods; each returns the judged result or raises the verdict.
 
@@ -446,6 +497,10 @@ class AuditResult:
         Each guess of the selected attack, for `by`.
     columns
         What else the records can be divided by: never part of a report, a pickle or the cache.
+    detectable
+        The smallest advantage that an audit of this size tells from 0 four times in five; ``None`` where none is.
+    controls
+        What the controls found; ``None`` where they weren't asked for.
     """
 
     kind: str
@@ -490,6 +545,8 @@ class AuditResult:
     grouped: bool = False
     guesses: Guesses | None = field(default=None, repr=False)
     columns: Columns | None = field(default=None, repr=False, compare=False)
+    detectable: float | None = None
+    controls: Controls | None = None
 
     def assert_membership_advantage_below(
         self, threshold: float, *, by: Any = None, confidence: float | None = None
@@ -673,6 +730,8 @@ class AuditResult:
             "cheapest": None if self.cheapest is None else self.cheapest.remedy,
             "lines": list(self.lines),
             "coins": [each.to_dict() for each in self.coins],
+            "detectable": self.detectable,
+            "controls": None if self.controls is None else self.controls.to_dict(),
             "shadows": self.shadows,
             "models": self.models,
             "records": self.records,

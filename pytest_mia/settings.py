@@ -183,6 +183,15 @@ class Settings:
         lambda value: value in WHAT_IF,
         alone="outputs",
     )
+    controls: bool = _setting(
+        False,
+        "",
+        "audit the audit: do its attacks find planted records, for which four more models are trained, and nothing "
+        "where memberships are shuffled?",
+        _truth,
+        "true or false",
+        lambda value: isinstance(value, bool),
+    )
 
     def __post_init__(self) -> None:
         if isinstance(self.attacks, list):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_mia import probes, reads
+from pytest_mia import order, probes, reads
 from pytest_mia.answers import Answer, checked
 from pytest_mia.arrays import BoolArray, IntArray
 from pytest_mia.dataset import take
@@ -373,6 +373,8 @@ def train_one(job: Job, data: Data, method: Method, *, keep_model: bool = False)
         # Once more, for the libraries that the factory was the first to import.
         with single_threaded():
             model = adapter.fit(model, take(data.X, rows), None if data.y is None else take(data.y, rows), job.seed)
+            if job.number == 0:
+                order.check(adapter, model, data.X, data.y, job.seed)
             trained = _asked(adapter, model, data, method, job.number, job.seed)
     return replace(trained, model=model if keep_model else None, seconds=time.perf_counter() - start)
 
@@ -508,6 +510,7 @@ def ask_released(model: Any, data: Data, method: Method, seed: int, *, number: i
             problems = probes.problems(method.probes or (), adapter, model, data.X)
             if problems:
                 raise MIAUsageError(problems)
+            order.check(adapter, model, data.X, data.y, seed_for(seed, "released"))
             return _asked(adapter, model, data, method, number, seed_for(seed, "released"))
         except (MIAUsageError, InvalidAuditError):
             raise

@@ -30,6 +30,9 @@ t takes for one of s's: the chance agreement of each pair of targets enters the 
 is then up to twice the binomial one, for any number of targets, and the spread between targets doesn't show it.
 """
 
+DETECTABLE_STEP = 1e-4
+"""How exactly a detectable advantage is found."""
+
 _QUANTILES = (np.arange(64) + 0.5) / 64
 
 
@@ -322,6 +325,41 @@ def records_to_leak(
         raise ValueError(f"a model with advantage {advantage} can't leak at {threshold} with any number of records")
     tpr, fpr = _rates(advantage, fpr)
     return _least(targets, lambda n: _power(advantage - threshold, tpr, fpr, n, targets=targets, alpha=alpha) >= power)
+
+
+def detectable_advantage(counts: Counts, *, threshold: float, alpha: float, power: float = 0.8) -> float | None:
+    """The smallest true advantage whose lower bound exceeds the threshold with this probability, by these guesses.
+
+    Parameters
+    ----------
+    counts
+        Guesses per target, of which only the records count: TPR and FPR are taken where they vary most.
+    threshold
+        Limit of the advantage; 0 asks what can be seen at all.
+    alpha
+        Error of the lower bound.
+    power
+        Probability to exceed the threshold, below 1.
+
+    Returns
+    -------
+    float or None
+        Above `threshold` and at most 1; ``None`` when even a perfect attack would not do.
+    """
+    sides = [pair for pair in zip(counts.members, counts.nonmembers, strict=True) if min(pair)]
+    size = counts.share * min((sum(side) for side in zip(*sides, strict=True)), default=0)
+
+    def enough(advantage: float) -> bool:
+        tpr, fpr = _rates(advantage, (1 - advantage) / 2)
+        return size > 0 and _power(advantage - threshold, tpr, fpr, size, targets=len(sides), alpha=alpha) >= power
+
+    low, high = threshold, 1.0
+    if not enough(high):
+        return None
+    while high - low > DETECTABLE_STEP:
+        middle = (low + high) / 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
 
 
 def least_records(threshold: float, *, targets: int, alpha: float) -> int:

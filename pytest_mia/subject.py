@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia import dataset, diagnostics, rows, tasks
+from pytest_mia import dataset, diagnostics, lookalikes, rows, tasks
 from pytest_mia.arrays import BoolArray, IntArray
 from pytest_mia.dataset import Dataset, Target
 from pytest_mia.errors import MIAUsageError
@@ -19,7 +19,7 @@ from pytest_mia.shadows import Data
 from pytest_mia.tasks import Task
 
 MOST_DUPLICATES = 0.05
-MEMBERS, NONMEMBERS = "mia_target members", "mia_target nonmembers"
+MEMBERS, NONMEMBERS, VALIDATION = "mia_target members", "mia_target nonmembers", "mia_target validation"
 
 
 @dataclass(frozen=True)
@@ -176,10 +176,13 @@ def gather(subject: Subject, *, seed: int, kind: str | None = None) -> Records:
     members, findings, notes, shift = None, list[str](), list[str](), 0.0
     if subject.target is not None:
         members = np.repeat([True, False], [dataset.count(given[side].X) for side in (MEMBERS, NONMEMBERS)])
+        audited, members, chosen_by = _without_validation(audited, members, given.get(VALIDATION))
         audited, members, findings, notes = _without_twins(audited, members)
+        notes += chosen_by
         shift = diagnostics.shift(audited.X, audited.y, members, seed=seed)
     everything, held = _everything(subject, given, audited)
     groups, copied, note = _groups(everything)
+    near = _near(audited, groups, members, seed)
     size = dataset.count(audited.X)
     classes, labels = _labels(everything, subject, kind)
     return Records(
@@ -189,8 +192,8 @@ def gather(subject: Subject, *, seed: int, kind: str | None = None) -> Records:
         groups,
         members,
         {} if audited.slices is None else {name: audited.slices[name] for name in audited.slices},
-        tuple(findings),
-        (*notes, *note),
+        (*findings, *near[0]),
+        (*notes, *note, *near[1], *_overlap(subject, members, held)),
         shift,
         None if copied is None else copied[:size],
     )
@@ -231,6 +234,7 @@ def _values(subject: Subject) -> dict[str, Any]:
     values |= {_place(name, subject): own for name, own in subject.held.items() if own is not None}
     if isinstance(subject.target, Target):
         values |= {MEMBERS: subject.target.members, NONMEMBERS: subject.target.nonmembers}
+        values |= {} if subject.target.validation is None else {VALIDATION: subject.target.validation}
     return values
 
 
@@ -241,7 +245,7 @@ def _place(attacker: str, subject: Subject) -> str:
 
 def _problems(place: str, records: Dataset, subject: Subject, kind: str | None) -> list[str]:
     """What is wrong with the records of a place; one side of a release may hold one class only."""
-    judged = subject.loss is None and place not in (MEMBERS, NONMEMBERS)
+    judged = subject.loss is None and place not in (MEMBERS, NONMEMBERS, VALIDATION)
     task = _task(records, subject, kind)
     found = dataset.problems(records, needs_labels=judged and task is Task.CLASSES)
     found += tasks.problems(records.y, task) if judged and not found else []
@@ -269,6 +273,43 @@ def _without_twins(records: Dataset, members: BoolArray) -> tuple[Dataset, BoolA
     if not twice.any():
         return records, members, [], []
     return taken(records, ~twice), members[~twice], [], [f"{share} were left out: they are members too"]
+
+
+def _without_validation(
+    records: Dataset, members: BoolArray, validation: Dataset | None
+) -> tuple[Dataset, BoolArray, list[str]]:
+    """Leave out non-members that the model was chosen by: it knows them a little, which would hide a leak."""
+    if validation is None:
+        return records, members, []
+    both, size = joined(records, validation), len(members)
+    known = np.zeros(size, dtype=bool)
+    for ids in (diagnostics.record_keys(both.X, both.y), _numbered(both.groups)):
+        known |= False if ids is None else ~members & np.isin(ids[:size], ids[size:])
+    if not known.any():
+        return records, members, []
+    note = f"{int(known.sum())} of {int((~members).sum())} non-members were left out: the model was chosen by them"
+    return taken(records, ~known), members[~known], [note]
+
+
+def _near(
+    audited: Dataset, groups: IntArray | None, members: BoolArray | None, seed: int
+) -> tuple[list[str], list[str]]:
+    """Findings and notes on near-duplicates."""
+    own = None if groups is None else groups[: dataset.count(audited.X)]
+    found = lookalikes.share(audited.X, seed=seed, groups=own, members=members)
+    return lookalikes.said(found, grouped=audited.groups is not None)
+
+
+def _overlap(subject: Subject, members: BoolArray | None, held: Mapping[str, BoolArray]) -> list[str]:
+    """What is to be known where an attacker's own records are members of the released model too."""
+    if members is None or subject.own_records is None:
+        return []
+    own = held[subject.attacker]
+    both = int((own[: len(members)] & members).sum())
+    return [
+        f"{both} of the {int(own.sum())} records that the attacker holds are members of the released model too; that "
+        "does no harm, since his shadows draw their halves without regard to the model's"
+    ] * (both > 0)
 
 
 def _everything(

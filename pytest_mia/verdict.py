@@ -6,7 +6,7 @@ import math
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from pytest_mia import parts
+from pytest_mia import bounds, parts
 from pytest_mia.results import AuditResult, CoinGuesses, Counts, Interval, SliceResult, floored
 from pytest_mia.statistics import rate_bounds, records_to_leak, records_to_pass
 from pytest_mia.texts import printable, shown
@@ -182,6 +182,8 @@ def _details(judged: AuditResult) -> Iterator[tuple[str, str]]:
     if len(judged.what_if) > 1:
         yield "what if", "judged from the last on, and none passes behind one that doesn't: so one may be chosen here"
     yield "audited", _audited(judged)
+    yield from (("power", text) for text in _power(judged))
+    yield from (("control", text) for text in _controls(judged))
     for note in judged.notes:
         yield "note", note
     for number, step in enumerate(judged.next_steps, start=1):
@@ -219,6 +221,32 @@ def _audited(judged: AuditResult) -> str:
         f"device {judged.device}, {seconds.training:.1f} s training and {seconds.attacks:.1f} s attacks, "
         f"seed {judged.seed}"
     )
+
+
+def _power(judged: AuditResult) -> Iterator[str]:
+    """What leak this audit would have been able to see, in the worst case."""
+    if judged.metric != "membership_advantage" or judged.threshold is None:
+        return
+    if judged.detectable is None:
+        yield "no advantage, however large, would have been told from 0 four times in five"
+        return
+    levels = bounds.levels(judged.advantage.confidence, attacks=len(judged.attacks), looks=judged.looks)
+    leak = bounds.detectable(judged.selected, levels, threshold=judged.threshold)
+    called = "no advantage" if leak is None else f"an advantage of {leak:.3f}"
+    yield f"{called} would have been called a leak, and one of {judged.detectable:.3f} told from 0, with 80% power"
+
+
+def _controls(judged: AuditResult) -> Iterator[str]:
+    """What the audit found where it was known what there is to find."""
+    if judged.controls is None:
+        return
+    canaries, shuffled = judged.controls.canaries, judged.controls.shuffled
+    if canaries is not None:
+        planted = f"{canaries.planted} records with wrong labels, planted in {canaries.models} models"
+        reached = f"{canaries.attack} reaches {canaries.advantage}"
+        meaning = "" if canaries.advantage.low > 0 else ": models that memorise them would have shown more"
+        yield f"{planted}: {reached}{meaning}"
+    yield f"shuffled memberships, where there is nothing to find: {shuffled}"
 
 
 def next_steps(judged: AuditResult) -> list[str]:

@@ -29,7 +29,7 @@ NO_CLASSES = "what if: remedies on answers are measured for classes alone; train
 def sharing(settings: Settings, trainings: int) -> Settings:
     """The settings of one remedy's audit, whose error is its share where so many are measured that train."""
     confidence = bounds.shared_confidence(settings.confidence, 1 + trainings)
-    return dataclasses.replace(settings, confidence=confidence, what_if="off")
+    return dataclasses.replace(settings, confidence=confidence, what_if="off", controls=False)
 
 
 def measured(

@@ -63,5 +63,6 @@ def audited(selected=NONE, *others, tail=None, slices=None, looks=1, **changes):
         "device": "cpu",
         "seconds": Seconds(12.34, 0.56),
         "looks": looks,
+        "detectable": bounds.detectable(selected, levels),
     }
     return AuditResult(**given | changes)

@@ -67,12 +67,13 @@ class Untrained(ClassifierMixin, BaseEstimator):
 
 
 class Counted(Tree):
-    """Counts what it is trained on."""
+    """Counts what it is trained on, but for the few records by which a class of the user's own is controlled."""
 
     sizes = []  # noqa: RUF012
 
     def fit(self, X, y):
-        Counted.sizes.append(len(X))
+        if len(X) > 20:
+            Counted.sizes.append(len(X))
         return super().fit(X, y)
 
 

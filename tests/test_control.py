@@ -6,12 +6,15 @@ import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import Ridge
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from pytest_mia import InvalidAuditError, Target, TorchTraining, audit, control
 from pytest_mia.plan import make
 from pytest_mia.settings import Settings
-from pytest_mia.shadows import Method, train_all
+from pytest_mia.shadows import Method, Trained, train_all
+from pytest_mia.signals import Signals
 from pytest_mia.slots import UNCACHED
 from pytest_mia.subject import Subject
 
@@ -39,8 +42,9 @@ def found(training, factory=DecisionTreeClassifier, dataset=(X, Y), predict=None
     method = Method(training, predict, loss, "cpu", None)
     made = make(Subject(factory, dataset, training, predict, loss), Settings(shadows=3), method, threshold=None)
     (first,) = train_all(made.jobs[:1], made.records.data, method)
-    twin = control.twin_of(made.jobs[0], made.records.data, method)
-    return control.finding(first, *twin, replace(method, queries=first.queries), UNCACHED)
+    suspected = control.suspects(method, factory(), [first])
+    twin = control.twin_of(made.jobs[0], made.records.data)
+    return control.finding(first, *twin, replace(method, queries=first.queries), UNCACHED, suspected)
 
 
 @pytest.mark.parametrize("training", [from_outside, nothing])
@@ -114,7 +118,7 @@ class TestTwin:
     def twin(self, training=honest, factory=GaussianNB, y=Y, loss=None):
         method = Method(training, None, loss, "cpu", None)
         made = make(Subject(factory, (X, y), training, None, loss), Settings(shadows=3), method, threshold=None)
-        twin = control.twin_of(made.jobs[0], made.records.data, method)
+        twin = control.twin_of(made.jobs[0], made.records.data)
         return made.jobs[0], twin
 
     def test_a_few_members_of_each_class_with_the_next_one_s_label(self):
@@ -131,9 +135,29 @@ class TestTwin:
         rare = job.members[y == 2].sum()
         assert twin.members[y == 2].sum() == (rare + 1) // 2
 
+
+class Own(DecisionTreeClassifier):
+    """A class of the user's own."""
+
+
+class TestSuspects:
     @pytest.mark.parametrize("training", [None, TorchTraining()])
-    def test_without_a_function_of_the_users_own_there_is_none(self, training):
-        assert control.twin_of(None, None, Method(training, None, None, "cpu", None)) is None
+    def test_nobody_where_all_code_is_a_library_s(self, training):
+        assert control.suspects(Method(training, None, None, "cpu", None), GaussianNB(), []) == ()
+
+    def test_functions_of_the_users_own(self):
+        method = Method(honest, print, None, "cpu", None)
+        assert control.suspects(method, GaussianNB(), []) == ("mia_training", "mia_predict")
+
+    @pytest.mark.parametrize("model", [Own(), make_pipeline(StandardScaler(), Own())])
+    def test_classes_of_the_users_own(self, model):
+        assert control.suspects(Method(None, None, None, "cpu", None), model, []) == ("mia_model_factory",)
+
+    def test_a_factory_whose_models_all_answer_alike(self):
+        alike = [Trained(number, Signals(correct=np.arange(4.0) % 2), 1, "cpu", "") for number in range(3)]
+        method = Method(None, None, None, "cpu", None)
+        assert control.suspects(method, GaussianNB(), alike) == ("mia_model_factory",)
+        assert control.suspects(method, GaussianNB(), alike[:1]) == ()
 
 
 def test_the_audit_is_invalid():
@@ -150,4 +174,4 @@ def test_a_release_is_controlled_where_shadows_are_trained(shadows):
     model = DecisionTreeClassifier().fit(X[:60], Y[:60])
     target = Target(model, (X[:60], Y[:60]), (X[60:], Y[60:]))
     result = audit(DecisionTreeClassifier, None, target=target, training=from_outside, shadows=shadows, jobs=1)
-    assert len(result.findings) == (shadows > 0)
+    assert any("mia_training ignores" in finding for finding in result.findings) == (shadows > 0)

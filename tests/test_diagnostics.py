@@ -161,7 +161,7 @@ class TestShift:
 
     def test_labels_alone_can_give_the_sides_away(self):
         members = np.arange(400) % 2 == 0
-        y = np.where(rng.random(400) < 0.3 + 0.4 * members, "ill", "well")
+        y = np.where(np.random.default_rng(0).random(400) < 0.3 + 0.4 * members, "ill", "well")
         assert shifted(np.zeros((400, 1)), y, members, seed=0, limit=0.05)
 
     def test_a_shift_that_only_trees_see(self):

@@ -73,6 +73,8 @@ class TestDetails:
             "accuracy": "train 0.950, test 0.800",
             "audited": "recipe of 2,000 records, 4 models, 3 shadows per target, device cpu, 12.3 s training and 0.6 s "
             "attacks, seed 0",
+            "power": "an advantage of 0.143 would have been called a leak, and one of 0.044 told from 0, with 80% "
+            "power",
             "try 1": "train accuracy is 0.150 above test accuracy: regularise (weight decay, fewer epochs, larger "
             "leaves, a smaller C)",
             "try 2": "answer more coarsely, and ship it so: labels alone, or probabilities in quarters "

@@ -113,6 +113,8 @@ def _facts(audit: Mapping[str, Any]) -> dict[str, str]:
         "records": f"{audit['records']:,}",
         "models": f"{audit['models']:,}",
         "shadows per target": f"{audit['shadows']:,}",
+        "advantage told from 0 with 80% power": number(audit["detectable"]),
+        **_controls(audit["controls"]),
         "accuracy on members": number(accuracy["train"]),
         "accuracy on non-members": number(accuracy["test"]),
         "confidence of each bound": f"{audit['judged']['confidence'] * 100:g}%",
@@ -122,6 +124,15 @@ def _facts(audit: Mapping[str, Any]) -> dict[str, str]:
         "seconds of attacks": f"{seconds['attacks']:.1f}",
         "models from the cache": f"{cache['hits']:,} of {cache['hits'] + cache['misses']:,}",
     }
+
+
+def _controls(controls: Mapping[str, Any] | None) -> dict[str, str]:
+    """What the controls found, where they were asked for."""
+    if controls is None:
+        return {}
+    found = {"advantage on shuffled memberships": interval(controls["shuffled"])}
+    canaries = controls["canaries"]
+    return found if canaries is None else found | {"advantage on planted records": interval(canaries["advantage"])}
 
 
 def _counts(audits: Sequence[Mapping[str, Any]]) -> dict[str, int]:

@@ -1,0 +1,208 @@
+"""Canaries, the positive control: records with wrong labels, which a model that memorises gives away.
+
+A canary is one of the user's records with the label of another record. It is in a model's training data, or not, by a
+coin of its own, so a bound that needs independent memberships may rest on canaries. They are planted in models of a
+run of their own, on the halves and seeds of the audit's first ones: in the audited models they would change the recipe
+that is judged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pytest_mia import backends, examination, findings, model_cache, rows, shadows
+from pytest_mia.arrays import BoolArray, IntArray
+from pytest_mia.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
+from pytest_mia.observations import recipe
+from pytest_mia.plan import Plan
+from pytest_mia.randomness import generator_for
+from pytest_mia.results import Canaries
+from pytest_mia.settings import Settings
+from pytest_mia.shadows import Data, Job, Method, Progress
+from pytest_mia.signals import stack
+from pytest_mia.slots import UNCACHED
+from pytest_mia.store import Store
+
+MODELS = 4
+"""Models that canaries are planted in: each is attacked with the help of the others, for which three are needed."""
+MOST, FEWEST = 50, 4
+SHARE, LARGEST_SHARE = 0.05, 0.25
+"""Share of the records that become canaries, and what it may be where these would be fewer than eight."""
+
+
+@dataclass(frozen=True)
+class Planted:
+    """Records of which some are canaries.
+
+    Attributes
+    ----------
+    data
+        All records; a canary has the features of its own record and the label of another.
+    canaries
+        Places of the canaries (canaries,).
+    """
+
+    data: Data
+    canaries: IntArray
+
+
+def how_many(records: int) -> int:
+    """How many canaries are planted among so many records."""
+    return min(MOST, max(8, int(SHARE * records)), int(LARGEST_SHARE * records))
+
+
+def problem(data: Data, *, records: int) -> str | None:
+    """Why no canaries can be planted among these records, if so."""
+    if data.y is None:
+        return "the records have no labels, of which a canary has a wrong one"
+    if len(np.unique(data.labels)) < 2:
+        return "the labels can't be divided into classes or parts, of which a canary has another one than its own"
+    if how_many(records) < FEWEST:
+        return f"{records} records are too few for {FEWEST} canaries"
+    return None
+
+
+def plant(data: Data, among: BoolArray, *, seed: int, groups: IntArray | None = None) -> Planted:
+    """Give some records the label of a record of another class, or of another tenth of a continuous label.
+
+    The user's own arrays stay as they are. Canaries are drawn at random, no two from one group.
+
+    Parameters
+    ----------
+    data
+        The records, which `problem` found nothing wrong with.
+    among
+        Records (records,) that may become canaries.
+    seed
+        The audit's seed.
+    groups
+        Group of each record (records,); ``None`` where each stands for itself.
+    """
+    rng = generator_for(seed, "canaries")
+    order = rng.permutation(np.flatnonzero(among))
+    if groups is not None:
+        order = order[np.sort(np.unique(groups[order], return_index=True)[1])]
+    canaries = np.sort(order[: how_many(int(among.sum()))])
+    labelled_as = np.arange(len(among))
+    for canary in canaries:
+        labelled_as[canary] = rng.choice(np.flatnonzero(data.labels != data.labels[canary]))
+    y, labels = rows.take(data.y, labelled_as), data.labels[labelled_as]
+    return Planted(dataclasses.replace(data, y=y, labels=labels), canaries)
+
+
+def coins(planted: Planted, members: BoolArray, *, seed: int, groups: IntArray | None = None) -> BoolArray:
+    """Memberships (models, records) with an independent coin for each canary in each model.
+
+    What else is in a canary's group, its copies with the right label for instance, is left out of all of them.
+
+    Parameters
+    ----------
+    planted
+        The records.
+    members
+        Memberships (models, records) without canaries.
+    seed
+        The audit's seed.
+    groups
+        As in `plant`.
+    """
+    drawn = members.copy()
+    if groups is not None:
+        drawn[:, np.isin(groups, groups[planted.canaries])] = False
+    for model in range(len(drawn)):
+        drawn[model, planted.canaries] = generator_for(seed, "coins", model).random(len(planted.canaries)) < 0.5
+    return drawn
+
+
+def line(made: Plan) -> str:
+    """What they will cost, in words; empty where none can be planted."""
+    if _problem(made) is not None:
+        return ""
+    count = how_many(int(_among(made).sum()))
+    return f"{min(MODELS, len(made.jobs))} more with {count} canaries, as a control"
+
+
+def sought(
+    made: Plan,
+    method: Method,
+    settings: Settings,
+    *,
+    progress: Progress | None = None,
+    store: Store | None = None,
+    deadline: float = math.inf,
+) -> Canaries | str:
+    """What the audit's attacks find of canaries, in models of the same factory; or why that can't be said.
+
+    Parameters
+    ----------
+    made
+        The audit.
+    method, settings, progress, store
+        How models are trained and attacked, as there.
+    deadline
+        Time, by ``time.perf_counter``, after which no more models are waited for.
+    """
+    reason = _problem(made)
+    if reason is not None:
+        return reason
+    try:
+        return _found(made, method, settings, progress, store, deadline)
+    except (MIAUsageError, InvalidAuditError, ModelTrainingError) as error:
+        return str(error).splitlines()[0]
+
+
+def _problem(made: Plan) -> str | None:
+    if len(made.jobs) < MODELS:
+        return f"they need {MODELS} models, and {len(made.jobs)} are trained"
+    return problem(made.records.data, records=int(_among(made).sum()))
+
+
+def _among(made: Plan) -> BoolArray:
+    """Records on which every model of the control may be trained."""
+    held = made.known | made.judged
+    return np.asarray(held[: min(MODELS, len(made.jobs))].all(axis=0))
+
+
+def _found(
+    made: Plan, method: Method, settings: Settings, progress: Progress | None, store: Store | None, deadline: float
+) -> Canaries | str:
+    groups, seed = made.records.groups, settings.seed
+    planted = plant(made.records.data, _among(made), seed=seed, groups=groups)
+    members = coins(planted, made.members[:MODELS], seed=seed, groups=groups)
+    jobs = [dataclasses.replace(job, members=row) for job, row in zip(made.jobs[:MODELS], members, strict=True)]
+    trained = _trained(jobs, planted.data, method, settings, made, progress, store, deadline)
+    if len(trained) < MODELS:
+        return "there was no time left to train their models"
+    signals = stack([one.signals for one in trained], losses=method.loss is not None)
+    observations = recipe(
+        signals.of(np.arange(MODELS), planted.canaries),
+        members[:, planted.canaries],
+        planted.data.labels[planted.canaries],
+        seed=seed,
+    )
+    context = findings.Context(
+        "recipe", len(planted.canaries), MODELS - 1, MODELS, {}, trained[0].device, (), (), "", 0.0
+    )
+    result = examination.attack(observations, context, settings, store)
+    return Canaries(len(planted.canaries), MODELS, result.attack, result.advantage, result.selected)
+
+
+def _trained(
+    jobs: list[Job],
+    data: Data,
+    method: Method,
+    settings: Settings,
+    made: Plan,
+    progress: Progress | None,
+    store: Store | None,
+    deadline: float,
+) -> list[shadows.Trained]:
+    cache = UNCACHED if store is None else model_cache.ModelCache(store, data, made.tried)
+    plain = dataclasses.replace(method, what_if=())
+    with contextlib.closing(backends.chosen(settings)) as backend:
+        return shadows.train_all(jobs, data, plain, backend=backend, progress=progress, deadline=deadline, cache=cache)

@@ -1,0 +1,105 @@
+"""Does a model answer each record by itself, and in the order in which it was asked?
+
+Answers that come back in another order are given to the wrong records, where no attack finds anything: every limit
+would be passed. They betray themselves when some of the records are asked about once more, in another order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_mia.answers import Answer, Labels, LogOdds, Residuals, checked
+from pytest_mia.arrays import BoolArray, FloatArray, IntArray
+from pytest_mia.errors import InvalidAuditError
+from pytest_mia.models.adapter import Adapter
+from pytest_mia.randomness import generator_for, seed_for, seeded
+from pytest_mia.rows import as_array, count, take
+
+MOST_ASKED = 1000
+TOLERANCE = 0.01
+"""By how much an answer may differ, as a part of its size where that is above 1: rounding depends on the batch."""
+FEWEST_OTHERWISE = 0.01
+"""Share of the records that must be answered otherwise."""
+BY_CHANCE = 0.3
+"""Agreement beyond chance (Cohen's kappa) below which labels are those of other records."""
+
+
+def check(adapter: Adapter, model: object, X: object, y: object, seed: int) -> None:
+    """Ask a trained model about half of up to a thousand records in another order.
+
+    Parameters
+    ----------
+    adapter, model
+        Who is asked.
+    X, y
+        All records, in the user's own types.
+    seed
+        The model's seed.
+
+    Raises
+    ------
+    InvalidAuditError
+        When answers come in another order, or depend on what else is asked at the same time. Answers that vary by
+        themselves are no reason.
+    """
+    rng = generator_for(seed, "order")
+    straight = np.sort(rng.permutation(count(X))[:MOST_ASKED])
+    places = rng.permutation(len(straight))[: len(straight) // 2]
+
+    if not len(places):
+        return
+
+    def asked(records: IntArray, number: int) -> FloatArray:
+        part = None if y is None else take(y, records)
+        with seeded(seed_for(seed, "order", number)):
+            answer = checked(adapter.answer(model, take(X, records), part), len(records))
+        return _rows(answer, part)
+
+    before = asked(straight, 0)
+    expected, after = before[places], asked(straight[places], 0)
+    otherwise = ~_same(expected, after)
+    if otherwise.mean() < FEWEST_OTHERWISE:
+        return
+    permuted = rng.permutation(len(straight))
+    where = f"asked about {len(places)} records in another order, the model answered {int(otherwise.sum())} of them"
+    if _is_other_order(before[permuted], asked(straight[permuted], 1)):
+        raise InvalidAuditError(
+            f"{where} with the answers to others: answers must come in the order of the questions; look for a data "
+            "loader that shuffles, a sort, a group-by, or a fixed seed where the model is asked"
+        )
+    if _same(before, asked(straight, 1)).all():
+        raise InvalidAuditError(
+            f"{where} otherwise than before: its answer on a record depends on what else is asked, or on its "
+            "place; ask it in evaluation mode (model.eval()), without statistics of the batch or noise of a fixed seed"
+        )
+
+
+def _rows(answer: Answer, y: object) -> FloatArray:
+    """An answer as numbers (records, ...), without what is known of the record itself."""
+    match answer:
+        case Labels(codes):
+            values: npt.NDArray[np.generic] = codes
+        case Residuals(residuals):
+            values = as_array(y).reshape(residuals.shape) - residuals
+        case LogOdds(odds):
+            values = np.abs(odds)
+        case _:
+            values = answer.values
+    return np.nan_to_num(values.reshape(len(values), -1).astype(np.float64), nan=1.0)
+
+
+def _same(first: FloatArray, second: FloatArray) -> BoolArray:
+    """Which records (records,) have the same answer."""
+    return np.asarray((np.abs(first - second) <= TOLERANCE * np.maximum(1.0, np.abs(first))).all(axis=1))
+
+
+def _is_other_order(first: FloatArray, second: FloatArray) -> bool:
+    """Whether these are the same answers, given to other records."""
+    ordered = [rows[np.lexsort(rows.T)] for rows in (first, second)]
+    if not _same(*ordered).all():
+        return False
+    # A few labels that vary may leave their counts as they were.
+    _, shares = np.unique(first, axis=0, return_counts=True)
+    chance = float(((shares / len(first)) ** 2).sum())
+    return bool(_same(first, second).mean() - chance < BY_CHANCE * (1 - chance))

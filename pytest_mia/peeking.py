@@ -1,0 +1,124 @@
+"""Does the user's code look at records that it isn't given, such as a scaler that was fitted on all of them?
+
+Where the code holds something with as many rows as there are records, the rows of those that a model is not trained on
+are put in each other's place, in a copy of the code. Trained again on the same records, the model must answer as it
+did. Functions are copied, classes of the user's own are not: code that refers to one isn't looked into.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+import cloudpickle
+import numpy as np
+
+from pytest_mia import pickling, shadows
+from pytest_mia.arrays import BoolArray, IntArray
+from pytest_mia.rows import is_sparse, is_tensor, take
+from pytest_mia.shadows import Data, Job, Method, Trained
+from pytest_mia.sources import is_own
+
+HALF = 2
+
+
+def finding(trained: Trained, job: Job, data: Data, method: Method, suspected: Sequence[str]) -> str | None:
+    """The finding that a model depends on records that it wasn't given.
+
+    Parameters
+    ----------
+    trained
+        The first model.
+    job, data, method
+        As it was trained and asked.
+    suspected
+        Fixtures that gave code of the user's own.
+    """
+    try:
+        if not _depends(trained, job, data, method):
+            return None
+    except Exception:
+        # Code that can't be copied, or fails on other records, proves nothing.
+        return None
+    return (
+        f"{' or '.join(suspected)} looks at records that it isn't given: with others in their place, where it holds "
+        f"all {len(job.members)} of them, the same model answers otherwise. Fit scalers, vocabularies and encodings "
+        "inside of the training, on the X and y that come with the call"
+    )
+
+
+def _depends(trained: Trained, job: Job, data: Data, method: Method) -> bool:
+    changed = _again(job, method, _rows(job.members))
+    if changed is None or _alike(trained, shadows.train_one(changed[0], data, changed[1])):
+        return False
+    same = _again(job, method, np.arange(len(job.members)))
+    # Training that gives another model each time shows nothing by giving one.
+    return same is not None and _alike(trained, shadows.train_one(same[0], data, same[1]))
+
+
+def _rows(members: BoolArray) -> IntArray:
+    """All rows, those of non-members replaced by half of them, so that what they sum to changes too."""
+    rows, outside = np.arange(len(members)), np.flatnonzero(~members)
+    rows[outside] = np.resize(outside[: max(1, len(outside) // HALF)], len(outside))
+    return rows
+
+
+def _again(job: Job, method: Method, rows: IntArray) -> tuple[Job, Method] | None:
+    """A copy of the code that sees these rows where it holds all; ``None`` where it holds none of such a length."""
+    parts = job.factory, method.training, method.predict, method.loss
+    target = io.BytesIO()
+    copier = _Copier(target, rows)
+    with pickling.pickled_by_value(_own_modules()):
+        copier.dump(parts)
+    if not copier.replaced:
+        return None
+    factory, training, predict, loss = cloudpickle.loads(target.getvalue())
+    plain = dataclasses.replace(method, training=training, predict=predict, loss=loss, probes=(), what_if=())
+    return dataclasses.replace(job, factory=factory), plain
+
+
+def _own_modules() -> list[ModuleType]:
+    """Loaded modules of the user's, whose variables are copied with their functions."""
+    # One module may be loaded under two names.
+    loaded = {id(module): module for module in [*sys.modules.values()] if getattr(module, "__file__", None)}.values()
+    return [
+        module for module in loaded if type(module) is ModuleType and module.__name__ != "__main__" and is_own(module)
+    ]
+
+
+def _alike(first: Trained, second: Trained) -> bool:
+    pairs = [(getattr(first.signals, name), getattr(second.signals, name)) for name in ("correct", "confidence")]
+    return all(a is b or np.array_equal(a, b) for a, b in pairs)
+
+
+class _Copier(pickling.Pickler):
+    """Takes other rows of everything that has as many as there are records."""
+
+    def __init__(self, target: io.BytesIO, rows: IntArray) -> None:
+        super().__init__(target)
+        self.replaced = 0
+        self._rows = rows
+
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, type) and not _is_by_name(value):
+            # Cloudpickle gives a process its own class back, with the copy's functions put into it.
+            raise TypeError(f"the class {value.__name__} can't be copied")
+        if _is_table(value) and value.shape[:1] == (len(self._rows),):
+            self.replaced += 1
+            return take(value, self._rows).__reduce_ex__(4)
+        return super().reducer_override(value)
+
+
+def _is_by_name(kind: type) -> bool:
+    """Whether a class is a library's, which a copy of the code shares."""
+    module = sys.modules.get(kind.__module__)
+    return module is not None and not is_own(module) and "<locals>" not in kind.__qualname__
+
+
+def _is_table(value: Any) -> bool:
+    frame = hasattr(value, "iloc") and not isinstance(value, type)
+    return frame or isinstance(value, np.ndarray) or is_tensor(value) or is_sparse(value)

@@ -1,0 +1,64 @@
+"""The negative control: the same attacks on memberships that no model was trained by, of which nothing can be told.
+
+Memberships are shuffled among the records, for all models alike. So nothing that a model answers goes with them any
+more, while what they say of each other stays: a design by which a target's memberships can be read off the others'
+shows itself here, as an attack does that sees what it must not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from pytest_mia import bounds, examination, findings
+from pytest_mia.arrays import BoolArray, IntArray
+from pytest_mia.observations import Observations
+from pytest_mia.randomness import generator_for
+from pytest_mia.results import Interval
+from pytest_mia.settings import Settings
+from pytest_mia.store import Store
+
+CONFIDENCE = 0.995
+"""Of each bound, so that both hold with 99%."""
+
+
+def shuffled(observations: Observations) -> Observations:
+    """The same with memberships that were shuffled among the judged records, and among the others; by whole groups."""
+    judged = np.asarray(observations.judged.any(axis=0))
+    records = np.arange(len(judged)) if observations.groups is None else observations.groups
+    _, first, unit = np.unique(records, return_index=True, return_inverse=True)
+    order = _order(judged[first], generator_for(observations.seed, "placebo"))
+    return dataclasses.replace(observations, members=observations.members[:, first[order]][:, unit])
+
+
+def measured(
+    observations: Observations, context: findings.Context, settings: Settings, store: Store | None
+) -> Interval:
+    """The advantage that the attacks reach on shuffled memberships, with bounds of 99.5% confidence each.
+
+    Parameters
+    ----------
+    observations, context, settings, store
+        As `pytest_mia.examination.attack` had them for the audit itself.
+    """
+    result = examination.attack(shuffled(observations), context, settings, store)
+    return bounds.plain_interval(result.selected, CONFIDENCE)
+
+
+def finding(interval: Interval) -> str | None:
+    """The finding that attacks tell apart what nobody can."""
+    if interval.low <= 0 <= interval.high:
+        return None
+    return (
+        f"on shuffled memberships, where there is nothing to find, the advantage is {interval}, and not 0: memberships "
+        "depend on each other, or an attack sees them. Draw each model's half by itself, without regard to the others"
+    )
+
+
+def _order(judged: BoolArray, rng: np.random.Generator) -> IntArray:
+    """A random order of units that keeps the judged ones among themselves."""
+    order = np.arange(len(judged))
+    for side in (judged, ~judged):
+        order[side] = rng.permutation(order[side])
+    return order

@@ -1,0 +1,328 @@
+"""Hard cases, and what an audit must make of them: one test a row.
+
+| case | required | also tested in |
+|---|---|---|
+| models that memorise, answers of 0 and 1 | a leak; noise is asked about; a note | `test_planted_leaks` |
+| one answer for all records of a class | an advantage of exactly 0, an AUC of a half | `test_statistics` |
+| labels alone | gap and noise attacks, a note | `test_attacks_label_only` |
+| few records | refused where no verdict can be reached | `test_bad_input`, `test_plan` |
+| too few records to decide | inconclusive, with the number that would decide | `test_verdict` |
+| rare classes | audited; columns are aligned | `test_models_estimator` |
+| shares of classes that differ | halves are stratified; a release is invalid | `test_memberships` |
+| sides of two sources | invalid | `test_diagnostics::TestShift` |
+| copies | drawn together; in a release left out, invalid beyond 5% | `test_subject` |
+| near-duplicates | noted from 1% on, invalid beyond 5%; groups are the remedy | `test_lookalikes` |
+| an attacker's records that are members too | allowed, with a note | `test_attackers` |
+| NaN, infinities, negative probabilities | invalid at once, with count and first record | `test_answers` |
+| other numbers from 0 to 1 | audited, with a note | |
+| answers that vary | 16 queries averaged | `test_shadows::TestQueries` |
+| answers in another order, or of the batch | invalid at once | `test_order` |
+| training that isn't repeatable | seeded; a cached audit says what it said | `test_auditing::TestTheSameFigures` |
+| validation records as non-members | left out, with a note | |
+| preprocessing of all records | code that holds them all, and uses them, is invalid | `test_peeking` |
+| training that ignores its records, or is cached | invalid | `test_control` |
+| a factory of trained models | refused, or invalid | `test_bad_input`, `test_control` |
+| a released model of another factory | invalid; a note where the factory is a guess | |
+| augmentation in training | `mia_augment` asks about changed copies too | `test_probes_augment` |
+| few shadows | three at the least, or a release without any | `test_settings`, `test_plan` |
+| memberships that depend on each other | invalid | `test_diagnostics`, `test_placebo` |
+"""
+
+import copy
+import re
+
+import numpy as np
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.tree import DecisionTreeClassifier
+
+import pytest_mia
+from pytest_mia import Dataset, InconclusiveAuditError, InvalidAuditError, MembershipLeakError, MIAUsageError, Target
+from pytest_mia.memberships import draw_halves
+
+QUICK = {"shadows": 3, "jobs": 1, "attacks": ["gap", "loss"]}
+rng = np.random.default_rng(0)
+Y = np.arange(240) % 2
+X = rng.normal(size=(240, 6)) + 0.5 * Y[:, None]
+INSIDE, OUTSIDE = slice(0, 120), slice(120, 240)
+
+
+def recipe(factory=GaussianNB, dataset=(X, Y), **options):
+    return pytest_mia.audit(factory, dataset, **QUICK | options)
+
+
+def release(model=None, factory=GaussianNB, inside=(X[INSIDE], Y[INSIDE]), outside=(X[OUTSIDE], Y[OUTSIDE]), **options):
+    model = factory().fit(*inside[:2]) if model is None else model
+    target = Target(model, inside, outside, options.pop("validation", None))
+    return pytest_mia.audit(factory, options.pop("dataset", None), target=target, **QUICK | options)
+
+
+def invalid(result, match, limit=0.99):
+    """However generous the limit; the number and the remedy stand in the message."""
+    with pytest.raises(InvalidAuditError) as error:
+        result.assert_membership_advantage_below(limit)
+    assert re.search(match, " ".join(str(error.value).split()))
+
+
+def test_models_that_memorise_with_answers_of_0_and_1():
+    result = recipe(lambda: KNeighborsClassifier(1), attacks=["gap", "loss", "label_noise"])
+    found = {each.name: each.advantage.estimate for each in result.attacks}
+    assert found["loss"] == found["gap"] == pytest.approx(result.accuracy.train - result.accuracy.test)
+    assert any("answers of few values" in note for note in result.notes)
+    with pytest.raises(MembershipLeakError):
+        result.assert_membership_advantage_below(0.1)
+
+
+def test_models_that_answer_every_record_of_a_class_alike():
+    """What they answer differs from model to model, so that something was trained."""
+    shares = np.linspace(0.4, 0.6, 4)[:, None, None]
+    answers = np.broadcast_to(np.concatenate([shares, 1 - shares], axis=2), (4, 240, 2))
+    members = draw_halves(Y, models=4, seed=0)
+    result = pytest_mia.audit_outputs(answers, members, Y, attacks=["gap", "loss"])
+    assert result.advantage.estimate == 0
+    assert [each.advantage.estimate for each in result.attacks] == [0] * len(result.attacks)
+    assert result.auc == 0.5
+    assert result.assert_membership_advantage_below(0.2).verdict == "pass"
+
+
+def test_labels_alone():
+    result = recipe(predict=lambda model, X: model.predict(X), attacks=None)
+    assert {each.name for each in result.attacks} == {"gap", "calibrated_gap", "label_noise", "calibrated_label_noise"}
+    assert any("labels, and answers of few values, hide how sure a model is" in note for note in result.notes)
+
+
+def test_fewer_records_than_any_verdict_needs():
+    with pytest.raises(MIAUsageError, match="2 records are too few for any verdict; at least 3 are needed"):
+        recipe(dataset=(X[:2], Y[:2]), threshold=0.05)
+
+
+def test_too_few_records_to_decide():
+    with pytest.raises(InconclusiveAuditError, match=r"records\s+would\s+decide\s+for") as error:
+        recipe().assert_membership_advantage_below(0.05)
+    assert "power" in str(error.value)
+
+
+def test_rare_classes():
+    result = recipe(DecisionTreeClassifier, (X, np.r_[Y[:-3], 2, 2, 3]))
+    assert {part.value: part.records for part in result.classes} == {"0": 119, "1": 118, "2": 2, "3": 1}
+    assert result.accuracy.train == 1
+
+
+class TestSharesOfClasses:
+    def test_a_model_of_nothing_else_leaks_nothing(self):
+        y = rng.integers(0, 30, 600)
+        result = recipe(lambda: DummyClassifier(strategy="prior"), (rng.normal(size=(600, 1)), y), shadows=7)
+        assert abs(result.advantage.estimate) < 0.03
+
+    def test_a_release_whose_sides_differ_in_them(self):
+        y = np.r_[np.arange(120) % 4 == 0, np.arange(120) % 4 > 0].astype(int)
+        noise = rng.normal(size=(240, 3))
+        result = release(inside=(noise[INSIDE], y[INSIDE]), outside=(noise[OUTSIDE], y[OUTSIDE]))
+        invalid(result, "can be told apart without any model", 0.1)
+
+
+def test_sides_of_two_sources():
+    result = release(outside=(X[OUTSIDE] + 1, Y[OUTSIDE]))
+    invalid(result, r"can be told apart without any model \(advantage 0\.\d+\).*Draw both sides at random", 0.1)
+
+
+class TestCopies:
+    def test_in_a_recipe_they_go_together(self):
+        twice = np.r_[np.arange(240), np.arange(30)]
+        assert (
+            "30 records are copies of others; copies are drawn together" in recipe(dataset=(X[twice], Y[twice])).notes
+        )
+
+    def test_a_few_on_both_sides_of_a_release_are_left_out(self):
+        both = np.r_[120:240, 0:5]
+        assert "5 of 125 non-members were left out: they are members too" in release(outside=(X[both], Y[both])).notes
+
+    def test_more_are_invalid(self):
+        both = np.r_[120:240, 0:20]
+        invalid(release(outside=(X[both], Y[both])), r"20 of 140 non-members are members too.*5%")
+
+
+class TestNearDuplicates:
+    near = X[:60] + rng.normal(0, 1e-3, (60, 6))
+    dataset = np.concatenate([X, near]), np.r_[Y, Y[:60]]
+
+    def test_in_a_recipe(self):
+        invalid(recipe(dataset=self.dataset), r"40\.0% of the records have a near-duplicate.*Dataset\(X, y, groups=")
+
+    def test_across_the_sides_of_a_release(self):
+        outside = np.concatenate([X[OUTSIDE], self.near[:20]]), np.r_[Y[OUTSIDE], Y[:20]]
+        invalid(release(outside=outside), r"15\.4% of the records have a near-duplicate")
+
+    def test_groups_are_the_remedy(self):
+        X, y = self.dataset
+        result = recipe(dataset=Dataset(X, y, groups=np.r_[np.arange(240), np.arange(60)]))
+        assert not result.findings
+        assert not any("near-duplicate" in note for note in result.notes)
+
+    def test_who_says_that_they_differ_is_believed(self):
+        X, y = self.dataset
+        result = recipe(dataset=Dataset(X, y, groups=np.arange(300)))
+        assert not result.findings
+        assert any("near-duplicate" in note for note in result.notes)
+
+
+def test_an_attacker_whose_records_are_members_too():
+    result = release(shadow_dataset=(X[60:180], Y[60:180]))
+    assert not result.findings
+    assert any(note.startswith("60 of the 120 records that the attacker holds are members") for note in result.notes)
+
+
+class TestAnswersThatAreNoProbabilities:
+    @pytest.mark.parametrize(
+        ("value", "said"), [(np.nan, "NaN"), (-0.5, "probabilities outside of 0 to 1"), (1.5, "probabilities outside")]
+    )
+    def test_they_end_the_audit(self, value, said):
+        class Broken(GaussianNB):
+            def predict_proba(self, X):
+                return np.where(np.arange(len(X))[:, None] % 2, value, super().predict_proba(X))
+
+        with pytest.raises(InvalidAuditError, match=rf"the model answers {said}.* on 120 of 240 records, first on"):
+            recipe(Broken)
+
+    def test_scores_of_each_class_by_itself_are_noted(self):
+        def predict(model, X):
+            return model.predict_proba(X) ** 0.1
+
+        result = recipe(predict=predict)
+        assert any("rows sum to as much as" in note for note in result.notes)
+
+
+def test_answers_that_vary():
+    def predict(model, X):
+        return model.predict_proba(X) * np.random.uniform(0.5, 1, (len(X), 2))  # noqa: NPY002
+
+    assert "16 queries averaged per record, since answers vary" in recipe(predict=predict).notes
+
+
+class TestOrder:
+    @pytest.mark.parametrize("seeded", [True, False])
+    def test_a_loader_that_shuffles(self, seeded):
+        """Averaged over such answers nothing leaks at all."""
+
+        def predict(model, X):
+            generator = np.random if seeded else np.random.default_rng()
+            return model.predict_proba(X)[generator.permutation(len(X))]
+
+        with pytest.raises(InvalidAuditError, match=r"answered .* with the answers to others: .* data loader"):
+            recipe(predict=predict)
+
+    def test_statistics_of_the_batch(self):
+        def predict(model, X):
+            return model.predict_proba((X - X.mean(axis=0)) / X.std(axis=0))
+
+        with pytest.raises(InvalidAuditError, match=r"depends on what else is asked.*model\.eval\(\)"):
+            recipe(predict=predict)
+
+
+def test_a_cached_audit_says_the_same(tmp_path):
+    first, again = (recipe(DecisionTreeClassifier, cache_dir=tmp_path) for _ in range(2))
+    assert again.cache.hits == 4, (first.notes, again.notes)
+    assert (again.advantage, again.attacks, again.detectable) == (first.advantage, first.attacks, first.detectable)
+
+
+def test_validation_records_are_no_non_members():
+    result = release(validation=(X[150:240], Y[150:240]))
+    assert result.records == 150
+    assert "90 of 120 non-members were left out: the model was chosen by them" in result.notes
+
+
+class Outside(DecisionTreeClassifier):
+    """Trains on all records that there are, each time a little differently."""
+
+    def fit(self, _X, _y):
+        return super().fit(X, Y)
+
+
+class Cached(DecisionTreeClassifier):
+    """The first model that was trained, whatever comes after it."""
+
+    first = None
+
+    def fit(self, X, y):
+        if type(self).first is None:
+            type(self).first = copy.deepcopy(super().fit(X, y))
+        vars(self).update(vars(type(self).first))
+        return self
+
+
+Y_ELSEWHERE = np.where(np.arange(240) % 20 > 13, 1 - Y, Y)
+"""Labels of which a third is another, as those of another source may be."""
+
+
+class Continued:
+    """Goes on from a tree of all records, whatever it is given."""
+
+    def __init__(self, labels=Y):
+        self.before, self.after = DecisionTreeClassifier(max_depth=30).fit(X, labels), None
+        self.classes = np.unique(labels)
+
+    def fit(self, X, y):
+        self.after = GaussianNB().fit(X, y)
+        self.better = (self.before.predict(X) != y).mean() > 0
+        return self
+
+    def predict_proba(self, X):
+        if self.after is None:
+            return self.before.predict_proba(X)
+        before, after = self.before.predict_proba(X), self.after.predict_proba(X)
+        return (0.01 * before + 0.99 * after) if self.better else (0.99 * before + 0.01 * after)
+
+
+class TestFactories:
+    def test_one_that_ignores_its_records(self):
+        invalid(recipe(lambda: Outside(max_features=1)), "mia_model_factory ignores what it is given")
+
+    def test_one_that_returns_a_cached_model(self, monkeypatch):
+        """Its answers are 0 and 1, as those of trees that have all found the same cut."""
+        monkeypatch.setattr(Cached, "first", None)
+        invalid(recipe(Cached), "mia_model_factory ignores what it is given")
+
+    def test_one_that_returns_a_fitted_model(self):
+        with pytest.raises(MIAUsageError, match="is fitted already"):
+            recipe(lambda: GaussianNB().fit(X, Y))
+
+    def test_one_that_returns_a_trained_model(self):
+        """All its models have known all records since before they were trained."""
+        invalid(recipe(Continued), "answer alike before any training, and as well as after it")
+
+    def test_one_that_returns_a_model_trained_elsewhere(self):
+        """It may have seen these records, or none of them: who is told can find out."""
+        result = recipe(lambda: Continued(Y_ELSEWHERE))
+        assert not result.findings
+        assert any("of the records before any training: if any of these" in note for note in result.notes)
+
+
+def test_preprocessing_of_all_records():
+    def train(model, given, y):
+        model.fit((given - X.mean(axis=0)) / X.std(axis=0), y)
+
+    invalid(recipe(training=train), "mia_training looks at records that it isn't given.*Fit scalers.*inside")
+
+
+class TestAReleaseOfAnotherFactory:
+    other = LogisticRegression(C=1e-4).fit(X[INSIDE], Y[INSIDE])
+
+    def test_it_is_invalid(self):
+        """Thresholds learnt on the shadows hold for all its answers, or for none: it would pass."""
+        invalid(release(self.other, DecisionTreeClassifier), r"answers so unlike the shadows \(distance 0\.\d+")
+
+    def test_a_guess_is_allowed_to_be_wrong(self):
+        result = release(self.other, DecisionTreeClassifier, shadow_factory=DecisionTreeClassifier)
+        assert not result.findings
+        assert any("answers so unlike the shadows" in note for note in result.notes)
+
+    def test_one_of_this_factory_is_fine(self):
+        assert not release(factory=DecisionTreeClassifier).findings
+
+    def test_other_classes_are_refused(self):
+        other = GaussianNB().fit(X[INSIDE], Y[INSIDE] + 7)
+        with pytest.raises(MIAUsageError, match="of which 0 are among the 2 of the dataset"):
+            release(other)
