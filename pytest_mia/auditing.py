@@ -127,12 +127,17 @@ def run(
 
 
 def _with_canaries(result: AuditResult, sought: Canaries | str) -> AuditResult:
-    """The result, for every attacker, with what was found of planted records; it changes no verdict."""
+    """The result, for every attacker, with what was found of planted records.
+
+    Their coins count where an epsilon is judged. A release may have been trained otherwise than its shadows, in which
+    they were planted, so there they don't.
+    """
     result = replace(result, attackers=tuple(_with_canaries(each, sought) for each in result.attackers))
     if isinstance(sought, str):
         return replace(result, notes=(*result.notes, f"controls: no canaries were planted: {sought}"))
     assert result.controls is not None, "canaries are sought where memberships were shuffled too"
-    return replace(result, controls=replace(result.controls, canaries=sought))
+    coins = (*result.coins, *(sought.coins if result.kind == "recipe" else ()))
+    return replace(result, controls=replace(result.controls, canaries=sought), coins=coins)
 
 
 def _shuffled(

@@ -174,7 +174,8 @@ def _found(
     groups, seed = made.records.groups, settings.seed
     planted = plant(made.records.data, _among(made), seed=seed, groups=groups)
     members = coins(planted, made.members[:MODELS], seed=seed, groups=groups)
-    jobs = [dataclasses.replace(job, members=row) for job, row in zip(made.jobs[:MODELS], members, strict=True)]
+    own = zip(made.jobs[:MODELS], members, strict=True)
+    jobs = [dataclasses.replace(job, members=row, company=()) for job, row in own]
     trained = _trained(jobs, planted.data, method, settings, made, progress, store, deadline)
     if len(trained) < MODELS:
         return "there was no time left to train their models"
@@ -186,10 +187,11 @@ def _found(
         seed=seed,
     )
     context = findings.Context(
-        "recipe", len(planted.canaries), MODELS - 1, MODELS, {}, trained[0].device, (), (), "", 0.0
+        "recipe", len(planted.canaries), MODELS - 1, MODELS, {}, trained[0].device, (), (), "", 0.0, drawn=True
     )
     result = examination.attack(observations, context, settings, store)
-    return Canaries(len(planted.canaries), MODELS, result.attack, result.advantage, result.selected)
+    guessed = tuple(dataclasses.replace(each, planted=True) for each in result.coins)
+    return Canaries(len(planted.canaries), MODELS, result.attack, result.advantage, result.selected, guessed)
 
 
 def _trained(

@@ -115,6 +115,8 @@ class CoinGuesses:
     swapped
         Whether a coin decides which of two records is in the training data, as it does in halves of a fixed size,
         rather than whether one is.
+    planted
+        Whether the records are canaries.
     """
 
     attack: str
@@ -122,6 +124,7 @@ class CoinGuesses:
     guessed: int
     right: int
     swapped: bool = False
+    planted: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The guesses as the JSON report shows them."""
@@ -131,6 +134,7 @@ class CoinGuesses:
             "guessed": self.guessed,
             "right": self.right,
             "swapped": self.swapped,
+            "planted": self.planted,
         }
 
 
@@ -393,6 +397,8 @@ class Canaries:
         TPR - FPR on them.
     counts
         The guesses behind it.
+    coins
+        Guesses of the coins, model by model, for a claimed epsilon.
     """
 
     planted: int
@@ -400,6 +406,7 @@ class Canaries:
     attack: str
     advantage: Interval
     counts: Counts
+    coins: tuple[CoinGuesses, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The canaries as the JSON report shows them."""

@@ -90,7 +90,8 @@ def right_guesses(guesses: CoinGuesses, bound: str, delta: float) -> str:
     """What a measured epsilon rests on, in words."""
     if not guesses.guessed:
         return "no guess promised to be right more often than by chance, so none was made"
-    which = "of two records was a member" if guesses.swapped else "records were members"
+    kind = "planted records" if guesses.planted else "records"
+    which = f"of two {kind} was a member" if guesses.swapped else f"{kind} were members"
     told = f"{guesses.right:,} of {guesses.guessed:,} guesses which {which} were right, of {guesses.coins:,} coins"
     return f"{told} (bound: {bound}; delta {delta:g})"
 

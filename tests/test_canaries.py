@@ -1,8 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import pytest_mia
@@ -127,7 +130,7 @@ class TestAudit:
             for controls in (False, True)
         )
         assert plain.controls is None
-        own = {"seconds", "replay", "controls"}
+        own = {"seconds", "replay", "controls", "coins"}
         assert {k: v for k, v in plain.to_dict().items() if k not in own} == {
             k: v for k, v in controlled.to_dict().items() if k not in own
         }
@@ -171,6 +174,27 @@ class TestAudit:
 
         PLANTED, LABELS = set(map(tuple, X)), {tuple(x): y for x, y in zip(X, Y, strict=True)}
         assert any("ValueError: these labels are wrong" in note for note in audit(Picky).notes)
+
+    def test_their_coins_count_where_an_epsilon_is_judged(self):
+        """Labels are right for all but canaries, whose wrong ones a nearest neighbour knows by heart."""
+        y = np.arange(1000) % 4
+        records = np.random.default_rng(0).normal(size=(1000, 5)) + 9 * y[:, None]
+        result = audit(lambda: KNeighborsClassifier(1), (records, y), attacks=["gap"])
+        own, planted = ([each for each in result.coins if each.planted is part] for part in (False, True))
+        assert len(own) == len(planted) == 4
+        assert {each.coins for each in planted} == {50}
+        assert not any(each.swapped for each in planted)
+        judged = gates.epsilon(result, 0.5)
+        assert judged.verdict == "leak"
+        assert "guesses which planted records were members were right" in " ".join(judged.message.split())
+        assert gates.epsilon(dataclasses.replace(result, coins=tuple(own)), 0.5).verdict == "pass"
+
+    def test_those_of_a_release_do_not_since_it_may_have_been_trained_otherwise(self):
+        model = DecisionTreeClassifier().fit(X[:100], Y[:100])
+        target = Target(model, (X[:100], Y[:100]), (X[100:], Y[100:]))
+        result = audit(dataset=None, target=target, shadows=4)
+        assert result.controls.canaries.coins
+        assert not any(each.planted for each in result.coins)
 
     def test_several_attackers_share_them(self):
         result = audit(shadow_dataset={"insider": None, "part": pytest_mia.knowledge.part((X, Y), 0.5)})

@@ -1,26 +1,15 @@
 """True claims of privacy stand, broken mechanisms fall: a part of benchmarks/epsilon.py, which shows it at length."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy import stats
 
 from pytest_mia import gates
 
-BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "epsilon.py"
-
 
 @pytest.fixture(scope="module")
-def benchmark():
-    spec = importlib.util.spec_from_file_location("epsilon_benchmark", BENCHMARK)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def benchmark(load_benchmark):
+    return load_benchmark("epsilon")
 
 
 def refuted(results, claimed, delta, mechanism="any"):

@@ -170,6 +170,17 @@ class TestTraining:
         result = audited()
         assert "models are trained one by one: it was not to be" in result.notes
 
+    def test_planted_records_are_in_those_models_that_their_coins_say(self, cores, monkeypatch):
+        cores(1)
+        seen = []
+        monkeypatch.setattr(
+            shadows, "train_all", lambda jobs, *given, **named: seen.append(jobs) or train_all(jobs, *given, **named)
+        )
+        audited(controls=True)
+        audit_jobs, planted = (next(jobs for jobs in seen if len(jobs) == size) for size in (8, 4))
+        assert any(job.company for job in audit_jobs)
+        assert not any(job.company for job in planted)
+
     def test_an_error_of_the_users_code_names_the_model(self, cores):
         def loss(outputs, targets):
             if len(targets) == 5:
