@@ -12,7 +12,7 @@ import numpy as np
 from coverage import counted_twice
 
 from pytest_mia import bounds, parts
-from pytest_mia.results import Counts, Interval, SliceResult
+from pytest_mia.figures import Counts, Interval, SliceResult
 
 LIMIT, FPR, TARGETS, ATTACKS, RUNS = 0.05, 0.3, 8, 20, 500
 LEAK = 0.15

@@ -24,9 +24,9 @@ from scipy import sparse
 from sklearn.ensemble import RandomForestClassifier
 
 from pytest_mia.backends.loky import Loky
+from pytest_mia.jobs import Data, Job, Method
 from pytest_mia.memberships import draw_halves
 from pytest_mia.randomness import seed_for
-from pytest_mia.shadows import Data, Job, Method
 from pytest_mia.slots import UNCACHED
 
 METHOD = Method(None, None, None, "cpu", 1)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_mia import (
+    asking,
     attacks,
     backends,
     canaries,
@@ -34,11 +35,12 @@ from pytest_mia import (
 from pytest_mia.arrays import BoolArray
 from pytest_mia.backends import Backend
 from pytest_mia.errors import MIAUsageError, ModelTrainingError, OutOfTimeError
+from pytest_mia.figures import CacheUse
+from pytest_mia.jobs import Data, Job, Method, Progress, Trained
 from pytest_mia.observations import Observations, recipe
 from pytest_mia.plan import Plan
-from pytest_mia.results import AuditResult, CacheUse, Canaries, Controls, RemedyResult
+from pytest_mia.results import AuditResult, Canaries, Controls, RemedyResult
 from pytest_mia.settings import Settings
-from pytest_mia.shadows import Data, Job, Method, Progress, Trained
 from pytest_mia.signals import stack
 from pytest_mia.slots import UNCACHED, Cache
 from pytest_mia.store import Store
@@ -408,7 +410,7 @@ def _released(made: Plan, method: Method, settings: Settings) -> tuple[Trained |
     """The released model, asked, and the method by which its shadows are probed as it is."""
     if made.target is None:
         return None, method
-    asked = shadows.ask_released(made.target, made.records.data, method, settings.seed, number=len(made.jobs))
+    asked = asking.ask_released(made.target, made.records.data, method, settings.seed, number=len(made.jobs))
     return asked, method.probing_as(asked)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from pytest_mia.baseline import DIGITS, SIDES, STRENGTH, Baseline, Saved
 from pytest_mia.errors import MIAUsageError
-from pytest_mia.results import Counts
+from pytest_mia.figures import Counts
 from pytest_mia.settings import Settings
 
 FOLDER = ".mia"

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_mia.auditing import run
+from pytest_mia.jobs import Progress
 from pytest_mia.results import AuditResult
 from pytest_mia.settings import Settings
-from pytest_mia.shadows import Progress
 from pytest_mia.store import opened
 from pytest_mia.subject import Subject
 

@@ -18,12 +18,12 @@ import numpy as np
 from pytest_mia import backends, examination, findings, model_cache, rows, shadows
 from pytest_mia.arrays import BoolArray, IntArray
 from pytest_mia.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
+from pytest_mia.jobs import Data, Job, Method, Progress, Trained
 from pytest_mia.observations import recipe
 from pytest_mia.plan import Plan
 from pytest_mia.randomness import generator_for
 from pytest_mia.results import Canaries
 from pytest_mia.settings import Settings
-from pytest_mia.shadows import Data, Job, Method, Progress
 from pytest_mia.signals import stack
 from pytest_mia.slots import UNCACHED
 from pytest_mia.store import Store
@@ -203,7 +203,7 @@ def _trained(
     progress: Progress | None,
     store: Store | None,
     deadline: float,
-) -> list[shadows.Trained]:
+) -> list[Trained]:
     cache = UNCACHED if store is None else model_cache.ModelCache(store, data, made.tried)
     plain = dataclasses.replace(method, what_if=())
     with contextlib.closing(backends.chosen(settings)) as backend:

@@ -13,9 +13,9 @@ import numpy as np
 
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
 from pytest_mia.curves import LARGEST
+from pytest_mia.figures import CoinGuesses
 from pytest_mia.observations import Observations
 from pytest_mia.randomness import generator_for
-from pytest_mia.results import CoinGuesses
 
 
 def guesses(

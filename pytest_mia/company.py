@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import joblib
 
+from pytest_mia.jobs import Job
 from pytest_mia.models import is_module
 from pytest_mia.models.adapter import Together
-from pytest_mia.shadows import Job
 
 if TYPE_CHECKING:
     from pytest_mia.factories import Tried
-    from pytest_mia.shadows import Data, Method
+    from pytest_mia.jobs import Data, Method
 
 MOST_ON_CPU = 16
 FEWEST_PER_CORE = 8

@@ -18,10 +18,10 @@ import numpy as np
 from pytest_mia import diagnostics, shadows
 from pytest_mia.answers import checked
 from pytest_mia.arrays import BoolArray, IntArray
+from pytest_mia.jobs import Data, Job, Method, Trained
 from pytest_mia.models.module import TorchTraining
 from pytest_mia.randomness import generator_for, seeded, single_threaded
 from pytest_mia.rows import take
-from pytest_mia.shadows import Data, Job, Method, Trained
 from pytest_mia.signals import Signals, signals_of, stack
 from pytest_mia.slots import Cache
 from pytest_mia.sources import is_own

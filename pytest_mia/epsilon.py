@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from pytest_mia.results import CoinGuesses
+from pytest_mia.figures import CoinGuesses
 from pytest_mia.statistics import clopper_pearson
 from pytest_mia.tradeoff import SAFETY, Approximate, Curve, Gaussian
 

@@ -11,15 +11,16 @@ import numpy as np
 from pytest_mia import attacks, diagnostics, findings, numbers, result_cache
 from pytest_mia.arrays import FloatArray
 from pytest_mia.errors import MIAUsageError
+from pytest_mia.figures import Seconds
+from pytest_mia.jobs import Trained
 from pytest_mia.neighbours import with_opinions
 from pytest_mia.observations import Observations
 from pytest_mia.plan import Plan
 from pytest_mia.probes import FEWEST_VALUES
 from pytest_mia.probes.noise import QUESTIONS
 from pytest_mia.randomness import single_threaded
-from pytest_mia.results import AuditResult, Seconds
+from pytest_mia.results import AuditResult
 from pytest_mia.settings import Settings
-from pytest_mia.shadows import Trained
 from pytest_mia.signals import stack
 from pytest_mia.store import Store
 from pytest_mia.subject import Subject

@@ -9,11 +9,12 @@ from typing import Any
 from pytest_mia import probes
 from pytest_mia.dataset import Dataset, Target
 from pytest_mia.errors import MIAUsageError
+from pytest_mia.jobs import Data, Method
 from pytest_mia.models.estimator import kind_of
 from pytest_mia.randomness import seed_for
 from pytest_mia.settings import Settings
-from pytest_mia.shadows import Data, Method, call_factory
 from pytest_mia.subject import Subject
+from pytest_mia.users_code import call_factory
 
 
 @dataclass(frozen=True, eq=False)

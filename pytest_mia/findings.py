@@ -14,12 +14,9 @@ from pytest_mia.arrays import BoolArray, FloatArray, IntArray
 from pytest_mia.attacks.grouped import grouped
 from pytest_mia.attacks.protocol import Attack
 from pytest_mia.curves import FALSE_POSITIVE_RATES
-from pytest_mia.observations import Observations
-from pytest_mia.results import (
-    NO_CACHE,
+from pytest_mia.figures import (
     Accuracy,
     AttackResult,
-    AuditResult,
     CacheUse,
     CoinGuesses,
     Columns,
@@ -33,6 +30,8 @@ from pytest_mia.results import (
     SliceResult,
     Tally,
 )
+from pytest_mia.observations import Observations
+from pytest_mia.results import NO_CACHE, AuditResult
 from pytest_mia.rotation import AttackRun
 from pytest_mia.settings import Settings
 from pytest_mia.statistics import measurable

@@ -21,7 +21,8 @@ from pytest_mia.errors import (
     MembershipLeakError,
     MIAUsageError,
 )
-from pytest_mia.results import AuditResult, CoinGuesses, Interval, RemedyResult, Selected, SliceResult, floored
+from pytest_mia.figures import CoinGuesses, Interval, Selected, SliceResult, floored
+from pytest_mia.results import AuditResult, RemedyResult
 from pytest_mia.statistics import measurable, rate_bounds
 
 if TYPE_CHECKING:

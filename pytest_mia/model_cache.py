@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_mia import environment, fingerprint, reads
 from pytest_mia.factories import Tried
-from pytest_mia.shadows import Data, Job, Method, Trained
+from pytest_mia.jobs import Data, Job, Method, Trained
 from pytest_mia.signals import Signals
 from pytest_mia.slots import UNCACHED, Slot
 from pytest_mia.store import Entry, Store

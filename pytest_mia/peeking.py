@@ -19,8 +19,8 @@ import numpy as np
 
 from pytest_mia import pickling, shadows
 from pytest_mia.arrays import BoolArray, IntArray
+from pytest_mia.jobs import Data, Job, Method, Trained
 from pytest_mia.rows import is_sparse, is_tensor, take
-from pytest_mia.shadows import Data, Job, Method, Trained
 from pytest_mia.sources import is_own
 
 HALF = 2

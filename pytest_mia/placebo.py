@@ -13,9 +13,9 @@ import numpy as np
 
 from pytest_mia import bounds, examination, findings
 from pytest_mia.arrays import BoolArray, IntArray
+from pytest_mia.figures import Interval
 from pytest_mia.observations import Observations
 from pytest_mia.randomness import generator_for
-from pytest_mia.results import Interval
 from pytest_mia.settings import Settings
 from pytest_mia.store import Store
 

@@ -12,11 +12,11 @@ from pytest_mia import attacks, factories, probes
 from pytest_mia.arrays import BoolArray, IntArray
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.factories import Tried
+from pytest_mia.jobs import Job, Method
 from pytest_mia.memberships import draw_coins, draw_halves, independent_share
 from pytest_mia.probes import augment
 from pytest_mia.randomness import seed_for
 from pytest_mia.settings import Settings
-from pytest_mia.shadows import Job, Method
 from pytest_mia.statistics import least_records, least_records_to_pass, records_to_pass
 from pytest_mia.subject import Records, Subject, gather
 

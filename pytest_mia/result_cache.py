@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytest_mia import environment, fingerprint
+from pytest_mia.figures import Seconds
 from pytest_mia.findings import Context
 from pytest_mia.observations import Observations
-from pytest_mia.results import NO_CACHE, AuditResult, Seconds
+from pytest_mia.results import NO_CACHE, AuditResult
 from pytest_mia.settings import Settings
 from pytest_mia.store import Entry, Store
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.special import betaincinv, gammaincinv, ndtr, stdtrit
 
 from pytest_mia.arrays import BoolArray, FloatArray
-from pytest_mia.results import Counts
+from pytest_mia.figures import Counts
 
 MOST_RECORDS = 10**12
 """Where the search for a sample size ends; it stands for "no dataset is large enough"."""

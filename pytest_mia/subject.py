@@ -13,9 +13,9 @@ from pytest_mia import dataset, diagnostics, lookalikes, rows, tasks
 from pytest_mia.arrays import BoolArray, IntArray
 from pytest_mia.dataset import Dataset, Target
 from pytest_mia.errors import MIAUsageError
+from pytest_mia.jobs import Data
 from pytest_mia.joining import joined, taken
 from pytest_mia.memberships import strata_of
-from pytest_mia.shadows import Data
 from pytest_mia.tasks import Task
 
 MOST_DUPLICATES = 0.05

@@ -7,7 +7,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from pytest_mia import bounds, parts
-from pytest_mia.results import AuditResult, CoinGuesses, Counts, Interval, SliceResult, floored
+from pytest_mia.figures import CoinGuesses, Counts, Interval, SliceResult, floored
+from pytest_mia.results import AuditResult
 from pytest_mia.statistics import rate_bounds, records_to_leak, records_to_pass
 from pytest_mia.texts import printable, shown
 

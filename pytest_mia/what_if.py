@@ -13,12 +13,13 @@ import dataclasses
 from collections.abc import Sequence
 
 from pytest_mia import attacks, bounds, examination, findings, retraining
+from pytest_mia.figures import Seconds
+from pytest_mia.jobs import Method, Trained
 from pytest_mia.models.estimator import EstimatorAsker
 from pytest_mia.models.module import ModuleAsker
 from pytest_mia.plan import Plan
-from pytest_mia.results import AuditResult, RemedyResult, Seconds
+from pytest_mia.results import AuditResult, RemedyResult
 from pytest_mia.settings import Settings
-from pytest_mia.shadows import Method, Trained
 from pytest_mia.store import Store
 from pytest_mia.subject import Subject
 

@@ -1,16 +1,8 @@
 """Results of audits with known counts, as the engine would make them."""
 
 from pytest_mia import bounds
-from pytest_mia.results import (
-    Accuracy,
-    AttackResult,
-    AuditResult,
-    Counts,
-    Exposure,
-    Seconds,
-    Selected,
-    SliceResult,
-)
+from pytest_mia.figures import Accuracy, AttackResult, Counts, Exposure, Seconds, Selected, SliceResult
+from pytest_mia.results import AuditResult
 
 RATES = ("0.001", "0.01", "0.1")
 

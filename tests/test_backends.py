@@ -24,8 +24,9 @@ from pytest_mia import MIAUsageError, ModelTrainingError
 from pytest_mia.backends import chosen, dask, home, loky
 from pytest_mia.backends.dask import Dask
 from pytest_mia.backends.loky import Loky
+from pytest_mia.jobs import Data, Job, Method
 from pytest_mia.settings import Settings
-from pytest_mia.shadows import Data, Job, Method, train_all
+from pytest_mia.shadows import train_all
 from pytest_mia.slots import UNCACHED
 
 rng = np.random.default_rng(0)

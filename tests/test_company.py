@@ -10,11 +10,13 @@ from pytest_mia import audit, company, shadows
 from pytest_mia.auditing import train
 from pytest_mia.backends.loky import Loky
 from pytest_mia.company import joined
+from pytest_mia.errors import ModelTrainingError
 from pytest_mia.factories import Tried
+from pytest_mia.jobs import Data, Job, Method
 from pytest_mia.models.adapter import CannotBatch
 from pytest_mia.models.module import ModuleTrainer, TorchTraining
 from pytest_mia.settings import Settings
-from pytest_mia.shadows import Data, Job, Method, train_all
+from pytest_mia.shadows import train_all
 from pytest_mia.subject import Subject
 
 torch = pytest.importorskip("torch")
@@ -199,7 +201,7 @@ class TestTraining:
         trained = train_all(jobs, DATA, method)
         assert len(trained) == 8
         method = dataclasses.replace(METHOD, training=TorchTraining(batch_size=60, loss=loss))
-        with pytest.raises(shadows.ModelTrainingError, match=r"model 3 \(seed 103\) could not be trained.*not five"):
+        with pytest.raises(ModelTrainingError, match=r"model 3 \(seed 103\) could not be trained.*not five"):
             train_all(jobs, DATA, method)
 
 

@@ -11,9 +11,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from pytest_mia import InvalidAuditError, Target, TorchTraining, audit, control
+from pytest_mia.jobs import Method, Trained
 from pytest_mia.plan import make
 from pytest_mia.settings import Settings
-from pytest_mia.shadows import Method, Trained, train_all
+from pytest_mia.shadows import train_all
 from pytest_mia.signals import Signals
 from pytest_mia.slots import UNCACHED
 from pytest_mia.subject import Subject

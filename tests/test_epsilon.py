@@ -9,7 +9,7 @@ from scipy import stats
 
 from pytest_mia.coins import pairs, right
 from pytest_mia.epsilon import TOLERANCE, curve_refuted, lower_bound, one_run_p_value, perfect, pure_bound
-from pytest_mia.results import CoinGuesses
+from pytest_mia.figures import CoinGuesses
 from pytest_mia.tradeoff import Approximate, Gaussian
 
 ALPHA = 0.05

@@ -19,7 +19,8 @@ from pytest_mia import (
     verdict,
 )
 from pytest_mia.epsilon import lower_bound, pure_bound
-from pytest_mia.results import Change, CoinGuesses, RemedyResult, Selected
+from pytest_mia.figures import Change, CoinGuesses, Selected
+from pytest_mia.results import RemedyResult
 from pytest_mia.statistics import least_records_to_pass
 
 GUESSES = CoinGuesses("other1", 1000, 100, 90)

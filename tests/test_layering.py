@@ -39,6 +39,7 @@ LIGHT = {
     "pytest_mia.reports.table",
     "pytest_mia.reports.terminal",
     "pytest_mia.reports.writing",
+    "pytest_mia.figures",
     "pytest_mia.results",
     "pytest_mia.session",
     "pytest_mia.settings",
@@ -77,6 +78,7 @@ ENTRANCES = {
 """What pytest's side may know of the engine."""
 WRAPPERS = {"pytest_mia.remedies.estimators": {"sklearn"}, "pytest_mia.remedies.modules": {"torch"}}
 """Classes of the user's libraries, which are loaded when a user first names one, and by nobody else."""
+SEEN_BY_REPORTS = tuple(f"pytest_mia.{name}" for name in ("reports", "results", "figures", "texts", "_version"))
 LATE = {("pytest_mia.results", "pytest_mia.gates")}
 """The gates of a result are found when one is called."""
 
@@ -155,10 +157,7 @@ def test_pytests_side_enters_the_engine_by_its_doors(module):
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("pytest_mia.reports")])
 def test_reports_see_results_only(module):
-    assert all(
-        name.startswith(("pytest_mia.reports", "pytest_mia.results", "pytest_mia.texts", "pytest_mia._version"))
-        for name in ours(module)
-    )
+    assert all(name.startswith(SEEN_BY_REPORTS) for name in ours(module))
 
 
 def test_a_loaded_package_is_light():

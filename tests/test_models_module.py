@@ -8,6 +8,7 @@ from pytest_mia.answers import Logits, Probabilities, checked
 from pytest_mia.backends.loky import Loky
 from pytest_mia.dataset import Dataset, take
 from pytest_mia.errors import InvalidAuditError, MIAUsageError
+from pytest_mia.jobs import Data, Job, Method
 from pytest_mia.models import adapter_for
 from pytest_mia.models.loop import classification_loss, epoch_batches, make_optimizer
 from pytest_mia.models.module import TorchTraining
@@ -284,9 +285,9 @@ def test_a_factory_that_imports_torch_inside_gives_the_same_models_in_other_proc
 
         return torch.nn.Linear(4, 3)
 
-    data = shadows.Data(X, Y, CLASSES, CODES)
-    method = shadows.Method(QUICK, None, None, "cpu", 1)
-    jobs = [shadows.Job(number, number, factory, number != CODES) for number in range(3)]
+    data = Data(X, Y, CLASSES, CODES)
+    method = Method(QUICK, None, None, "cpu", 1)
+    jobs = [Job(number, number, factory, number != CODES) for number in range(3)]
     here = [shadows.train_one(job, data, method).signals.confidence for job in jobs]
     there = sorted(Loky(2).train([[(job, UNCACHED)] for job in jobs], data, method), key=lambda one: one.number)
     np.testing.assert_array_equal(here, [one.signals.confidence for one in there])

@@ -6,7 +6,7 @@ from worlds import trained
 
 import pytest_mia
 from pytest_mia import InvalidAuditError, attacks, bounds, placebo, rotation
-from pytest_mia.results import Interval
+from pytest_mia.figures import Interval
 
 rng = np.random.default_rng(0)
 NAMES = {"gap", "loss", "lira_online", "mast", "rmia_online"}

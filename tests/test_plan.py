@@ -3,9 +3,9 @@ import pytest
 from sklearn.naive_bayes import GaussianNB
 
 from pytest_mia import Dataset, MIAUsageError, Target
+from pytest_mia.jobs import Method
 from pytest_mia.plan import make
 from pytest_mia.settings import Settings
-from pytest_mia.shadows import Method
 from pytest_mia.subject import Subject
 
 rng = np.random.default_rng(0)

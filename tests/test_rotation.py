@@ -11,8 +11,8 @@ from pytest_mia.attacks.calibration import Mast
 from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.curves import FALSE_POSITIVE_RATES
+from pytest_mia.figures import Counts
 from pytest_mia.observations import Observations
-from pytest_mia.results import Counts
 from pytest_mia.rotation import MOST_AREAS, MOST_LESSONS, choose, lessons, pick, run_all, run_attack, target_scores
 from pytest_mia.signals import Signals
 from pytest_mia.statistics import auc

@@ -5,7 +5,7 @@ import pytest
 from audits import LEAK, NONE, RATES, audited, counted
 
 from pytest_mia import gates, verdict
-from pytest_mia.results import Accuracy, CoinGuesses, Interval
+from pytest_mia.figures import Accuracy, CoinGuesses, Interval
 from pytest_mia.statistics import records_to_leak, records_to_pass
 
 

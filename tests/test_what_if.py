@@ -11,7 +11,8 @@ from sklearn.tree import DecisionTreeClassifier
 import pytest_mia
 from pytest_mia import Target, TorchTraining, gates, remedies, verdict
 from pytest_mia.errors import MIAUsageError
-from pytest_mia.results import Accuracy, RemedyResult
+from pytest_mia.figures import Accuracy
+from pytest_mia.results import RemedyResult
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(160, 6))

@@ -18,8 +18,8 @@ from pytest_mia import pickling, reads
 from pytest_mia.backends import dask_worker, home
 from pytest_mia.backends.dask_worker import Parcel
 from pytest_mia.errors import MIAError, MIAUsageError, ModelTrainingError
+from pytest_mia.jobs import Data, Job, Method, Trained, Unit
 from pytest_mia.models.tensors import device_named
-from pytest_mia.shadows import Data, Job, Method, Trained, Unit
 from pytest_mia.slots import Slot
 
 CONNECT = 5.0

@@ -14,7 +14,8 @@ from pytest_mia import pickling, reads
 from pytest_mia.arrays import BoolArray
 from pytest_mia.backends.home import Home
 from pytest_mia.errors import MIAUsageError
-from pytest_mia.shadows import Data, Job, Method, Trained, train_one
+from pytest_mia.jobs import Data, Job, Method, Trained
+from pytest_mia.shadows import train_one
 
 _one_at_a_time = threading.Lock()
 """A worker runs tasks in threads of one process, whose random generators and thread limits all of them share."""

@@ -12,7 +12,8 @@ from typing import Any
 from pytest_mia import pickling, reads
 from pytest_mia.arrays import IntArray
 from pytest_mia.errors import ModelTrainingError
-from pytest_mia.shadows import Data, Job, Method, Trained, Unit, obtained
+from pytest_mia.jobs import Data, Job, Method, Trained, Unit
+from pytest_mia.shadows import obtained
 
 WORTH_A_PROCESS = 2.0
 """Seconds of training left below which starting processes takes longer than it saves."""

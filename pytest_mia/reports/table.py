@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_mia.figures import floored
 from pytest_mia.reports.junit import auc
-from pytest_mia.results import floored
 from pytest_mia.texts import shown
 
 UNJUDGED = "not judged"

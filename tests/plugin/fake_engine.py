@@ -8,10 +8,9 @@ import os
 import pytest
 
 from pytest_mia import auditing
-from pytest_mia.results import (
+from pytest_mia.figures import (
     Accuracy,
     AttackResult,
-    AuditResult,
     CoinGuesses,
     Counts,
     Curve,
@@ -21,6 +20,7 @@ from pytest_mia.results import (
     Selected,
     SliceResult,
 )
+from pytest_mia.results import AuditResult
 
 MARGIN = 0.02
 WRITTEN = os.path.abspath("trained.txt")

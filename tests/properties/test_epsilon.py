@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_mia.epsilon import lower_bound, one_run_p_value
-from pytest_mia.results import CoinGuesses
+from pytest_mia.figures import CoinGuesses
 from pytest_mia.tradeoff import Approximate
 
 alphas = st.floats(1e-4, 0.5)

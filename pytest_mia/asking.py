@@ -1,0 +1,127 @@
+"""Asking a trained model about every record, and reducing its answers to signals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from pytest_mia import order, probes
+from pytest_mia.answers import Answer, checked
+from pytest_mia.dataset import take
+from pytest_mia.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
+from pytest_mia.jobs import Data, Method, Trained
+from pytest_mia.models import Adapter
+from pytest_mia.probes.augment import augmented
+from pytest_mia.probes.protocol import Oracle
+from pytest_mia.randomness import seed_for, seeded, single_threaded
+from pytest_mia.remedies.asker import remedied
+from pytest_mia.signals import Signals, mean, merged, signals_of
+from pytest_mia.users_code import failure
+
+QUERIES_WHEN_ANSWERS_VARY = 16
+
+
+QUERIES_WHEN_AUGMENTED = 4
+
+
+VARIES_BEYOND = 1e-6
+
+
+def asked(adapter: Adapter, model: Any, data: Data, method: Method, number: int, seed: int) -> Trained:
+    """A trained model's answers, and those that it would give with each remedy of the method.
+
+    A remedied model is asked as any other is, noisy copies included where its answers are coarse: what it shows is what
+    an attacker would see. There is nothing to remedy in labels alone.
+    """
+    signals, settled = ask(adapter, model, data, method, seed)
+    device, description = adapter.device, adapter.description
+    plain = Trained(number, signals, settled.queries or 1, device, description, probes=settled.probes or ())
+    what_if = [
+        plain if signals.confidence is None else asked(remedied(adapter, remedy), model, data, each, number, seed)
+        for each in method.what_if
+        if (remedy := each.remedy) is not None
+    ]
+    return replace(plain, what_if=tuple(what_if))
+
+
+def ask(adapter: Adapter, model: Any, data: Data, method: Method, seed: int) -> tuple[Signals, Method]:
+    """Signals of a trained model on every record, averaged over queries where its answers vary, or copies do.
+
+    Returns
+    -------
+    Signals, Method
+        The signals, and the method with what was decided on this model: its queries and its probes.
+    """
+    everything = np.arange(len(data.labels))
+
+    def query(number: int, *, changed: bool) -> Answer:
+        # Copies, since the user's code may write to them: a model would spoil what the next one is asked.
+        X, y = (None if part is None else take(part, everything) for part in (data.X, data.y))
+        if changed:
+            X = augmented(method.augment, X, seed=method.seed, number=number)
+        with seeded(seed_for(seed, "query", number)):
+            answer = adapter.answer(model, X, y)
+        return checked(answer, len(data.labels))
+
+    def reduced(number: int, *, changed: bool = False) -> Signals:
+        return signals_of(query(number, changed=changed), data.labels)
+
+    plain, augments = query(0, changed=False), method.augment is not None
+    first = signals_of(plain, data.labels)
+    if method.queries is None:
+        usual = QUERIES_WHEN_AUGMENTED if augments else 1
+        method = replace(method, queries=QUERIES_WHEN_ANSWERS_VARY if _differ(first, reduced(1)) else usual)
+    assert method.queries is not None
+    others = (reduced(number, changed=augments) for number in range(1, method.queries + augments))
+    signals = mean([first, *others])
+    if augments:
+        signals = replace(signals, correct=first.correct, augmented_correct=signals.correct)
+    return _probed(signals, plain, Oracle(adapter, model, data.labels), data, method, seed)
+
+
+def _probed(
+    signals: Signals, plain: Answer, oracle: Oracle, data: Data, method: Method, seed: int
+) -> tuple[Signals, Method]:
+    """The signals with those of the probes; where nothing was asked for, with those that a plain answer calls for."""
+    names = probes.by_default(plain, data.X) if method.probes is None else method.probes
+    try:
+        found = probes.measure(names, oracle, data.X, seed=method.seed, model_seed=seed)
+    except Exception:
+        if method.probes is not None:
+            raise
+        # A model that can't be asked about copies is audited without, as its note says.
+        names, found = (), Signals()
+    return merged(signals, found), replace(method, probes=names)
+
+
+def _differ(first: Signals, second: Signals) -> bool:
+    a, b = (signals.confidence if signals.confidence is not None else signals.correct for signals in (first, second))
+    assert a is not None
+    assert b is not None
+    return bool(np.any(np.abs(a - b) > VARIES_BEYOND * np.maximum(1.0, np.abs(a))))
+
+
+def ask_released(model: Any, data: Data, method: Method, seed: int, *, number: int = 0) -> Trained:
+    """An already trained model, asked about every record; `number` is its own in the audit.
+
+    Raises
+    ------
+    MIAUsageError
+        When it can't be asked, or probed, in the way that was asked for.
+    ModelTrainingError
+        When the model, or the user's way to ask it, raises.
+    """
+    with single_threaded():
+        try:
+            adapter = method.adapter(model, data)
+            problems = probes.problems(method.probes or (), adapter, model, data.X)
+            if problems:
+                raise MIAUsageError(problems)
+            order.check(adapter, model, data.X, data.y, seed_for(seed, "released"))
+            return asked(adapter, model, data, method, number, seed_for(seed, "released"))
+        except (MIAUsageError, InvalidAuditError):
+            raise
+        except Exception as error:
+            raise ModelTrainingError(failure("the released model could not be asked", error)) from None

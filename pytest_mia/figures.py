@@ -1,0 +1,342 @@
+"""What an audit's result is made of: intervals, counts and other figures, in built-in types."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+def floored(bound: float) -> str:
+    """A lower bound to three decimals, never rounded up."""
+    return f"{math.floor(bound * 1000) / 1000:.3f}"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with one-sided bounds, each of which holds with at least `confidence`."""
+
+    estimate: float
+    low: float
+    high: float
+    confidence: float
+
+    def __str__(self) -> str:
+        return f"{self.estimate:.3f} ({self.low:.3f} to {self.high:.3f} at {self.confidence * 100:g}% confidence)"
+
+    def to_dict(self) -> dict[str, float | None]:
+        """The interval as the JSON report shows it; ``None`` for an upper bound that doesn't exist."""
+        high = self.high if math.isfinite(self.high) else None
+        return {"estimate": self.estimate, "low": self.low, "high": high, "confidence": self.confidence}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Guesses counted per target model: ``flagged`` means that the attack said "member".
+
+    All four have one entry per target.
+
+    Attributes
+    ----------
+    share
+        Share of the guesses that counts as independent: below 1 where records come in groups, which are drawn whole.
+    """
+
+    flagged_members: tuple[int, ...]
+    members: tuple[int, ...]
+    flagged_nonmembers: tuple[int, ...]
+    nonmembers: tuple[int, ...]
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class AttackResult:
+    """What one attack reached on all targets, with thresholds learnt on the other models.
+
+    Attributes
+    ----------
+    name
+        The attack.
+    advantage
+        TPR - FPR. Its lower bound is corrected for the number of attacks.
+    auc
+        Area under the ROC curve, mean over the targets.
+    tpr_at_fpr
+        TPR at the false-positive rates "0.001", "0.01" and "0.1"; ``None`` where non-members are too few to measure it.
+    counts
+        Guesses at the threshold of the largest advantage.
+    tail_counts
+        Guesses at the thresholds of those false-positive rates.
+    """
+
+    name: str
+    advantage: Interval
+    auc: float
+    tpr_at_fpr: Mapping[str, float | None]
+    counts: Counts
+    tail_counts: Mapping[str, Counts]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attack as the JSON report shows it."""
+        return {
+            "name": self.name,
+            "advantage": self.advantage.to_dict(),
+            "auc": self.auc,
+            "tpr_at_fpr": dict(self.tpr_at_fpr),
+        }
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The guesses of the attack that was selected on the shadows (for most targets, where targets differ)."""
+
+    attack: str
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class CoinGuesses:
+    """Guesses of independent fair coins, on which a claimed epsilon is judged.
+
+    Attributes
+    ----------
+    attack
+        Where they come from.
+    coins, guessed, right
+        How many coins there are, how many of them were guessed, and how many of these rightly.
+    swapped
+        Whether a coin decides which of two records is in the training data, as it does in halves of a fixed size,
+        rather than whether one is.
+    planted
+        Whether the records are canaries.
+    """
+
+    attack: str
+    coins: int
+    guessed: int
+    right: int
+    swapped: bool = False
+    planted: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The guesses as the JSON report shows them."""
+        return {
+            "attack": self.attack,
+            "coins": self.coins,
+            "guessed": self.guessed,
+            "right": self.right,
+            "swapped": self.swapped,
+            "planted": self.planted,
+        }
+
+
+@dataclass(frozen=True)
+class SliceResult:
+    """The selected attack on the records of one slice, such as one sex or one hospital.
+
+    Attributes
+    ----------
+    by, value
+        What the records are divided by, and which of them these are.
+    records
+        How many they are.
+    counts, advantage
+        The guesses on them, and TPR - FPR.
+    verdict
+        "pass", "leak" or "inconclusive", where a gate judged each slice by itself.
+    needed
+        Records that the slice would need before any model could pass; ``None`` where it has them.
+    """
+
+    by: str
+    value: str
+    records: int
+    counts: Counts
+    advantage: Interval
+    verdict: str | None = None
+    needed: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The slice as the JSON report shows it."""
+        return {
+            "by": self.by,
+            "value": self.value,
+            "records": self.records,
+            "advantage": self.advantage.to_dict(),
+            "verdict": self.verdict,
+            "needed": self.needed,
+        }
+
+
+@dataclass(frozen=True)
+class Guesses:
+    """Each guess behind an advantage, so that any part of the records can be judged by itself. No report shows them.
+
+    Attributes
+    ----------
+    targets
+        One text per target with one character per audited record, see `pytest_mia.parts`.
+    groups
+        Group of each audited record, whose records are drawn together; empty where each stands for itself.
+    """
+
+    targets: tuple[str, ...]
+    groups: tuple[int, ...] = ()
+
+
+class Columns(Protocol):
+    """What the records themselves can be divided by; see `pytest_mia.parts.Frame`."""
+
+    def values(self, name: str) -> Sequence[Any] | None:
+        """One value per audited record, or ``None`` where there is no such column."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The ROC curve of one attack on the judged records themselves, averaged over the targets: it decides nothing.
+
+    All have one entry per point, false-positive rates rising.
+
+    Attributes
+    ----------
+    attack
+        The attack.
+    fpr
+        False-positive rates.
+    tpr, low, high
+        True-positive rates there, with pointwise bounds that hold for the threshold of each point.
+    """
+
+    attack: str
+    fpr: tuple[float, ...]
+    tpr: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The curve as the JSON report shows it."""
+        rates = {"fpr": self.fpr, "tpr": self.tpr, "low": self.low, "high": self.high}
+        return {"attack": self.attack} | {name: list(values) for name, values in rates.items()}
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How many members and non-members got which scores, over all targets that one attack was selected for.
+
+    Attributes
+    ----------
+    attack
+        The attack.
+    low, high
+        Where the first bin begins and the last one ends; what lies beyond is counted in these two.
+    members, nonmembers
+        Counts in bins of equal width.
+    """
+
+    attack: str
+    low: float
+    high: float
+    members: tuple[int, ...]
+    nonmembers: tuple[int, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The histogram as the JSON report shows it."""
+        sides = {"members": list(self.members), "nonmembers": list(self.nonmembers)}
+        return {"attack": self.attack, "low": self.low, "high": self.high, **sides}
+
+
+@dataclass(frozen=True)
+class Change:
+    """How far the advantage moved since a baseline was saved.
+
+    Attributes
+    ----------
+    baseline
+        Its name.
+    before
+        The advantage that it holds; ``None`` where there is nothing to compare with.
+    difference
+        The advantage now less that before; ``None`` likewise.
+    remark
+        Why there is nothing to compare with, or what else differs.
+    """
+
+    baseline: str
+    before: Interval | None
+    difference: Interval | None
+    remark: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The change as the JSON report shows it."""
+        return {
+            "baseline": self.baseline,
+            "before": None if self.before is None else self.before.to_dict(),
+            "difference": None if self.difference is None else self.difference.to_dict(),
+            "remark": self.remark,
+        }
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many guesses about one record were right, of how many."""
+
+    right: int
+    models: int
+
+    def to_dict(self) -> dict[str, int]:
+        """The tally as the JSON report shows it."""
+        return {"right": self.right, "models": self.models}
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """How far apart a record, or a person with several, stands as a member and as a non-member.
+
+    Attributes
+    ----------
+    record
+        Its index; where records are grouped, that of the group's first one.
+    exposure
+        From -1 to 1.
+    as_member, as_nonmember
+        How often it was found out: guesses about the models that had it in training, and about those that had not.
+    """
+
+    record: int
+    exposure: float
+    as_member: Tally = Tally(0, 0)
+    as_nonmember: Tally = Tally(0, 0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as the JSON report shows it."""
+        return {
+            "record": self.record,
+            "exposure": self.exposure,
+            "as_member": self.as_member.to_dict(),
+            "as_nonmember": self.as_nonmember.to_dict(),
+        }
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Share of right answers on members and on non-members; ``None`` for models that answer with losses."""
+
+    train: float | None
+    test: float | None
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Wall-clock seconds of the two parts of an audit."""
+
+    training: float
+    attacks: float
+
+
+@dataclass(frozen=True)
+class CacheUse:
+    """Models that were taken from the cache, and models that were not there and had to be trained; none without one."""
+
+    hits: int = 0
+    misses: int = 0

@@ -1,0 +1,165 @@
+"""What is trained: models, each with its members and its seed, on what, and how; and what is kept of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pytest_mia.arrays import BoolArray, IntArray
+from pytest_mia.models import Adapter, adapter_for
+from pytest_mia.remedies.protocol import Remedy
+from pytest_mia.signals import Signals
+from pytest_mia.slots import Slot
+
+Progress = Callable[[int, int, float], None]
+"""Told of (models done, models in all, seconds since the start)."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """The records that models are trained on and asked about.
+
+    Attributes
+    ----------
+    X, y
+        Features and labels in the user's own types.
+    classes
+        The distinct labels in order; empty for models that answer with losses.
+    labels
+        Class code, or stratum, of each record (records,).
+    """
+
+    X: Any
+    y: Any
+    classes: Any
+    labels: IntArray
+
+
+@dataclass(frozen=True)
+class Method:
+    """How models are trained and asked.
+
+    Attributes
+    ----------
+    training, predict, loss
+        As the fixtures of these names gave them.
+    device
+        Where torch models are trained.
+    queries
+        Queries averaged per record, with `augment` besides the plain one; ``None`` decides it on the first model.
+    augment
+        As the fixture ``mia_augment`` gave it.
+    probes
+        Names of the probes that are run on every model; ``None`` decides it on the first model.
+    seed
+        The audit's seed, from which all models are asked about the same copies.
+    remedy
+        What is done to the models' answers.
+    what_if
+        The same methods with a remedy: each model is asked by all of them once it is trained.
+    """
+
+    training: Any
+    predict: Any
+    loss: Any
+    device: str
+    queries: int | None
+    augment: Any = None
+    probes: tuple[str, ...] | None = ()
+    seed: int = 0
+    remedy: Remedy | None = None
+    what_if: tuple[Method, ...] = ()
+
+    def trying(self, remedies: Iterable[Remedy]) -> Method:
+        """The method that asks with these remedies too."""
+        return replace(self, what_if=tuple(replace(self, remedy=remedy, what_if=()) for remedy in remedies))
+
+    def settled(self, first: Trained) -> Method:
+        """The method with what was decided on the first model, with and without remedies: queries and probes."""
+        what_if = tuple(each.settled(asked) for each, asked in zip(self.what_if, first.what_if, strict=True))
+        return replace(self, queries=first.queries, probes=first.probes, what_if=what_if)
+
+    def probing_as(self, released: Trained) -> Method:
+        """The method with the probes that were run on the released model, with and without remedies."""
+        what_if = tuple(each.probing_as(asked) for each, asked in zip(self.what_if, released.what_if, strict=True))
+        return replace(self, probes=released.probes, what_if=what_if)
+
+    def adapter(self, model: Any, data: Data) -> Adapter:
+        """The adapter for a model of this audit, without any remedy."""
+        return adapter_for(
+            model,
+            classes=data.classes,
+            training=self.training,
+            predict=self.predict,
+            loss=self.loss,
+            device=self.device,
+        )
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model to train.
+
+    Attributes
+    ----------
+    number, seed
+        Its own.
+    factory
+        Gives it.
+    members
+        Its records (records,).
+    company
+        The jobs that are trained as one, this one among them; empty for a model that is trained alone.
+    """
+
+    number: int
+    seed: int
+    factory: Callable[[], Any]
+    members: BoolArray
+    company: tuple[Job, ...] = ()
+
+
+Unit = Sequence[tuple[Job, Slot]]
+"""What is trained in one go: a job alone, or those of one company that are in no cache, each with its slot."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What is kept of a trained model.
+
+    Attributes
+    ----------
+    number
+        The model's number in the audit.
+    signals
+        Its answers on all records, reduced.
+    queries
+        Queries that were averaged per record.
+    probes
+        Probes that were run.
+    device, description
+        Where and how it was trained.
+    model
+        The model itself, where it was asked for.
+    seconds
+        What training and asking it took.
+    cached
+        Whether it was trained by an earlier run, or by another process.
+    what_if
+        The same model asked with each remedy of the method.
+    alone
+        Why it was trained alone, though it had company.
+    """
+
+    number: int
+    signals: Signals
+    queries: int
+    device: str
+    description: str
+    model: Any = None
+    seconds: float = 0.0
+    cached: bool = False
+    probes: tuple[str, ...] = ()
+    what_if: tuple[Trained, ...] = ()
+    alone: str = ""

@@ -1,0 +1,48 @@
+"""Calls of the user's code, whose errors are shown as his own."""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pytest_mia.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
+from pytest_mia.jobs import Job
+from pytest_mia.randomness import seeded
+
+
+@contextlib.contextmanager
+def named(job: Job) -> Iterator[None]:
+    """Errors name the model that is trained here, and show the user's own code."""
+    try:
+        yield
+    except (MIAUsageError, InvalidAuditError) as error:
+        error.add_note(f"while training model {job.number} (seed {job.seed})")
+        raise
+    except Exception as error:
+        raise ModelTrainingError(failure(f"model {job.number} (seed {job.seed}) could not be trained", error)) from None
+
+
+def call_factory(factory: Callable[[], Any], seed: int) -> Any:
+    """A fresh model, before any is trained; an error in the factory is shown as the user's own.
+
+    Raises
+    ------
+    ModelTrainingError
+        When the factory raises.
+    """
+    with seeded(seed):
+        try:
+            return factory()
+        except Exception as error:
+            raise ModelTrainingError(failure("the model factory failed", error)) from None
+
+
+def failure(what: str, error: Exception) -> str:
+    """One line that says what failed, then the traceback of the user's code without our own frames."""
+    ours, told = str(Path(__file__).parent), traceback.TracebackException.from_exception(error)
+    frames = [frame for frame in told.stack if not frame.filename.startswith(ours)]
+    told.stack = traceback.StackSummary.from_list(frames or told.stack)
+    return f"{what}: {type(error).__name__}: {error}\n\n{''.join(told.format())}"
