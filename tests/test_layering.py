@@ -64,6 +64,7 @@ ENTRANCES = {
     "baseline_file",
     "catalogue",
     "errors",
+    "figures",
     "fingerprint",
     "gates",
     "plan",
