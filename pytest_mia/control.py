@@ -54,12 +54,14 @@ def suspects(method: Method, model: Any, trained: Sequence[Trained]) -> tuple[st
 def twin_of(job: Job, data: Data) -> tuple[Job, Data] | None:
     """The same model on a few of its records of each class, labelled as the next class; without classes unchanged.
 
-    ``None`` where there are no fewer records.
+    ``None`` where there are no fewer records: to learn nothing from labels alone is no fault.
     """
     members = np.zeros(len(job.members), dtype=bool)
     members[_few(data, job)] = True
+    if (members == job.members).all():
+        return None
     if not len(data.classes):
-        return None if (members == job.members).all() else (dataclasses.replace(job, members=members), data)
+        return dataclasses.replace(job, members=members), data
     _, first = np.unique(data.labels, return_index=True)
     y = take(data.y, first[(data.labels + 1) % len(first)])
     return dataclasses.replace(job, members=members), dataclasses.replace(data, y=y)
