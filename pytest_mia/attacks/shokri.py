@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
-from pytest_mia.attacks.protocol import read
+from pytest_mia.attacks.protocol import Scored, Scorer, read
 from pytest_mia.observations import Observations
 from pytest_mia.randomness import seed_for, single_threaded
 
@@ -36,7 +36,7 @@ Judge = Callable[[FloatArray, IntArray], FloatArray]
 
 
 @dataclass(frozen=True)
-class Shokri:
+class Shokri(Scored):
     """Boosted trees on [three largest probabilities, phi, correct, class], labelled by the shadows' memberships.
 
     The paper has one classifier per class; trees that split on the class as a category tell classes apart where that
@@ -47,9 +47,10 @@ class Shokri:
     signals: tuple[str, ...] = SIGNALS
     least_shadows: int = 2
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield P(member | answer)."""
-        yield from cross_fitted(observations, self.name, _boosted)
+        for scores in cross_fitted(observations, self.name, _boosted):
+            yield scores.__getitem__
 
 
 def cross_fitted(observations: Observations, name: str, learn: Callable[[Lesson], Judge]) -> FloatArray:
