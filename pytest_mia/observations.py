@@ -149,7 +149,7 @@ class Side:
         Number of shadows, mean of their signals (0 where there are none), and sum of squared deviations from it.
     """
 
-    count: FloatArray
+    count: IntArray | FloatArray
     mean: FloatArray
     squares: FloatArray
 
@@ -196,8 +196,7 @@ class Moments:
 
         Of several models they are those of each one, (models, records).
         """
-        count = self._count[:, model].astype(np.float64)
-        inside, outside = map(Side, count, self._mean[:, model], self._squares[:, model])
+        inside, outside = map(Side, self._count[:, model], self._mean[:, model], self._squares[:, model])
         return inside, outside
 
 

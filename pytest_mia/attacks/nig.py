@@ -73,12 +73,13 @@ def prior_of(phi: FloatArray, side: Side) -> Prior:
 
 def log_predictive(values: FloatArray, side: Side, prior: Prior) -> FloatArray:
     """Log density (..., records) of the posterior predictive, a Student t with 2 (a0 + n / 2) degrees of freedom."""
-    weight = prior.k0 + side.count
-    location = (prior.k0 * prior.m0 + side.count * side.mean) / weight
-    shape = prior.a0 + side.count / 2
-    rate = prior.b0 + side.squares / 2 + prior.k0 * side.count * (side.mean - prior.m0) ** 2 / (2 * weight)
+    count = side.count.astype(np.float64)
+    weight = prior.k0 + count
+    location = (prior.k0 * prior.m0 + count * side.mean) / weight
+    shape = prior.a0 + count / 2
+    rate = prior.b0 + side.squares / 2 + prior.k0 * count * (side.mean - prior.m0) ** 2 / (2 * weight)
     scale2 = rate * (weight + 1) / (shape * weight)
-    constant = _constants(prior.a0, int(side.count.max(initial=0)))[side.count.astype(np.intp)]
+    constant = _constants(prior.a0, int(count.max(initial=0)))[side.count.astype(np.intp)]
     constant = constant - 0.5 * np.log(2 * np.pi * shape * scale2)
     return np.asarray(constant - (shape + 0.5) * np.log1p((values - location) ** 2 / (2 * shape * scale2)))
 
