@@ -237,6 +237,8 @@ def means(inside: Side, outside: Side) -> tuple[FloatArray, FloatArray]:
     records that have both.
     """
     has_in, has_out = inside.count > 0, outside.count > 0
+    if has_in.all() and has_out.all():
+        return inside.mean, outside.mean
     difference = mean_of(inside.mean - outside.mean, has_in & has_out)
     return (
         np.where(has_in, inside.mean, outside.mean + difference),
@@ -250,10 +252,12 @@ def mean_outside(outside: Side) -> FloatArray:
     It is 0 where no record has any.
     """
     has_out = outside.count > 0
-    return np.where(has_out, outside.mean, mean_of(outside.mean, has_out))
+    return outside.mean if has_out.all() else np.where(has_out, outside.mean, mean_of(outside.mean, has_out))
 
 
 def mean_of(values: FloatArray, some: BoolArray) -> FloatArray:
     """Mean (..., 1) of values (..., records) over some of the records; 0 where there are none."""
+    if some.all():
+        return np.asarray(values.mean(axis=-1, keepdims=True))
     count = np.count_nonzero(some, axis=-1, keepdims=True)
     return np.asarray((values * some).sum(axis=-1, keepdims=True) / np.maximum(count, 1))

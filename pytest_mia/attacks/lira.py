@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,8 +15,9 @@ from pytest_mia.observations import Observations, Side, mean_outside, means
 
 SMALLEST_SHARE = 1e-2
 SMALLEST_VARIANCE = 1e-6
-VARIANCES = (0, 1)
-"""Which of `variances`: one for all records, or each record's own."""
+
+Variance = Callable[[FloatArray, Side], FloatArray]
+"""Variances of a signal over one side's shadows, given the target's own signal."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,14 @@ class LiraOnline(Scored):
     def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield log N(phi; mean_in, var_in) - log N(phi; mean_out, var_out) by shared variances and by records' own."""
 
-        def score(kind: int, phi: FloatArray, inside: Side, outside: Side) -> FloatArray:
+        def score(variance: Variance, phi: FloatArray, inside: Side, outside: Side) -> FloatArray:
             mean_in, mean_out = means(inside, outside)
-            as_member = log_normal(phi, mean_in, variances(phi, inside)[kind])
-            return np.asarray(as_member - log_normal(phi, mean_out, variances(phi, outside)[kind]))
+            as_member = log_normal(phi, mean_in, variance(phi, inside))
+            return np.asarray(as_member - log_normal(phi, mean_out, variance(phi, outside)))
 
         values = read(getattr(observations.signals, self.signals[0]))
-        for kind in VARIANCES:
-            yield partial(shadow_scores, values, observations, partial(score, kind))
+        for variance in (shared_variance, own_variances):
+            yield partial(shadow_scores, values, observations, partial(score, variance))
 
 
 @dataclass(frozen=True)
@@ -58,30 +59,33 @@ class LiraOffline(Scored):
     def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield log Phi((phi - mean_out) / sd_out) by shared variances and by records' own."""
 
-        def score(kind: int, phi: FloatArray, _inside: Side, outside: Side) -> FloatArray:
-            deviation = (phi - mean_outside(outside)) / np.sqrt(variances(phi, outside)[kind])
+        def score(variance: Variance, phi: FloatArray, _inside: Side, outside: Side) -> FloatArray:
+            deviation = (phi - mean_outside(outside)) / np.sqrt(variance(phi, outside))
             return np.asarray(special.log_ndtr(deviation))
 
-        for kind in VARIANCES:
-            yield partial(shadow_scores, read(observations.signals.confidence), observations, partial(score, kind))
+        phi = read(observations.signals.confidence)
+        for variance in (shared_variance, own_variances):
+            yield partial(shadow_scores, phi, observations, partial(score, variance))
 
 
-def variances(phi: FloatArray, side: Side) -> FloatArray:
-    """Variances (2, ..., records) of a signal over one side's shadows: one for all records, and each record's own.
-
-    Both have floors, so that they are never zero.
+def shared_variance(phi: FloatArray, side: Side) -> FloatArray:
+    """Variance (..., 1) of a signal over one side's shadows, one for all records; never zero.
 
     Parameters
     ----------
     phi
         The target's signal (..., records), the scale of last resort.
     side
-        Moments of the shadows. A record with fewer than two of them has the shared variance.
+        Moments of the shadows.
     """
-    shared = first_positive(side.spread, SMALLEST_SHARE * phi.var(axis=-1, keepdims=True))
+    return first_positive(side.spread, SMALLEST_SHARE * phi.var(axis=-1, keepdims=True))
+
+
+def own_variances(phi: FloatArray, side: Side) -> FloatArray:
+    """Each record's own variance (..., records), the shared one where there are fewer than two shadows; never zero."""
+    shared = shared_variance(phi, side)
     own = np.where(side.count > 1, side.squares / np.maximum(side.count, 1), shared)
-    least = np.maximum(SMALLEST_SHARE * shared, SMALLEST_VARIANCE)
-    return np.stack([np.broadcast_to(shared, phi.shape), np.maximum(own, least)])
+    return np.maximum(own, np.maximum(SMALLEST_SHARE * shared, SMALLEST_VARIANCE))
 
 
 def first_positive(*scales: FloatArray) -> FloatArray:

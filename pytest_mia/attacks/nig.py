@@ -78,10 +78,11 @@ def log_predictive(values: FloatArray, side: Side, prior: Prior) -> FloatArray:
     location = (prior.k0 * prior.m0 + count * side.mean) / weight
     shape = prior.a0 + count / 2
     rate = prior.b0 + side.squares / 2 + prior.k0 * count * (side.mean - prior.m0) ** 2 / (2 * weight)
-    scale2 = rate * (weight + 1) / (shape * weight)
+    # Squares are divided by 2 * shape * scale**2, in which the shape cancels.
+    spread = 2 * rate * (weight + 1) / weight
     constant = _constants(prior.a0, int(count.max(initial=0)))[side.count.astype(np.intp)]
-    constant = constant - 0.5 * np.log(2 * np.pi * shape * scale2)
-    return np.asarray(constant - (shape + 0.5) * np.log1p((values - location) ** 2 / (2 * shape * scale2)))
+    constant = constant - 0.5 * np.log(np.pi * spread)
+    return np.asarray(constant - (shape + 0.5) * np.log1p((values - location) ** 2 / spread))
 
 
 def _constants(a0: float, most: int) -> FloatArray:
