@@ -255,7 +255,7 @@ def mean_outside(outside: Side) -> FloatArray:
     return outside.mean if has_out.all() else np.where(has_out, outside.mean, mean_of(outside.mean, has_out))
 
 
-def mean_of(values: FloatArray, some: BoolArray) -> FloatArray:
+def mean_of(values: FloatArray | IntArray, some: BoolArray) -> FloatArray:
     """Mean (..., 1) of values (..., records) over some of the records; 0 where there are none."""
     if some.all():
         return np.asarray(values.mean(axis=-1, keepdims=True))

@@ -85,7 +85,7 @@ def own_variances(phi: FloatArray, side: Side) -> FloatArray:
     """Each record's own variance (..., records), the shared one where there are fewer than two shadows; never zero."""
     shared = shared_variance(phi, side)
     own = np.where(side.count > 1, side.squares / np.maximum(side.count, 1), shared)
-    return np.maximum(own, np.maximum(SMALLEST_SHARE * shared, SMALLEST_VARIANCE))
+    return np.asarray(np.maximum(own, np.maximum(SMALLEST_SHARE * shared, SMALLEST_VARIANCE)))
 
 
 def first_positive(*scales: FloatArray) -> FloatArray:
