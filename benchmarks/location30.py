@@ -33,7 +33,7 @@ from pytest_mia import TorchTraining, rotation
 from pytest_mia.attacks import fitting
 from pytest_mia.attacks.base import SCALES, BaseOffline
 from pytest_mia.attacks.lira import LiraOnline
-from pytest_mia.attacks.protocol import Attack, FittedAttack
+from pytest_mia.attacks.protocol import Attack, FittedAttack, Scorer
 from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline, RmiaOnline
 from pytest_mia.backends.loky import Loky
 from pytest_mia.jobs import Data, Job, Method
@@ -91,9 +91,9 @@ class Fixed:
         """The shadows of the attack itself."""
         return self.attack.least_shadows
 
-    def scores(self, observations: Observations) -> Iterator[np.ndarray]:
-        """Yield the scores at that setting alone."""
-        yield next(itertools.islice(self.attack.scores(observations), self.setting, None))
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
+        """Yield the scorer at that setting alone."""
+        yield next(itertools.islice(self.attack.scorers(observations), self.setting, None))
 
 
 FIXED = (

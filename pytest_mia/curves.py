@@ -83,10 +83,10 @@ def learn(scores: FloatArray, lesson: Observations, setting: int) -> Learned:
     setting
         Index of the value of the attack's constant, passed on.
     """
-    inside, outside = scores[lesson.known & lesson.members], scores[lesson.known & ~lesson.members]
+    inside, outside = (np.sort(scores.take(places)) for places in lesson.known_sides)
     thresholds = grid(np.concatenate([inside, outside]))
-    tpr = _at_least(np.sort(inside), thresholds) / max(len(inside), 1)
-    fpr = _at_least(np.sort(outside), thresholds) / max(len(outside), 1)
+    tpr = _at_least(inside, thresholds) / max(len(inside), 1)
+    fpr = _at_least(outside, thresholds) / max(len(outside), 1)
     best, tails = best_place(tpr, fpr), [int(np.flatnonzero(fpr <= rate)[-1]) for rate in FALSE_POSITIVE_RATES]
     return Learned(
         setting,
@@ -151,7 +151,7 @@ def grid(scores: FloatArray) -> FloatArray:
 
     Above a thousand distinct scores, the middles between their quantiles, more finely at the upper end.
     """
-    arranged = np.sort(scores)
+    arranged = np.sort(scores, kind="stable")  # It merges the two sides that are in order.
     new = np.append(True, arranged[1:] != arranged[:-1])[: len(arranged)]
     if np.count_nonzero(new) > MOST_THRESHOLDS:
         shares = np.concatenate([np.linspace(0, 1, MOST_THRESHOLDS), 1 - _TAIL])

@@ -12,7 +12,7 @@ from pytest_mia.memberships import independent_share
 from pytest_mia.randomness import generator_for
 from pytest_mia.signals import Signals
 
-BLOCK = 2048
+BLOCK = 8192
 """Records whose moments are worked out at a time: few enough for the processor's own memory."""
 
 
@@ -69,6 +69,11 @@ class Observations:
         judged = self.judged[target]
         return values[judged], self.members[target][judged]
 
+    @property
+    def known_sides(self) -> tuple[IntArray, IntArray]:
+        """Places, in the flattened pairs, of the known members and of the known others."""
+        return self.kept.of(_members, self.known, self.members), self.kept.of(_others, self.known, self.members)
+
     def independent_share(self, part: BoolArray | bool = True) -> float:
         """Share of the judged records, or of a part (records,) of them, that counts as independent."""
         judged = self.judged.any(axis=0) & part
@@ -118,6 +123,14 @@ class Observations:
         return np.sort(np.argsort(rng.permutation(codes.max() + 1)[codes], kind="stable")[:most])
 
 
+def _members(known: BoolArray, members: BoolArray) -> IntArray:
+    return np.flatnonzero(known & members)
+
+
+def _others(known: BoolArray, members: BoolArray) -> IntArray:
+    return np.flatnonzero(known & ~members)
+
+
 def recipe(
     signals: Signals, members: BoolArray, labels: IntArray, *, seed: int = 0, groups: IntArray | None = None
 ) -> Observations:
@@ -128,7 +141,7 @@ def recipe(
 
 @dataclass(frozen=True)
 class Side:
-    """Moments per record (records,) over the shadows that had, or had not, the record in training.
+    """Moments per record (..., records) over the shadows that had, or had not, the record in training.
 
     Attributes
     ----------
@@ -136,14 +149,16 @@ class Side:
         Number of shadows, mean of their signals (0 where there are none), and sum of squared deviations from it.
     """
 
-    count: FloatArray
+    count: IntArray | FloatArray
     mean: FloatArray
     squares: FloatArray
 
     @property
-    def spread(self) -> float:
-        """Pooled variance within records; NaN-free, 0 where nothing varies."""
-        return float(self.squares.sum() / max(self.count.sum(), 1.0))
+    def spread(self) -> FloatArray:
+        """Pooled variance (..., 1) within records; NaN-free, 0 where nothing varies."""
+        return np.asarray(
+            self.squares.sum(axis=-1, keepdims=True) / np.maximum(self.count.sum(axis=-1, keepdims=True), 1.0)
+        )
 
 
 class Moments:
@@ -164,21 +179,24 @@ class Moments:
     """
 
     def __init__(self, values: FloatArray, members: BoolArray, references: BoolArray) -> None:
-        self._chosen = np.stack([members, ~members]) & references[:, None]
-        self._total = self._chosen.sum(axis=1, dtype=np.float64)
-        self._mean, self._squares = np.empty((2, *self._chosen.shape))
+        chosen = np.stack([members, ~members]) & references[:, None]
+        self._count = np.subtract(chosen.sum(axis=1, dtype=np.int32)[:, None], chosen, dtype=np.int32)
+        self._mean, self._squares = np.empty((2, *chosen.shape))
         for start in range(0, values.shape[1], BLOCK):
             part = np.s_[..., start : start + BLOCK]
-            _leave_out(values[part], self._chosen[part], self._mean[part], self._squares[part])
+            _leave_out(values[part], chosen[part], self._mean[part], self._squares[part])
 
     @property
     def nbytes(self) -> int:
         """What they take in memory."""
-        return sum(array.nbytes for array in (self._chosen, self._total, self._mean, self._squares))
+        return sum(array.nbytes for array in (self._count, self._mean, self._squares))
 
-    def without(self, model: int) -> tuple[Side, Side]:
-        """Moments of the shadows that had each record, and of those that had not, `model` itself left out."""
-        inside, outside = map(Side, self._total - self._chosen[:, model], self._mean[:, model], self._squares[:, model])
+    def without(self, model: int | slice) -> tuple[Side, Side]:
+        """Moments of the shadows that had each record, and of those that had not, `model` itself left out.
+
+        Of several models they are those of each one, (models, records).
+        """
+        inside, outside = map(Side, self._count[:, model], self._mean[:, model], self._squares[:, model])
         return inside, outside
 
 
@@ -201,15 +219,15 @@ def _followed(side: Side, row: FloatArray, chosen: BoolArray) -> Side:
     """Moments with one more model's chosen values (Welford 1962)."""
     count, change = side.count + chosen, row - side.mean
     step = change * (chosen / np.maximum(count, 1.0))
-    return Side(count, side.mean + step, side.squares + change * (change - step) * chosen)
+    return Side(count, side.mean + step, side.squares + change * step * side.count)
 
 
 def joined(first: Side, second: Side) -> Side:
     """Moments of two sets of shadows together (Chan, Golub & LeVeque 1979); those of equal values stay exact."""
     count = first.count + second.count
-    share, change = second.count / np.maximum(count, 1.0), second.mean - first.mean
-    squares = first.squares + second.squares + change**2 * first.count * share
-    return Side(count, first.mean + change * share, squares)
+    change = second.mean - first.mean
+    step = change * (second.count / np.maximum(count, 1.0))
+    return Side(count, first.mean + step, first.squares + second.squares + change * step * first.count)
 
 
 def means(inside: Side, outside: Side) -> tuple[FloatArray, FloatArray]:
@@ -219,8 +237,9 @@ def means(inside: Side, outside: Side) -> tuple[FloatArray, FloatArray]:
     records that have both.
     """
     has_in, has_out = inside.count > 0, outside.count > 0
-    both = has_in & has_out
-    difference = float((inside.mean - outside.mean)[both].mean()) if both.any() else 0.0
+    if has_in.all() and has_out.all():
+        return inside.mean, outside.mean
+    difference = mean_of(inside.mean - outside.mean, has_in & has_out)
     return (
         np.where(has_in, inside.mean, outside.mean + difference),
         np.where(has_out, outside.mean, inside.mean - difference),
@@ -233,4 +252,12 @@ def mean_outside(outside: Side) -> FloatArray:
     It is 0 where no record has any.
     """
     has_out = outside.count > 0
-    return np.where(has_out, outside.mean, outside.mean.sum() / max(int(has_out.sum()), 1))
+    return outside.mean if has_out.all() else np.where(has_out, outside.mean, mean_of(outside.mean, has_out))
+
+
+def mean_of(values: FloatArray | IntArray, some: BoolArray) -> FloatArray:
+    """Mean (..., 1) of values (..., records) over some of the records; 0 where there are none."""
+    if some.all():
+        return np.asarray(values.mean(axis=-1, keepdims=True))
+    count = np.count_nonzero(some, axis=-1, keepdims=True)
+    return np.asarray((values * some).sum(axis=-1, keepdims=True) / np.maximum(count, 1))

@@ -174,17 +174,19 @@ def target_scores(
             found[rows] = one.fitted.scores(observations, targets[places[rows]], one.setting)
         return found
     settings = np.array([learned[place].setting for place in places])
-    # Later settings, which nobody asks for, aren't worked out.
-    for setting, scores in enumerate(itertools.islice(attack.scores(observations), settings.max(initial=-1) + 1)):
+    # Settings that nobody asks for aren't worked out.
+    for setting, scorer in enumerate(itertools.islice(attack.scorers(observations), settings.max(initial=-1) + 1)):
         asking = np.flatnonzero(settings == setting)
-        found[asking] = scores[targets[places[asking]]]
+        if len(asking):
+            found[asking] = scorer(targets[places[asking]])
     return found
 
 
 def _learn(attack: Attack, lesson: Observations) -> Learned:
     """The best constant of the attack with its thresholds."""
     fitted = attack.fit(lesson) if isinstance(attack, FittedAttack) else None
-    scores = attack.scores(lesson) if fitted is None else fitted.lesson_scores
+    models = np.arange(len(lesson.members))
+    scores = (each(models) for each in attack.scorers(lesson)) if fitted is None else fitted.lesson_scores
     settings = [learn(each, lesson, setting) for setting, each in enumerate(scores)]
     return dataclasses.replace(max(settings, key=lambda learned: learned.advantage), fitted=fitted)
 

@@ -120,15 +120,16 @@ class TestVariances:
         return Side(np.array(count, dtype=float), np.zeros(len(count)), np.array(squares, dtype=float))
 
     def test_shared_is_pooled_within_records(self):
-        assert lira.variances(T, self.side([2, 2, 1], [1, 9, 0]))[0].tolist() == [2, 2, 2]
+        assert lira.shared_variance(T, self.side([2, 2, 1], [1, 9, 0])).tolist() == [2]
 
     def test_own_with_a_hundredth_of_the_shared_one_at_least(self):
-        assert lira.variances(T, self.side([40, 40, 40], [80, 0, 40]))[1] == pytest.approx([2, 0.01, 1])
+        assert lira.own_variances(T, self.side([40, 40, 40], [80, 0, 40])) == pytest.approx([2, 0.01, 1])
 
     def test_a_single_shadow_on_one_side_gets_the_shared_one(self):
-        assert lira.variances(T, self.side([1, 63, 0], [0, 64, 0]))[1].tolist() == [1, 64 / 63, 1]
+        assert lira.own_variances(T, self.side([1, 63, 0], [0, 64, 0])).tolist() == [1, 64 / 63, 1]
 
     def test_shadows_that_agree_leave_a_hundredth_of_the_target_s_own(self):
-        found = lira.variances(np.array([0.0, 2.0]), self.side([3, 3], [0, 0]))
-        assert found == pytest.approx(np.array([[0.01, 0.01], [1e-4, 1e-4]]))
-        assert lira.variances(np.array([5.0, 5.0]), self.side([3, 3], [0, 0]))[0].tolist() == [1, 1]
+        given = np.array([0.0, 2.0]), self.side([3, 3], [0, 0])
+        assert lira.shared_variance(*given) == pytest.approx([0.01])
+        assert lira.own_variances(*given) == pytest.approx([1e-4, 1e-4])
+        assert lira.shared_variance(np.array([5.0, 5.0]), self.side([3, 3], [0, 0])).tolist() == [1]

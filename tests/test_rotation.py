@@ -8,6 +8,7 @@ from worlds import advantages, confident, only, released, trained
 
 from pytest_mia.attacks import ATTACKS
 from pytest_mia.attacks.calibration import Mast
+from pytest_mia.attacks.protocol import Scorer
 from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.curves import FALSE_POSITIVE_RATES
@@ -33,13 +34,13 @@ class Chance:
     signals: tuple[str, ...] = ()
     least_shadows: int = 1
 
-    def scores(self, observations: Observations) -> Iterator[np.ndarray]:
-        """Yield one array per setting."""
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
+        """Yield one scorer per setting."""
         signs = 2.0 * observations.members - 1
         shadows = np.where(observations.references[:, None], signs, 0)
         rng = np.random.default_rng(0)
         for _ in range(self.settings):
-            yield rng.choice([-1.0, 1.0], signs.shape[1]) * (shadows.sum(axis=0) - shadows)
+            yield (rng.choice([-1.0, 1.0], signs.shape[1]) * (shadows.sum(axis=0) - shadows)).__getitem__
 
 
 class TestLessons:

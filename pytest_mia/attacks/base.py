@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from pytest_mia.arrays import FloatArray
-from pytest_mia.attacks.protocol import shadow_scores
-from pytest_mia.attacks.rmia import logarithm, probabilities
+from pytest_mia.attacks.protocol import Scored, Scorer
+from pytest_mia.attacks.rmia import both, logarithm, relative_scores
 from pytest_mia.observations import Observations, Side, joined, mean_outside
 
 SCALES = (0.0, 0.33, 0.67, 1.0)
 
 
 @dataclass(frozen=True)
-class BaseOnline:
+class BaseOnline(Scored):
     """log p_target - log of the mean p over all shadows (Lassila et al. 2025), the temperature tuned on the shadows.
 
     It needs nobody's memberships.
@@ -24,28 +25,30 @@ class BaseOnline:
     signals: tuple[str, ...] = ("confidence", "tempered")
     least_shadows: int = 1
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield the log ratio at temperature 2 and at 1."""
 
         def score(probability: FloatArray, inside: Side, outside: Side) -> FloatArray:
             return logarithm(probability) - logarithm(joined(inside, outside).mean)
 
-        for probability in probabilities(observations):
-            yield shadow_scores(probability, observations, score)
+        for log_odds in both(observations):
+            yield partial(relative_scores, log_odds, observations, score)
 
 
 @dataclass(frozen=True)
-class BaseOffline:
+class BaseOffline(Scored):
     """log p_target - scale * log mean_out p (Lassila et al. 2025), scale and temperature tuned on the shadows."""
 
     name: str = "base_offline"
     signals: tuple[str, ...] = ("confidence", "tempered")
     least_shadows: int = 1
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield the scaled log ratio at temperature 2, then at 1, for each scale from 0 to 1."""
-        for probability in probabilities(observations):
-            expected = shadow_scores(probability, observations, lambda _p, _in, outside: mean_outside(outside))
-            own, others = logarithm(probability), logarithm(expected)
+
+        def score(scale: float, probability: FloatArray, _inside: Side, outside: Side) -> FloatArray:
+            return logarithm(probability) - scale * logarithm(mean_outside(outside))
+
+        for log_odds in both(observations):
             for scale in SCALES:
-                yield own - scale * others
+                yield partial(relative_scores, log_odds, observations, partial(score, scale))

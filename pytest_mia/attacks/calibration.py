@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from pytest_mia.arrays import FloatArray
-from pytest_mia.attacks.protocol import read, shadow_scores
+from pytest_mia.attacks.protocol import Scored, Scorer, read, shadow_scores
 from pytest_mia.observations import Observations, Side, mean_outside, means
 
 
 @dataclass(frozen=True)
-class Watson:
+class Watson(Scored):
     """Log-odds minus their mean over the shadows that never saw the record (Watson et al. 2022).
 
     The paper takes the loss; on models that memorise, its differences are largest where a record is hard rather than
@@ -24,17 +25,17 @@ class Watson:
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 1
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield phi - mean_out."""
 
         def score(phi: FloatArray, _inside: Side, outside: Side) -> FloatArray:
             return np.asarray(phi - mean_outside(outside))
 
-        yield shadow_scores(read(observations.signals.confidence), observations, score)
+        yield partial(shadow_scores, read(observations.signals.confidence), observations, score)
 
 
 @dataclass(frozen=True)
-class Mast:
+class Mast(Scored):
     """A signal minus the middle of its means as a member and as a non-member (Sablayrolles et al. 2019, section 4).
 
     On ``correct`` it attacks models that answer with labels alone: being right counts for more on a hard record.
@@ -44,9 +45,10 @@ class Mast:
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 2
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield signal - (mean_in + mean_out) / 2."""
-        yield shadow_scores(read(getattr(observations.signals, self.signals[0])), observations, above_middle)
+        values = read(getattr(observations.signals, self.signals[0]))
+        yield partial(shadow_scores, values, observations, above_middle)
 
 
 def above_middle(value: FloatArray, inside: Side, outside: Side) -> FloatArray:

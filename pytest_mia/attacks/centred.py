@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from pytest_mia.arrays import FloatArray, IntArray
-from pytest_mia.attacks.protocol import Attack
+from pytest_mia.attacks.protocol import Attack, Scored, Scorer
 from pytest_mia.observations import Observations
 
 
 @dataclass(frozen=True)
-class Centred:
+class Centred(Scored):
     """An attack on log-odds from which each model's mean over the records of the class is taken off.
 
     How a model treats a class as a whole varies from half to half and hides what it knows of single records.
@@ -37,9 +37,9 @@ class Centred:
         """The shadows of the attack itself."""
         return self.attack.least_shadows
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield the attack's scores on centred signals."""
-        yield from self.attack.scores(centred(observations))
+        yield from self.attack.scorers(centred(observations))
 
 
 def centred(observations: Observations) -> Observations:

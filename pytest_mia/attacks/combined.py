@@ -16,7 +16,7 @@ from scipy import special
 
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
 from pytest_mia.attacks.evidence import evidence
-from pytest_mia.attacks.protocol import FittedAttack
+from pytest_mia.attacks.protocol import FittedAttack, Scored, Scorer
 from pytest_mia.observations import Observations
 from pytest_mia.randomness import seed_for, single_threaded
 
@@ -42,7 +42,7 @@ Evidence = Callable[[Observations, IntArray], FloatArray]
 
 
 @dataclass(frozen=True)
-class Combined:
+class Combined(Scored):
     """A linear and a boosted classifier of all evidence, and the sum of both (ours).
 
     Three settings compete on the other models: logistic regression on evidence made normal by its quantiles, which few
@@ -59,9 +59,9 @@ class Combined:
         """Learn from the labelled models of a lesson, each part of which is scored by what was learnt without it."""
         return combination(lesson, evidence)
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield linear, boosted and summed log-odds, each model scored by what was learnt without it."""
-        return taught_scores(self, observations)
+        return taught_scorers(self, observations)
 
 
 def combination(lesson: Observations, read: Evidence) -> Combination:
@@ -90,14 +90,14 @@ def combination(lesson: Observations, read: Evidence) -> Combination:
     return Combination(scores, tuple(learnt), read)
 
 
-def taught_scores(attack: FittedAttack, observations: Observations) -> Iterator[FloatArray]:
-    """Yield scores (models, records) per setting, each model scored by what the attack learnt without it."""
+def taught_scorers(attack: FittedAttack, observations: Observations) -> Iterator[Scorer]:
+    """Yield a scorer per setting, each model scored by what the attack learnt without it."""
     models = np.arange(len(observations.members))
     groups = np.array_split(models, min(attack.most_lessons, len(models)))
     learnt = [attack.fit(observations.lesson(group, MOST_ROWS)) for group in groups]
     for setting in range(len(SETTINGS)):
         rows = (fitted.scores(observations, group, setting) for group, fitted in zip(groups, learnt, strict=True))
-        yield np.concatenate([*rows])
+        yield np.concatenate([*rows]).__getitem__
 
 
 @dataclass(frozen=True, eq=False)

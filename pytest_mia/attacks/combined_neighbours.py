@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
-from pytest_mia.attacks.combined import PARTS, SETTINGS, Combination, Combined, combination, taught_scores
+from pytest_mia.attacks.combined import PARTS, SETTINGS, Combination, Combined, combination, taught_scorers
 from pytest_mia.attacks.evidence import LARGEST, evidence
-from pytest_mia.attacks.protocol import read
+from pytest_mia.attacks.protocol import Scored, Scorer, read
 from pytest_mia.neighbours import COLUMNS, opinions, with_opinions
 from pytest_mia.observations import Observations
 
@@ -25,7 +25,7 @@ SMALLEST = 1e-6
 
 
 @dataclass(frozen=True)
-class CombinedNeighbours:
+class CombinedNeighbours(Scored):
     """The combined attack on answers less what the other members explain, too (ours).
 
     How an answer follows the opinion of the other members is learnt, as member and as non-member, from how shadows'
@@ -46,9 +46,9 @@ class CombinedNeighbours:
         models = np.arange(len(lesson.members))
         return NeighbourCombination(first, combination(_guessed(lesson, models, first.lesson_scores[GUESS]), adjusted))
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield linear, boosted and summed log-odds, each model scored by what was learnt without it."""
-        return taught_scores(self, with_opinions(observations))
+        return taught_scorers(self, with_opinions(observations))
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import numpy as np
 
 from pytest_mia.arrays import FloatArray, IntArray
 from pytest_mia.attacks.centred import centred
-from pytest_mia.attacks.lira import log_normal, variances
+from pytest_mia.attacks.lira import log_normal, shared_variance
 from pytest_mia.attacks.nig import log_predictive, prior_of
 from pytest_mia.attacks.protocol import read
 from pytest_mia.attacks.rmia import logarithm, offline_reference, probability
@@ -65,7 +65,7 @@ def _calibrated(values: FloatArray, moments: Moments, model: int) -> list[FloatA
     """A signal, and what LiRA, NIG-t and MAST make of it."""
     inside, outside = moments.without(model)
     mean_in, mean_out = means(inside, outside)
-    var_in, var_out = (variances(values, side)[0] for side in (inside, outside))
+    var_in, var_out = (shared_variance(values, side) for side in (inside, outside))
     return [
         values,
         values - mean_in,

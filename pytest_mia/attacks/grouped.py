@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from pytest_mia.arrays import FloatArray, IntArray
-from pytest_mia.attacks.protocol import Attack, Fitted, FittedAttack
+from pytest_mia.attacks.protocol import Attack, Fitted, FittedAttack, Scored, Scorer
 from pytest_mia.observations import Observations
 
 
 @dataclass(frozen=True)
-class Grouped:
+class Grouped(Scored):
     """An attack that gives all records of a group the mean of their scores.
 
     The records of a group are drawn together, so each says something of the others' membership. Guesses are then alike
@@ -37,10 +38,10 @@ class Grouped:
         """The shadows of the attack itself."""
         return self.attack.least_shadows
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield the attack's scores, averaged over the records of each group."""
-        for scores in self.attack.scores(observations):
-            yield averaged(scores, observations)
+        for scorer in self.attack.scorers(observations):
+            yield partial(_averaged_by, scorer, observations)
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,10 @@ class GroupedFit:
 def grouped(attack: Attack) -> Attack:
     """The attack on people."""
     return GroupedFitted(attack) if isinstance(attack, FittedAttack) else Grouped(attack)
+
+
+def _averaged_by(scorer: Scorer, observations: Observations, models: IntArray) -> FloatArray:
+    return averaged(scorer(models), observations)
 
 
 def averaged(scores: FloatArray, observations: Observations) -> FloatArray:

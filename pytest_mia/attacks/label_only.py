@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
-from pytest_mia.arrays import FloatArray
+import numpy as np
+
 from pytest_mia.attacks.calibration import above_middle
-from pytest_mia.attacks.protocol import Attack, read, shadow_scores
+from pytest_mia.attacks.protocol import Attack, Scored, Scorer, read, shadow_scores
 from pytest_mia.observations import Observations
 
 
 @dataclass(frozen=True)
-class LabelNoise:
+class LabelNoise(Scored):
     """The share of noisy copies that are still answered with the right label: members bear more noise.
 
     How much noise tells most depends on the model, and is learnt on the other models.
@@ -22,16 +24,16 @@ class LabelNoise:
     signals: tuple[str, ...] = ("noise_robustness",)
     least_shadows: int = 0
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield the share at each level of noise, and at all of them."""
         shares = read(observations.signals.noise_robustness)
         for level in range(shares.shape[2]):
-            yield shares[:, :, level]
-        yield shares.mean(axis=2)
+            yield shares[:, :, level].__getitem__
+        yield shares.mean(axis=2).__getitem__
 
 
 @dataclass(frozen=True)
-class Calibrated:
+class Calibrated(Scored):
     """An attack on the target alone, minus the middle of its scores on shadows with and without the record."""
 
     attack: Attack
@@ -47,7 +49,8 @@ class Calibrated:
         """The signals of the attack itself."""
         return self.attack.signals
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield the attack's scores - (mean_in + mean_out) / 2, for each value of its constant."""
-        for scores in self.attack.scores(observations):
-            yield shadow_scores(scores, observations, above_middle)
+        everyone = np.arange(len(observations.members))
+        for scores in (scorer(everyone) for scorer in self.attack.scorers(observations)):
+            yield partial(shadow_scores, scores, observations, above_middle)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import special
 
 from pytest_mia.arrays import FloatArray
-from pytest_mia.attacks.protocol import read, shadow_scores
+from pytest_mia.attacks.protocol import Scored, Scorer, read, shadow_scores
 from pytest_mia.observations import Observations, Side, mean_outside, means
 
 SMALLEST_SHARE = 1e-2
 SMALLEST_VARIANCE = 1e-6
 
+Variance = Callable[[FloatArray, Side], FloatArray]
+"""Variances of a signal over one side's shadows, given the target's own signal."""
+
 
 @dataclass(frozen=True)
-class LiraOnline:
+class LiraOnline(Scored):
     """Log-likelihood ratio of two Gaussians, as a member against as a non-member (Carlini et al. 2022, algorithm 1).
 
     Variances are shared by all records, or each record has its own: the paper advises the former below 64 shadows, and
@@ -28,19 +32,21 @@ class LiraOnline:
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 2
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield log N(phi; mean_in, var_in) - log N(phi; mean_out, var_out) by shared variances and by records' own."""
 
-        def score(phi: FloatArray, inside: Side, outside: Side) -> FloatArray:
+        def score(variance: Variance, phi: FloatArray, inside: Side, outside: Side) -> FloatArray:
             mean_in, mean_out = means(inside, outside)
-            as_member = log_normal(phi, mean_in, variances(phi, inside))
-            return np.asarray(as_member - log_normal(phi, mean_out, variances(phi, outside)))
+            as_member = log_normal(phi, mean_in, variance(phi, inside))
+            return np.asarray(as_member - log_normal(phi, mean_out, variance(phi, outside)))
 
-        yield from shadow_scores(read(getattr(observations.signals, self.signals[0])), observations, score)
+        values = read(getattr(observations.signals, self.signals[0]))
+        for variance in (shared_variance, own_variances):
+            yield partial(shadow_scores, values, observations, partial(score, variance))
 
 
 @dataclass(frozen=True)
-class LiraOffline:
+class LiraOffline(Scored):
     """One-sided test against the shadows that never saw the record (Carlini et al. 2022, eq. 4), in logarithms.
 
     Variances are those of the online attack.
@@ -50,31 +56,41 @@ class LiraOffline:
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 1
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield log Phi((phi - mean_out) / sd_out) by shared variances and by records' own."""
 
-        def score(phi: FloatArray, _inside: Side, outside: Side) -> FloatArray:
-            deviation = (phi - mean_outside(outside)) / np.sqrt(variances(phi, outside))
+        def score(variance: Variance, phi: FloatArray, _inside: Side, outside: Side) -> FloatArray:
+            deviation = (phi - mean_outside(outside)) / np.sqrt(variance(phi, outside))
             return np.asarray(special.log_ndtr(deviation))
 
-        yield from shadow_scores(read(observations.signals.confidence), observations, score)
+        phi = read(observations.signals.confidence)
+        for variance in (shared_variance, own_variances):
+            yield partial(shadow_scores, phi, observations, partial(score, variance))
 
 
-def variances(phi: FloatArray, side: Side) -> FloatArray:
-    """Variances (2, records) of a signal over one side's shadows: one for all records, and each record's own.
-
-    Both have floors, so that they are never zero.
+def shared_variance(phi: FloatArray, side: Side) -> FloatArray:
+    """Variance (..., 1) of a signal over one side's shadows, one for all records; never zero.
 
     Parameters
     ----------
     phi
-        The target's signal (records,), the scale of last resort.
+        The target's signal (..., records), the scale of last resort.
     side
-        Moments of the shadows. A record with fewer than two of them has the shared variance.
+        Moments of the shadows.
     """
-    shared = side.spread or SMALLEST_SHARE * float(phi.var()) or 1.0
-    own = np.divide(side.squares, side.count, out=np.full_like(phi, shared), where=side.count > 1)
-    return np.stack([np.full_like(phi, shared), np.maximum(own, max(SMALLEST_SHARE * shared, SMALLEST_VARIANCE))])
+    return first_positive(side.spread, SMALLEST_SHARE * phi.var(axis=-1, keepdims=True))
+
+
+def own_variances(phi: FloatArray, side: Side) -> FloatArray:
+    """Each record's own variance (..., records), the shared one where there are fewer than two shadows; never zero."""
+    shared = shared_variance(phi, side)
+    own = np.where(side.count > 1, side.squares / np.maximum(side.count, 1), shared)
+    return np.asarray(np.maximum(own, np.maximum(SMALLEST_SHARE * shared, SMALLEST_VARIANCE)))
+
+
+def first_positive(*scales: FloatArray) -> FloatArray:
+    """The first of several scales that is above 0; 1 where none is."""
+    return np.asarray(np.select([scale > 0 for scale in scales], scales, 1.0))
 
 
 def log_normal(values: FloatArray, mean: FloatArray, var: FloatArray) -> FloatArray:

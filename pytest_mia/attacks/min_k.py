@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pytest_mia.arrays import FloatArray
-from pytest_mia.attacks.protocol import read
+from pytest_mia.attacks.protocol import Scored, Scorer, read
 from pytest_mia.observations import Observations
 
 
 @dataclass(frozen=True)
-class MinK:
+class MinK(Scored):
     """Mean log-probability of the k% least likely tokens: a text without any surprise has been seen before.
 
     On ``lowest`` it is Min-K% (Shi et al. 2024, section 4), on ``lowest_standardised`` Min-K%++ (Zhang et al. 2025,
@@ -28,8 +27,8 @@ class MinK:
         """The signal it reads."""
         return (self.signal,)
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield the mean for each k."""
         lowest = read(getattr(observations.signals, self.signal))
         for place in range(lowest.shape[-1]):
-            yield lowest[..., place]
+            yield lowest[..., place].__getitem__

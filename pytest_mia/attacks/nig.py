@@ -9,8 +9,9 @@ import numpy as np
 from scipy import special
 
 from pytest_mia.arrays import FloatArray
-from pytest_mia.attacks.protocol import read, shadow_scores
-from pytest_mia.observations import Observations, Side
+from pytest_mia.attacks.lira import first_positive
+from pytest_mia.attacks.protocol import Scored, Scorer, read, shadow_scores
+from pytest_mia.observations import Observations, Side, mean_of
 
 SHAPE = 2.0
 SMALLEST_RATE = 1e-8
@@ -20,7 +21,7 @@ LIMIT = 5.0
 
 
 @dataclass(frozen=True)
-class NigT:
+class NigT(Scored):
     """Likelihood ratio of Student-t predictives under an empirical-Bayes normal-inverse-gamma prior.
 
     The idea is BaVarIA's (2026): at few shadows the estimate of the variances is the bottleneck, and a conjugate prior
@@ -32,49 +33,56 @@ class NigT:
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 2
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield log t_in(phi) - log t_out(phi), of phi as it is and cut off at 5; the other models decide."""
 
         def score(phi: FloatArray, inside: Side, outside: Side) -> FloatArray:
             return np.asarray(_log_predictive(phi, inside) - _log_predictive(phi, outside))
 
         values = read(getattr(observations.signals, self.signals[0]))
-        for used in (values, observations.kept.of(_cut_off, values)):
-            yield shadow_scores(used, observations, score)
+        yield lambda models: shadow_scores(values, observations, score, models)
+        yield lambda models: shadow_scores(observations.kept.of(_cut_off, values), observations, score, models)
 
 
 @dataclass(frozen=True)
 class Prior:
-    """Normal-inverse-gamma prior: mean m0 with the weight of k0 observations, variance inverse-gamma (a0, b0)."""
+    """Normal-inverse-gamma prior: mean m0 with the weight of k0 observations, variance inverse-gamma (a0, b0).
 
-    m0: float
-    k0: float
+    All but a0 are (..., 1).
+    """
+
+    m0: FloatArray
+    k0: FloatArray
     a0: float
-    b0: float
+    b0: FloatArray
 
 
 def prior_of(phi: FloatArray, side: Side) -> Prior:
     """Fit the prior of one side to the moments over all records (empirical Bayes, by moments)."""
     seen, several = side.count > 0, side.count > 1
-    centre = float(side.mean[seen].mean()) if seen.any() else float(phi.mean())
-    between = float(side.mean[seen].var()) if seen.any() else float(phi.var())
-    within = float((side.squares[several] / (side.count[several] - 1)).mean()) if several.any() else 0.0
-    within = within or between or 1.0
-    mean_count = float(side.count[seen].mean()) if seen.any() else 1.0
-    between = max(between - within / mean_count, SMALLEST_BETWEEN)
-    return Prior(m0=centre, k0=within / between, a0=SHAPE, b0=max(SHAPE * within, SMALLEST_RATE))
+    none = ~seen.any(axis=-1, keepdims=True)
+    # Where no record has any shadow on this side, the target's own signal gives the scale.
+    levels, counted = np.where(none, phi, side.mean), seen | none
+    centre = mean_of(levels, counted)
+    between = mean_of((levels - centre) ** 2, counted)
+    within = first_positive(mean_of(side.squares / np.maximum(side.count - 1, 1), several), between)
+    mean_count = np.maximum(mean_of(side.count, seen), 1.0)
+    between = np.maximum(between - within / mean_count, SMALLEST_BETWEEN)
+    return Prior(m0=centre, k0=within / between, a0=SHAPE, b0=np.maximum(SHAPE * within, SMALLEST_RATE))
 
 
 def log_predictive(values: FloatArray, side: Side, prior: Prior) -> FloatArray:
-    """Log density (records,) of the posterior predictive, a Student t with 2 (a0 + n / 2) degrees of freedom."""
-    weight = prior.k0 + side.count
-    location = (prior.k0 * prior.m0 + side.count * side.mean) / weight
-    shape = prior.a0 + side.count / 2
-    rate = prior.b0 + side.squares / 2 + prior.k0 * side.count * (side.mean - prior.m0) ** 2 / (2 * weight)
-    scale2 = rate * (weight + 1) / (shape * weight)
-    constant = _constants(prior.a0, int(side.count.max(initial=0)))[side.count.astype(np.intp)]
-    constant = constant - 0.5 * np.log(2 * np.pi * shape * scale2)
-    return np.asarray(constant - (shape + 0.5) * np.log1p((values - location) ** 2 / (2 * shape * scale2)))
+    """Log density (..., records) of the posterior predictive, a Student t with 2 (a0 + n / 2) degrees of freedom."""
+    count = side.count.astype(np.float64)
+    weight = prior.k0 + count
+    location = (prior.k0 * prior.m0 + count * side.mean) / weight
+    shape = prior.a0 + count / 2
+    rate = prior.b0 + side.squares / 2 + prior.k0 * count * (side.mean - prior.m0) ** 2 / (2 * weight)
+    # Squares are divided by 2 * shape * scale**2, in which the shape cancels.
+    spread = 2 * rate * (weight + 1) / weight
+    constant = _constants(prior.a0, int(count.max(initial=0)))[side.count.astype(np.intp)]
+    constant = constant - 0.5 * np.log(np.pi * spread)
+    return np.asarray(constant - (shape + 0.5) * np.log1p((values - location) ** 2 / spread))
 
 
 def _constants(a0: float, most: int) -> FloatArray:

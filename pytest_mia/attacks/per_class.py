@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
-from pytest_mia.attacks.protocol import read
+from pytest_mia.attacks.protocol import Scored, Scorer, read
 from pytest_mia.observations import Observations
 
 LEAST_MEMBERS = 30
@@ -20,7 +21,7 @@ ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
-class PerClass:
+class PerClass(Scored):
     """A signal minus its class's threshold (Song & Mittal 2021), on log-odds or on modified entropy.
 
     A class's threshold is the one with the largest advantage on the labelled pairs of the other models. A class with
@@ -37,11 +38,15 @@ class PerClass:
         """The signal it thresholds."""
         return (self.signal,)
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield signal - threshold of the record's class, for each least gain."""
         values = read(getattr(observations.signals, self.signal))
         for learnt in thresholds(values, observations):
-            yield values - learnt[:, observations.labels]
+            yield partial(_above, values, learnt, observations.labels)
+
+
+def _above(values: FloatArray, learnt: FloatArray, labels: IntArray, models: IntArray) -> FloatArray:
+    return np.asarray(values[models] - learnt[models][:, labels])
 
 
 def thresholds(values: FloatArray, observations: Observations) -> FloatArray:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from pytest_mia import curves
-from pytest_mia.arrays import FloatArray
-from pytest_mia.attacks.protocol import read
+from pytest_mia.attacks.protocol import Scored, Scorer, read
 from pytest_mia.observations import Observations
 
 
 @dataclass(frozen=True)
-class AttackR:
+class AttackR(Scored):
     """Share of the shadows that never saw the record whose loss is above the target's (Ye et al. 2022, attack R).
 
     Ties count half, and a record that every shadow had has 1/2. The share is as coarse as shadows are few.
@@ -24,16 +23,16 @@ class AttackR:
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 1
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield the share; phi falls as the loss rises, and a model isn't counted among its own shadows."""
         outside = (~observations.members & observations.references[:, None]).astype(np.float64)
         higher = curves.below(read(observations.signals.confidence).T, outside.T).T - outside / 2
         others = outside.sum(axis=0) - outside
-        yield np.divide(higher, others, out=np.full_like(others, 0.5), where=others > 0)
+        yield np.divide(higher, others, out=np.full_like(others, 0.5), where=others > 0).__getitem__
 
 
 @dataclass(frozen=True)
-class AttackP:
+class AttackP(Scored):
     """Percentile of the record's loss among those of a population under the same model (Ye et al. 2022, attack P).
 
     The paper's population are non-members. Here it is all records of the audit, members too, since an attacker doesn't
@@ -44,6 +43,7 @@ class AttackP:
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 0
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield the share of records with a higher loss, ties counted half."""
-        yield curves.ranks(read(observations.signals.confidence))
+        phi = read(observations.signals.confidence)
+        yield lambda models: curves.ranks(phi[models])

@@ -10,6 +10,13 @@ import numpy as np
 from pytest_mia.arrays import FloatArray, IntArray
 from pytest_mia.observations import Observations, Side
 
+Scorer = Callable[[IntArray], FloatArray]
+"""Scores (models, records) of some models, worked out when they are asked for."""
+
+
+BLOCK = 2**15
+"""Pairs of models and records that are scored at a time."""
+
 
 class Attack(Protocol):
     """Turns observations into scores: the higher, the more the attack believes "member".
@@ -33,13 +40,22 @@ class Attack(Protocol):
     @property
     def least_shadows(self) -> int: ...  # noqa: D102
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
-        """Yield scores (models, records), one array per value of the attack's constant where it has one to tune.
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
+        """Yield one scorer per value of the attack's constant, where it has one to tune.
 
-        Row m attacks model m with all references but m itself. Which array counts is decided in the rotation, on the
-        other models.
+        A model is attacked with all references but itself. Which scorer counts is decided in the rotation, on the other
+        models.
         """
         ...
+
+
+class Scored:
+    """All scores of an attack by its scorers."""
+
+    def scores(self: Attack, observations: Observations) -> Iterator[FloatArray]:
+        """Yield scores (models, records) of all models, one array per value of the attack's constant."""
+        models = np.arange(len(observations.members))
+        return (scorer(models) for scorer in self.scorers(observations))
 
 
 class Fitted(Protocol):
@@ -81,21 +97,31 @@ class FittedAttack(Attack, Protocol):
 
 
 def shadow_scores(
-    values: FloatArray, observations: Observations, score: Callable[[FloatArray, Side, Side], FloatArray]
+    values: FloatArray,
+    observations: Observations,
+    score: Callable[[FloatArray, Side, Side], FloatArray],
+    models: IntArray,
 ) -> FloatArray:
-    """Score each model by the moments of its shadows: ``score(signal of the model, inside, outside)``.
+    """Score models by the moments of their shadows: ``score(signals, inside, outside)``, each (models, records).
 
-    A score is (records,), or (settings, records) for an attack with a constant; models become the last axis but one.
-    Where all models answer alike, nothing can be told, and all scores are 0.
+    Few models at a time, so that what a score takes on its way stays in the processor's own memory. Where all models
+    answer alike, nothing can be told, and all scores are 0.
     """
-    moments = observations.moments(values)
-    first = score(values[0], *moments.without(0))
-    scores = np.empty((*first.shape[:-1], *values.shape))
-    for model, row in enumerate(values):
-        scores[..., model, :] = score(row, *moments.without(model)) if model else first
-    if (values == values[:1]).all():
-        scores[...] = 0
+    scores = np.zeros((len(models), values.shape[1]))
+    if any((row != values[0]).any() for row in values[1:]):
+        moments = observations.moments(values)
+        for first, rows in _runs(models, most=max(1, BLOCK // values.shape[1])):
+            scores[first : first + rows.stop - rows.start] = score(values[rows], *moments.without(rows))
     return scores
+
+
+def _runs(models: IntArray, most: int) -> Iterator[tuple[int, slice]]:
+    """Runs of so many consecutive models at the most, each with the place of its first."""
+    edges = np.flatnonzero(np.diff(models) != 1) + 1
+    for run in np.split(np.arange(len(models)), edges):
+        for first in range(0, len(run), most):
+            part = run[first : first + most]
+            yield int(part[0]), slice(int(models[part[0]]), int(models[part[-1]]) + 1)
 
 
 def read(field: FloatArray | None) -> FloatArray:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
-from pytest_mia.attacks.protocol import read
+from pytest_mia.attacks.protocol import Scored, Scorer, read
 from pytest_mia.observations import Observations
 from pytest_mia.randomness import generator_for, seed_for, single_threaded
 
@@ -20,7 +20,7 @@ SMALLEST_LEAF = 20
 
 
 @dataclass(frozen=True)
-class QuantileRegression:
+class QuantileRegression(Scored):
     """phi less the quantile that non-members like this record stay below (Bertran et al. 2023, section 3).
 
     Boosted trees learn the quantile from the answers of labelled models on their non-members, given the record and its
@@ -32,7 +32,7 @@ class QuantileRegression:
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 0
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield phi - q(x, y), q the quantile at 1 - alpha, for each alpha of `LEVELS`."""
         phi, teachers = read(observations.signals.confidence), _teachers(observations)
         fold = _record_folds(observations)
@@ -42,7 +42,7 @@ class QuantileRegression:
         for alpha in LEVELS:
             with single_threaded():
                 quantiles = [_quantiles(observations, models, fold, 1 - alpha) for models in teachers]
-            yield phi - fitting @ np.stack(quantiles) / fitting.sum(axis=1, keepdims=True)
+            yield (phi - fitting @ np.stack(quantiles) / fitting.sum(axis=1, keepdims=True)).__getitem__
 
 
 def _may_teach(model: int, models: IntArray, teachers: Sequence[IntArray]) -> float:

@@ -9,14 +9,15 @@ The paper's temperature is 2 for some data and 1 for others; here the other mode
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import special
 
-from pytest_mia.arrays import FloatArray
-from pytest_mia.attacks.protocol import read, shadow_scores
+from pytest_mia.arrays import FloatArray, IntArray
+from pytest_mia.attacks.protocol import Scored, Scorer, read, shadow_scores
 from pytest_mia.observations import Observations, Side, mean_outside, means
 
 OFFLINE_CONSTANTS = (0.0, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0)
@@ -24,26 +25,26 @@ SMALLEST = 1e-300
 
 
 @dataclass(frozen=True)
-class RmiaOnline:
+class RmiaOnline(Scored):
     """log p_target - log (mean_in p + mean_out p) / 2 (Zarifzadeh et al. 2024, eq. 6), the temperature tuned."""
 
     name: str = "rmia_online"
     signals: tuple[str, ...] = ("confidence", "tempered")
     least_shadows: int = 2
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield the log ratio at temperature 2 and at 1."""
 
         def score(probability: FloatArray, inside: Side, outside: Side) -> FloatArray:
             mean_in, mean_out = means(inside, outside)
             return logarithm(probability) - logarithm((mean_in + mean_out) / 2)
 
-        for probability in probabilities(observations):
-            yield shadow_scores(probability, observations, score)
+        for log_odds in both(observations):
+            yield partial(relative_scores, log_odds, observations, score)
 
 
 @dataclass(frozen=True)
-class RmiaOffline:
+class RmiaOffline(Scored):
     """log p_target - log ((1 + a) mean_out p + 1 - a) / 2 (Zarifzadeh et al. 2024, appendix B.2.2).
 
     The constant a is tuned on the shadows with the temperature: left alone at a published value it can hide most of a
@@ -54,19 +55,30 @@ class RmiaOffline:
     signals: tuple[str, ...] = ("confidence", "tempered")
     least_shadows: int = 1
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield the log ratio at temperature 2, then at 1, for each a from 0 to 1."""
-        for probability in probabilities(observations):
-            expected = shadow_scores(probability, observations, lambda _p, _in, outside: mean_outside(outside))
-            own = logarithm(probability)
+
+        def score(a: float, probability: FloatArray, _inside: Side, outside: Side) -> FloatArray:
+            return logarithm(probability) - logarithm(offline_reference(mean_outside(outside), a))
+
+        for log_odds in both(observations):
             for a in OFFLINE_CONSTANTS:
-                yield own - logarithm(offline_reference(expected, a))
+                yield partial(relative_scores, log_odds, observations, partial(score, a))
 
 
-def probabilities(observations: Observations) -> Iterator[FloatArray]:
-    """Probabilities of the true class (models, records) at temperature 2, then at 1."""
-    for log_odds in (observations.signals.tempered, observations.signals.confidence):
-        yield probability(observations, read(log_odds))
+def both(observations: Observations) -> tuple[FloatArray, FloatArray]:
+    """Log-odds of the true class (models, records) at temperature 2 and at 1."""
+    return read(observations.signals.tempered), read(observations.signals.confidence)
+
+
+def relative_scores(
+    log_odds: FloatArray,
+    observations: Observations,
+    score: Callable[[FloatArray, Side, Side], FloatArray],
+    models: IntArray,
+) -> FloatArray:
+    """Score models by their probabilities against those of their shadows, as `shadow_scores` does."""
+    return shadow_scores(probability(observations, log_odds), observations, score, models)
 
 
 def probability(observations: Observations, log_odds: FloatArray) -> FloatArray:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
-from pytest_mia.attacks.protocol import read
+from pytest_mia.attacks.protocol import Scored, Scorer, read
 from pytest_mia.observations import Observations
 from pytest_mia.randomness import seed_for, single_threaded
 
 FOLDS = 2
 MOST_ROWS = 20_000
+BLOCK = 2**16
+"""Answers that are judged at a time: a call to a classifier costs as much as many of them."""
 MOST_CLASSES = 255
 """What the trees can hold as one categorical feature; classes beyond it share places."""
 LARGEST = 1e6
@@ -36,7 +38,7 @@ Judge = Callable[[FloatArray, IntArray], FloatArray]
 
 
 @dataclass(frozen=True)
-class Shokri:
+class Shokri(Scored):
     """Boosted trees on [three largest probabilities, phi, correct, class], labelled by the shadows' memberships.
 
     The paper has one classifier per class; trees that split on the class as a category tell classes apart where that
@@ -47,9 +49,10 @@ class Shokri:
     signals: tuple[str, ...] = SIGNALS
     least_shadows: int = 2
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield P(member | answer)."""
-        yield from cross_fitted(observations, self.name, _boosted)
+        for scores in cross_fitted(observations, self.name, _boosted):
+            yield scores.__getitem__
 
 
 def cross_fitted(observations: Observations, name: str, learn: Callable[[Lesson], Judge]) -> FloatArray:
@@ -70,22 +73,28 @@ def cross_fitted(observations: Observations, name: str, learn: Callable[[Lesson]
     models = np.arange(len(observations.members))
     shadows = np.flatnonzero(observations.references & observations.known.any(axis=1))
     found: list[list[FloatArray]] = [[] for _ in models]
+    together = max(1, BLOCK // len(observations.labels))
     import sklearn.ensemble  # noqa: F401  (loads the threads that are limited here)
 
     with single_threaded():
         for fold in range(FOLDS):
             learnt = shadows[fold::FOLDS]
             judge = learn(_lesson(observations, learnt, seed_for(observations.seed, name, fold)))
-            for model in np.setdiff1d(models, learnt):
-                found[model].append(judge(_features(observations, model), observations.labels))
+            judged = np.setdiff1d(models, learnt)
+            for first in range(0, len(judged), together):
+                part = judged[first : first + together]
+                rows = judge(_features(observations, part), np.tile(observations.labels, len(part)))
+                for model, scores in zip(part, np.split(rows, len(part), axis=1), strict=True):
+                    found[model].append(scores)
     return np.stack([np.mean(each, axis=0) for each in found], axis=1)
 
 
-def _features(observations: Observations, pairs: int | tuple[IntArray, IntArray]) -> FloatArray:
-    """Features (rows, 5) of one model's answers, or of pairs of models and records."""
+def _features(observations: Observations, pairs: IntArray | tuple[IntArray, IntArray]) -> FloatArray:
+    """Features (rows, 5) of some models' answers, one model after the other, or of pairs of models and records."""
     signals = observations.signals
+    shown, correct = read(signals.shown)[pairs], read(signals.correct)[pairs]
     phi = np.clip(read(signals.confidence)[pairs], -LARGEST, LARGEST)
-    return np.column_stack([read(signals.shown)[pairs], phi, read(signals.correct)[pairs]])
+    return np.concatenate([shown, phi[..., None], correct[..., None]], axis=-1).reshape(-1, shown.shape[-1] + 2)
 
 
 def _lesson(observations: Observations, learnt: IntArray, seed: int) -> Lesson:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pytest_mia.arrays import BoolArray, FloatArray, IntArray
+from pytest_mia.attacks.protocol import Scored, Scorer
 from pytest_mia.attacks.shokri import SIGNALS, Judge, Lesson, cross_fitted
 from pytest_mia.observations import Observations
 
@@ -18,7 +19,7 @@ LEAST_ROWS = 20
 
 
 @dataclass(frozen=True)
-class ShokriBy:
+class ShokriBy(Scored):
     """A classifier on [three largest probabilities, phi, correct], labelled by the shadows' memberships.
 
     The paper has one per class, a network of 64 hidden units. Whether one per class or one for all does better is
@@ -37,9 +38,10 @@ class ShokriBy:
     signals: tuple[str, ...] = SIGNALS
     least_shadows: int = 2
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield P(member | answer) by the pooled classifier, then by one per class."""
-        yield from cross_fitted(observations, self.name, self._learn)
+        for scores in cross_fitted(observations, self.name, self._learn):
+            yield scores.__getitem__
 
     def _learn(self, lesson: Lesson) -> Judge:
         share = float(lesson.members.mean())

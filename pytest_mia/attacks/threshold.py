@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pytest_mia.arrays import FloatArray
-from pytest_mia.attacks.protocol import read
+from pytest_mia.attacks.protocol import Scored, Scorer, read
 from pytest_mia.observations import Observations
 
 
 @dataclass(frozen=True)
-class Threshold:
+class Threshold(Scored):
     """Guess "member" where one signal is high.
 
     With ``correct`` it is the gap attack, whose advantage is train accuracy - test accuracy (Yeom et al. 2018, section
@@ -29,6 +28,6 @@ class Threshold:
         """The signal it thresholds."""
         return (self.signal,)
 
-    def scores(self, observations: Observations) -> Iterator[FloatArray]:
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield the signal itself."""
-        yield read(getattr(observations.signals, self.signal))
+        yield read(getattr(observations.signals, self.signal)).__getitem__
