@@ -52,9 +52,9 @@ def test_the_first_command_installs_the_package_and_runs_the_examples():
 
 
 def test_the_second_command_runs_what_ci_runs():
-    assert _commands()[1] == [".venv/bin/pip install tox", ".venv/bin/tox"]
+    assert _commands()[1] == [".venv/bin/pip install tox", ".venv/bin/tox -p -o"]
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert re.search(r'env/bin/pip" install .*\btox\n.*env/bin/tox"', ci)
+    assert re.search(r'env/bin/pip" install .*\btox\n.*env/bin/tox" -p -o', ci)
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
     assert _ini("tox.ini")["tox"]["env_list"] == "lint, types, coverage"
 
