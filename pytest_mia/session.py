@@ -165,6 +165,8 @@ class Session:
         cache = getattr(self._config, "cache", None)
         try:
             folder = None if cache is None or settings.cache == "off" else cache.mkdir(CACHED)
+            if folder is not None:
+                folder.chmod(store.PRIVATE_FOLDER)
         except OSError:
             # The store finds out by itself, and says so among the audit's notes.
             folder = self._config.rootpath / self._config.getini("cache_dir") / "d" / CACHED
