@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import math
 import numbers
+import sys
 import unittest
 import warnings
 from collections.abc import Callable, Sequence
@@ -31,7 +32,7 @@ SEVERITY = ("leak", "invalid", "inconclusive", "pass")
 RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "threshold": ("a number above 0 and at most 1", lambda value: 0 < value <= 1),
     "at_fpr": (f"one of {', '.join(f'{rate:g}' for rate in FALSE_POSITIVE_RATES)}", FALSE_POSITIVE_RATES.__contains__),
-    "epsilon": ("a number above 0", lambda value: value > 0),
+    "epsilon": ("a finite number above 0", lambda value: 0 < value <= sys.float_info.max),
     "tolerance": ("a number from 0 to 1, 1 excluded", lambda value: 0 <= value < 1),
     "delta": ("a number from 0 to 1, 1 excluded", lambda value: 0 <= value < 1),
     "confidence": ("a number from 0.5 to 1, both excluded", lambda value: 0.5 < value < 1),
@@ -163,7 +164,7 @@ def check(**arguments: Any) -> None:
     problems = [
         f"{name} must be {RANGES[name][0]}, got {value!r}"
         for name, value in given.items()
-        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not RANGES[name][1](float(value))
+        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not RANGES[name][1](value)
     ]
     if problems:
         raise MIAUsageError(problems)

@@ -79,7 +79,7 @@ def signals(given: ModelOutputs) -> tuple[list[Signals], BoolArray, IntArray]:
     classes, labels = dataset.encode(given.labels)
     if given.outputs.ndim == 3 and given.outputs.shape[2] > len(classes):
         # Classes that no record has still have their column.
-        classes, labels = np.arange(given.outputs.shape[2]), np.asarray(given.labels)
+        classes, labels = np.arange(given.outputs.shape[2]), np.asarray(given.labels).astype(np.intp)
     return (
         [signals_of(answer, labels) for answer in _answers(given.outputs, classes)],
         given.members.astype(bool),

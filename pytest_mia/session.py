@@ -153,7 +153,7 @@ class Session:
         root = self._config.rootpath
         path, content = baseline_file.place(root, name), baseline_file.merged(root, name, found)
         path.parent.mkdir(exist_ok=True)
-        writing.write(path, content)
+        writing.write(path, content, mode=writing.SHARED)
         self.told = (
             f"mia: {len(found)} audit{'s' * (len(found) > 1)} saved in {path.relative_to(root).as_posix()}: commit it"
         )
