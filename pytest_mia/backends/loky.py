@@ -61,7 +61,7 @@ class Loky:
 
 def _results(parcels: Sequence[bytes], data: Data, workers: int) -> Generator[Trained, None, None]:
     import joblib
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
+    from joblib.externals.loky.process_executor import BrokenProcessPool, TerminatedWorkerError
 
     torch = "torch" in sys.modules
     # X travels on its own, so that joblib can share large arrays among the workers instead of copying them.
@@ -78,8 +78,8 @@ def _results(parcels: Sequence[bytes], data: Data, workers: int) -> Generator[Tr
             f"a worker process was ended while it trained a model, most likely since memory ran out; "
             f"train fewer models at the same time (--mia-jobs=1): {error}"
         ) from None
-    except PicklingError as error:
-        # A full disk, or records that can't be pickled. What is left is trained in this process.
+    except (PicklingError, BrokenProcessPool) as error:
+        # A full disk, or records that can't be pickled, or unpickled. What is left is trained in this process.
         _warn(str(error.__cause__ or error).strip(' \n"').rpartition("\n")[2])
     finally:
         with warnings.catch_warnings():
