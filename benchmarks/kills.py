@@ -164,6 +164,8 @@ def training(folder: Path, kills: int, rng: np.random.Generator, *, jobs: int) -
         found.lost += max(0, before + number_done(victim.said) - len(whole))
         found.killed += not victim.ended
         found.orphans += victim.orphans
+        if victim.ended and not victim.said[-1].startswith("{"):
+            raise RuntimeError("an audit failed by itself; its error stands above")
         if victim.said[-1].startswith("{"):
             found.finished += 1
             found.halves += victim.said[-1] != unharmed(seed)

@@ -20,6 +20,7 @@ from pytest_mia.errors import (
     InvalidAuditError,
     MembershipLeakError,
     MIAUsageError,
+    shown,
 )
 from pytest_mia.results import AuditResult, Interval, RemedyResult, Selected
 from pytest_mia.statistics import epsilon_lower_bound, measurable, rate_bounds
@@ -162,7 +163,7 @@ def check(**arguments: Any) -> None:
     __tracebackhide__ = True
     given = {name: value for name, value in arguments.items() if name != "confidence" or value is not None}
     problems = [
-        f"{name} must be {RANGES[name][0]}, got {value!r}"
+        f"{name} must be {RANGES[name][0]}, got {shown(value)}"
         for name, value in given.items()
         if isinstance(value, bool) or not isinstance(value, numbers.Real) or not RANGES[name][1](value)
     ]
