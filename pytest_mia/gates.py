@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import math
 import numbers
-import sys
 import unittest
 import warnings
 from collections.abc import Callable, Sequence
@@ -33,7 +32,7 @@ SEVERITY = ("leak", "invalid", "inconclusive", "pass")
 RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "threshold": ("a number above 0 and at most 1", lambda value: 0 < value <= 1),
     "at_fpr": (f"one of {', '.join(f'{rate:g}' for rate in FALSE_POSITIVE_RATES)}", FALSE_POSITIVE_RATES.__contains__),
-    "epsilon": ("a finite number above 0", lambda value: 0 < value <= sys.float_info.max),
+    "epsilon": ("a finite number above 0", lambda value: 0 < value < math.inf),
     "tolerance": ("a number from 0 to 1, 1 excluded", lambda value: 0 <= value < 1),
     "delta": ("a number from 0 to 1, 1 excluded", lambda value: 0 <= value < 1),
     "confidence": ("a number from 0.5 to 1, both excluded", lambda value: 0.5 < value < 1),
@@ -165,10 +164,18 @@ def check(**arguments: Any) -> None:
     problems = [
         f"{name} must be {RANGES[name][0]}, got {shown(value)}"
         for name, value in given.items()
-        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not RANGES[name][1](value)
+        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not RANGES[name][1](_float(value))
     ]
     if problems:
         raise MIAUsageError(problems)
+
+
+def _float(value: numbers.Real) -> float:
+    """A number as a float; infinite where it is too large for one, which no range allows."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 Judge = Callable[..., AuditResult]

@@ -83,7 +83,7 @@ class Settings:
         "N",
         "the one number that every random choice derives from",
         _whole,
-        "a whole number from 0 to 2**128 - 1",
+        "a whole number of at least 0, of 128 bits at the most",
         lambda value: _is_int(value) and 0 <= value < 2**128,
     )
     attacks: tuple[str, ...] | None = _setting(
