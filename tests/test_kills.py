@@ -1,4 +1,4 @@
-"""A part of benchmarks/kills.py, which kills audits 50 times: nothing that was done is lost, nothing half done counts."""
+"""A part of benchmarks/kills.py, which kills audits 50 times: nothing done is lost, nothing half done counts."""
 
 import importlib.util
 import sys
