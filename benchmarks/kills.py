@@ -42,7 +42,7 @@ X, y = rng.normal(size=(2000, 4)), rng.integers(0, 3, 2000)
 class Slow(DecisionTreeClassifier):
     def fit(self, X, y):
         (folder / "workers" / str(os.getpid())).touch()
-        time.sleep(0.02)
+        time.sleep(0.1)
         return super().fit(X, y)
 
 if __name__ == "__main__":
@@ -121,12 +121,16 @@ class Victim:
     orphans: int
 
 
-def killed(script: str, folder: Path, *arguments: object, after: float, alone: bool = False) -> Victim:
-    """Run a script and kill it so many seconds after it began to work, with its workers unless `alone`."""
+def killed(
+    script: str, folder: Path, *arguments: object, after: float, workers: bool = False, alone: bool = False
+) -> Victim:
+    """Run a script and kill it so many seconds after it, or its first worker, began, with all workers unless `alone`."""
     command = [sys.executable, "-c", script, str(folder), *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
+        while workers and process.poll() is None and not works_for(process.pid, folder):
+            time.sleep(0.005)
         time.sleep(after)
         ended = process.poll() is not None
         try:
@@ -137,6 +141,11 @@ def killed(script: str, folder: Path, *arguments: object, after: float, alone: b
         orphans = sum(map(alive, (folder / "workers").glob("*")))
         # Workers that are left hold the pipe open, so this waits for them.
         return Victim([first, *process.stdout.readlines()], ended, orphans)
+
+
+def works_for(audit: int, folder: Path) -> bool:
+    """Whether an audit has a worker that trains."""
+    return any(each.name != str(audit) for each in (folder / "workers").iterdir())
 
 
 def number_done(said: list[str]) -> int:
@@ -158,7 +167,7 @@ def training(folder: Path, kills: int, rng: np.random.Generator, *, jobs: int) -
     (folder / "workers").mkdir()
     while found.killed < kills:
         alone = jobs > 1 and found.killed % 2 == 1
-        victim = killed(TRAINING, folder, seed, jobs, after=rng.uniform(0.0, 0.3), alone=alone)
+        victim = killed(TRAINING, folder, seed, jobs, after=rng.uniform(0.0, 1.2 / jobs), workers=jobs > 1, alone=alone)
         whole, damaged = whole_entries(folder)
         found.damaged += damaged
         found.lost += max(0, before + number_done(victim.said) - len(whole))

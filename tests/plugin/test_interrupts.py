@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -49,7 +50,7 @@ def test_an_interrupt_from_the_keyboard(pytester):
     pytester.makepyfile(test_privacy=TESTS)
     workers = pytester.mkdir("workers")
     command = [sys.executable, "-m", "pytest", "--mia-shadows=3", "--mia-jobs=2", "--mia-json=mia.json", "-Wdefault"]
-    with pytester.popen(command, start_new_session=True) as process:
+    with pytester.popen(command, stdin=subprocess.DEVNULL, start_new_session=True) as process:
         while len([*workers.iterdir()]) < 2:
             assert process.poll() is None
             time.sleep(0.05)
