@@ -124,7 +124,7 @@ class Victim:
 def killed(
     script: str, folder: Path, *arguments: object, after: float, workers: bool = False, alone: bool = False
 ) -> Victim:
-    """Run a script and kill it so many seconds after it, or its first worker, began, with all workers unless `alone`."""
+    """Run a script and kill it so many seconds after it, or its first worker, began; with workers unless `alone`."""
     command = [sys.executable, "-c", script, str(folder), *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stdout is not None
