@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pytest_mia._version import __version__
 
 if TYPE_CHECKING:
-    from pytest_mia import knowledge, strategies
+    from pytest_mia import knowledge
+    from pytest_mia import strategies as strategies
     from pytest_mia.answers import TokenLogProbabilities
     from pytest_mia.auditing import ShadowModel
     from pytest_mia.calls import audit, audit_outputs
@@ -76,11 +77,11 @@ __all__ = [
     "audit",
     "audit_outputs",
     "knowledge",
-    "strategies",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    # Strategies are no part of "import *", which must do without Hypothesis.
     if name in ("knowledge", "strategies"):
         return import_module(f"{__name__}.{name}")
     if name not in _HOMES:

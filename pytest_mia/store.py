@@ -92,7 +92,7 @@ class Store:
         except OSError as error:
             self.remark(f"the cache could not be read ({_said(error)})")
             return None
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             self.damaged(key, str(error))
             return None
         # Where the clock was set back, what an earlier run left may seem to be of a time that is still to come.
@@ -200,7 +200,7 @@ def _parsed(content: bytes, key: str) -> tuple[Entry, float]:
 
     Raises
     ------
-    ValueError, KeyError, TypeError, RecursionError
+    ValueError, KeyError, TypeError, OverflowError, RecursionError
         When it is not what was written under this key.
     """
     mark, digest, body = content[: len(MARK)], content[len(MARK) : len(MARK) + 32], content[len(MARK) + 32 :]

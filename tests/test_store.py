@@ -154,7 +154,20 @@ def test_what_is_no_file_is_not_opened(kept):
         assert kept.load(KEY) is None
 
 
-@pytest.mark.parametrize("words", ['{"a": ' * 10_000, "[" * 100_000, "9" * 5000, '"text"', "[]", "{}", "\0", ""])
+@pytest.mark.parametrize(
+    "words",
+    [
+        '{"a": ' * 10_000,
+        "[" * 100_000,
+        "9" * 5000,
+        '"text"',
+        "[]",
+        "{}",
+        f'{{"key": "{KEY}", "written": 1{400 * "0"}}}',
+        "\0",
+        "",
+    ],
+)
 def test_words_that_are_none_are_left_out(kept, monkeypatch, words):
     """Their digest is right, so whoever wrote them meant it."""
     monkeypatch.setattr(store.json, "dumps", lambda _: words)
