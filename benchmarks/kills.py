@@ -47,7 +47,7 @@ class Slow(DecisionTreeClassifier):
 
 if __name__ == "__main__":
     result = pytest_mia.audit(
-        Slow, (X, y), shadows=15, seed=seed, attacks=["gap", "loss"], jobs=jobs, cache_dir=folder / "cache",
+        Slow, (X, y), shadows=63, seed=seed, attacks=["gap", "loss"], jobs=jobs, cache_dir=folder / "cache",
         progress=lambda done, models, _: print("done", done, flush=True),
     )
     found = result.to_dict()
@@ -244,7 +244,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     names = [row.name for row in fields(Outcome)]
-    print("|  |", " | ".join(names), "|")
+    print("|  |", " | ".join(names), "|", flush=True)
     print("|---" * (1 + len(names)) + "|")
     for kind, (share, kill) in KINDS.items():
         with tempfile.TemporaryDirectory() as folder:
