@@ -12,6 +12,7 @@ from pytest_mia._version import __version__
 
 if TYPE_CHECKING:
     from pytest_mia import knowledge
+    from pytest_mia import strategies as strategies
     from pytest_mia.answers import TokenLogProbabilities
     from pytest_mia.auditing import ShadowModel
     from pytest_mia.calls import audit, audit_outputs
@@ -80,7 +81,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "knowledge":
+    # Strategies are no part of "import *", which must do without Hypothesis.
+    if name in ("knowledge", "strategies"):
         return import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

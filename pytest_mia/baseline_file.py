@@ -32,13 +32,16 @@ def place(root: Path, name: str) -> Path:
     Raises
     ------
     MIAUsageError
-        When the name is no plain one.
+        When the name is no plain one, or a link leads out of the root folder.
     """
     if re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", name) is None:
         raise MIAUsageError(
             f"the name of a baseline must be plain (letters, digits, '-', '_', '.', no dot first), got {name!r}"
         )
-    return root / FOLDER / f"{name}.json"
+    path = root / FOLDER / f"{name}.json"
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise MIAUsageError(f"{FOLDER}/{path.name} leads out of {root}, to {path.resolve()}; put a file in its place")
+    return path
 
 
 def read(root: Path, name: str) -> Baseline:

@@ -157,10 +157,18 @@ def problems(dataset: Dataset, *, needs_labels: bool) -> list[str]:
     except MIAUsageError as error:
         return [f"X: {error}"]
     found = ["the dataset is empty"] if size == 0 else []
+    if size and 0 in getattr(dataset.X, "shape", (1,))[1:]:
+        found.append(f"X has shape {tuple(dataset.X.shape)}, so its records have no features; give at least one column")
     if needs_labels and dataset.y is None:
         found.append("y is missing; give one label per record, or mia_loss or mia_predict for models without classes")
     columns = {"y": dataset.y, "groups": dataset.groups}
-    columns |= {f"slice {name!r}": dataset.slices[name] for name in ([] if dataset.slices is None else dataset.slices)}
+    slices = {} if dataset.slices is None else dataset.slices
+    if hasattr(slices, "keys"):
+        columns |= {f"slice {name!r}": slices[name] for name in slices.keys()}  # noqa: SIM118 - or a frame's columns
+    else:
+        found.append(
+            f"slices must map names to one value per record, such as {{'sex': [...]}}, got {described(slices)}"
+        )
     for name, values in columns.items():
         found += [] if values is None else _length_problems(name, values, size)
     if dataset.groups is not None and not found:

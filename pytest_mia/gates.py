@@ -20,6 +20,7 @@ from pytest_mia.errors import (
     InvalidAuditError,
     MembershipLeakError,
     MIAUsageError,
+    shown,
 )
 from pytest_mia.figures import CoinGuesses, Interval, Selected, SliceResult, floored
 from pytest_mia.results import AuditResult, RemedyResult
@@ -41,7 +42,7 @@ SEVERITY = ("leak", "invalid", "inconclusive", "pass")
 RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "threshold": ("a number above 0 and at most 1", lambda value: 0 < value <= 1),
     "at_fpr": (f"one of {', '.join(f'{rate:g}' for rate in FALSE_POSITIVE_RATES)}", FALSE_POSITIVE_RATES.__contains__),
-    "epsilon": ("a number above 0", lambda value: value > 0),
+    "epsilon": ("a finite number above 0", lambda value: 0 < value < math.inf),
     "tolerance": ("a number from 0 to 1, 1 excluded", lambda value: 0 <= value < 1),
     "delta": ("a number from 0 to 1, 1 excluded", lambda value: 0 <= value < 1),
     "confidence": ("a number from 0.5 to 1, both excluded", lambda value: 0.5 < value < 1),
@@ -194,13 +195,13 @@ def check(**arguments: Any) -> None:
     __tracebackhide__ = True
     given = {name: value for name, value in arguments.items() if name != "confidence" or value is not None}
     mechanism = given.pop("mechanism", "any")
-    problems = [] if mechanism in MECHANISMS else [f"mechanism must be any or gaussian, got {mechanism!r}"]
+    problems = [] if mechanism in MECHANISMS else [f"mechanism must be any or gaussian, got {shown(mechanism)}"]
     if mechanism == "gaussian" and given.get("delta") == 0:
         problems.append("delta must be above 0 for mechanism gaussian, which has no epsilon without one, got 0")
     problems += [
-        f"{name} must be {RANGES[name][0]}, got {value!r}"
+        f"{name} must be {RANGES[name][0]}, got {shown(value)}"
         for name, value in given.items()
-        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not RANGES[name][1](float(value))
+        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not RANGES[name][1](_float(value))
     ]
     if problems:
         raise MIAUsageError(problems)
@@ -211,6 +212,14 @@ def check_parts(by: Any, subject: Subject) -> None:
     __tracebackhide__ = True
     if by is not None and subject.outputs is None:
         parts.check(by, subject.dataset if subject.target is None else getattr(subject.target, "members", None))
+
+
+def _float(value: numbers.Real) -> float:
+    """A number as a float; infinite where it is too large for one, which no range allows."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 Judge = Callable[..., AuditResult]

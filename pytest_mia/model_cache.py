@@ -52,12 +52,18 @@ class ModelSlot:
         what_if = [found for slot in self.what_if if entry is not None and (found := slot.load()) is not None]
         if entry is None or len(what_if) < len(self.what_if):
             return None
+        try:
+            return self._revived(entry, tuple(what_if))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            self.store.damaged(self.key, "it holds something else")
+            return None
+
+    def _revived(self, entry: Entry, what_if: tuple[Trained, ...]) -> Trained | None:
         words, arrays = entry.words, entry.arrays
         if any(self._digest(path) != digest for path, digest in words["files"].items()):
             return None
         if not set(SIGNALS).issuperset(arrays) or any(len(array) != self.records for array in arrays.values()):
-            self.store.damaged(self.key, "it holds something else")
-            return None
+            raise ValueError("these are no signals of this audit")
         return Trained(
             self.number,
             Signals(**arrays),
@@ -67,7 +73,7 @@ class ModelSlot:
             probes=tuple(words["probes"]),
             seconds=words["seconds"],
             cached=True,
-            what_if=tuple(what_if),
+            what_if=what_if,
             alone=words["alone"],
         )
 

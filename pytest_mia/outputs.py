@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia import dataset
+from pytest_mia import archive, dataset
 from pytest_mia.answers import Answer, Labels, checked, interpret
 from pytest_mia.arrays import BoolArray, IntArray
 from pytest_mia.errors import InvalidAuditError, MIAUsageError
@@ -21,6 +20,8 @@ from pytest_mia.signals import Signals, signals_of
 
 FIELDS = ("outputs", "members", "labels")
 FEWEST_MODELS = 4
+ALWAYS_READ, MOST_TIMES = 2**28, 100
+"""Bytes that a file may always unpack to, and how many times its own size: answers seldom pack so well."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def signals(given: ModelOutputs) -> tuple[list[Signals], BoolArray, IntArray]:
     classes, labels = dataset.encode(given.labels)
     if given.outputs.ndim == 3 and given.outputs.shape[2] > len(classes):
         # Classes that no record has still have their column.
-        classes, labels = np.arange(given.outputs.shape[2]), np.asarray(given.labels)
+        classes, labels = np.arange(given.outputs.shape[2]), np.asarray(given.labels).astype(np.intp)
     return (
         [signals_of(answer, labels) for answer in _answers(given.outputs, classes)],
         given.members.astype(bool),
@@ -104,10 +105,13 @@ def _loaded(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MIAUsageError(f"mia_outputs: there is no file {path}; {remedy}")
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return dict(archive)
-    except (ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        raise MIAUsageError(f"mia_outputs: {path} can't be read ({error}); {remedy}, and no Python objects") from None
+        with path.open("rb") as file:
+            most = max(ALWAYS_READ, MOST_TIMES * archive.size_of(file))
+            return archive.read(file, most=most, names=FIELDS)
+    except (OSError, ValueError) as error:
+        raise MIAUsageError(
+            f"mia_outputs: {path} can't be read ({error}); {remedy}, as numpy.savez writes it, and no Python objects"
+        ) from None
 
 
 def _array(name: str, value: Any) -> npt.NDArray[Any]:

@@ -133,7 +133,7 @@ def _load(store: Store, key: str, context: Context) -> AuditResult | None:
         return None
     try:
         return _renamed(revived(AuditResult, entry.words["result"]), context, _values)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         store.damaged(key, str(error))
         return None
 

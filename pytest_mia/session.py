@@ -153,7 +153,7 @@ class Session:
         root = self._config.rootpath
         path, content = baseline_file.place(root, name), baseline_file.merged(root, name, found)
         path.parent.mkdir(exist_ok=True)
-        writing.write(path, content)
+        writing.write(path, content, mode=writing.SHARED)
         self.told = (
             f"mia: {len(found)} audit{'s' * (len(found) > 1)} saved in {path.relative_to(root).as_posix()}: commit it"
         )
@@ -165,6 +165,8 @@ class Session:
         cache = getattr(self._config, "cache", None)
         try:
             folder = None if cache is None or settings.cache == "off" else cache.mkdir(CACHED)
+            if folder is not None:
+                folder.chmod(store.PRIVATE_FOLDER)
         except OSError:
             # The store finds out by itself, and says so among the audit's notes.
             folder = self._config.rootpath / self._config.getini("cache_dir") / "d" / CACHED

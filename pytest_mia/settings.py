@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_mia.errors import MIAUsageError
+from pytest_mia.errors import MIAUsageError, shown
 
 WHAT_IF = ("off", "outputs", "train")
 
@@ -30,6 +31,10 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, tuple) and value != () and all(isinstance(each, str) and each for each in value)
 
 
 def _setting(
@@ -78,8 +83,8 @@ class Settings:
         "N",
         "the one number that every random choice derives from",
         _whole,
-        "a whole number of at least 0",
-        lambda value: _is_int(value) and value >= 0,
+        "a whole number of at least 0, of 128 bits at the most",
+        lambda value: _is_int(value) and 0 <= value < 2**128,
     )
     attacks: tuple[str, ...] | None = _setting(
         None,
@@ -87,7 +92,7 @@ class Settings:
         "attacks to run, separated by commas; default stands for all that fit what the model answers",
         _names,
         "a list of attack names",
-        lambda value: value is None or (isinstance(value, tuple) and value != () and all(map(str, value))),
+        lambda value: value is None or _are_names(value),
     )
     confidence: float = _setting(
         0.95,
@@ -103,7 +108,7 @@ class Settings:
         "what a test does when the data can't decide: fail, warn or skip",
         str,
         "fail, warn or skip",
-        lambda value: value in ("fail", "warn", "skip"),
+        lambda value: isinstance(value, str) and value in ("fail", "warn", "skip"),
     )
     queries: int | None = _setting(
         None,
@@ -118,8 +123,8 @@ class Settings:
         "N",
         "models trained at the same time (default: one per core)",
         _whole,
-        "a whole number of at least 1",
-        lambda value: value is None or (_is_int(value) and value >= 1),
+        "a whole number from 1 to 1000000",
+        lambda value: value is None or (_is_int(value) and 1 <= value <= 10**6),
     )
     backend: str = _setting(
         "loky",
@@ -128,7 +133,7 @@ class Settings:
         str,
         "loky or dask; threading is not supported because models in threads of one process would share its random "
         "generators, nor is ray, since dask trains on several machines",
-        lambda value: value in ("loky", "dask"),
+        lambda value: isinstance(value, str) and value in ("loky", "dask"),
     )
     scheduler: str | None = _setting(
         None,
@@ -146,15 +151,18 @@ class Settings:
         "models that were trained before: use them, refresh (train all again and keep them) or off",
         str,
         "use, refresh or off",
-        lambda value: value in ("use", "refresh", "off"),
+        lambda value: isinstance(value, str) and value in ("use", "refresh", "off"),
     )
     time_limit: float | None = _setting(
         None,
         "SECONDS",
         "start no more training after so many seconds, and answer with the models that there are",
         float,
-        "a number above 0",
-        lambda value: value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0),
+        "a finite number above 0",
+        lambda value: (
+            value is None
+            or (isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= sys.float_info.max)
+        ),
     )
     early_stop: bool = _setting(
         False,
@@ -180,7 +188,7 @@ class Settings:
         "models anew",
         str,
         "off, outputs or train, after an equals sign (--mia-what-if=train)",
-        lambda value: value in WHAT_IF,
+        lambda value: isinstance(value, str) and value in WHAT_IF,
         alone="outputs",
     )
     controls: bool = _setting(
@@ -199,7 +207,7 @@ class Settings:
         if isinstance(self.attacks, str):
             object.__setattr__(self, "attacks", _names(self.attacks))
         problems = [
-            f"{row.name} must be {row.metadata['must']}, got {getattr(self, row.name)!r}"
+            f"{row.name} must be {row.metadata['must']}, got {shown(getattr(self, row.name))}"
             for row in dataclasses.fields(self)
             if not row.metadata["fits"](getattr(self, row.name))
         ]
@@ -262,7 +270,7 @@ def parse(name: str, text: str) -> Any:
     try:
         return row.metadata["parse"](text)
     except ValueError:
-        raise MIAUsageError(f"{name} must be {row.metadata['must']}, got {text!r}") from None
+        raise MIAUsageError(f"{name} must be {row.metadata['must']}, got {shown(text)}") from None
 
 
 def available_cores() -> int:

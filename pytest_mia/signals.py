@@ -203,7 +203,8 @@ def _of_logits(logits: FloatArray, labels: IntArray) -> Signals:
 
 def _of_probabilities(values: FloatArray, labels: IntArray) -> Signals:
     smallest = smallest_probability(values.dtype)
-    probabilities = np.asarray(values, dtype=np.float64)
+    # Rounding may leave them a little outside, where no root is defined.
+    probabilities = np.clip(np.asarray(values, dtype=np.float64), 0.0, 1.0)
     true, others = _others(probabilities, labels)
 
     def log_odds(temperature: float) -> FloatArray:

@@ -13,10 +13,10 @@ import json
 import math
 import os
 import re
+import stat
 import tempfile
 import time
 import warnings
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,12 +25,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pytest_mia import archive
 from pytest_mia.errors import CacheWarning
 
 MARK = b"pytest-mia store 1\n"
 NAMES = re.compile(r"mia-[0-9a-f]{64}\.(entry|lock)|mia-[0-9a-z_]+\.part")
 MOST_BYTES = 2**30
 MOST_SECONDS = 30 * 86400
+MOST_WORDS = 2**27
+"""Bytes of the words of an entry; the result of an audit of a thousand models has about four million."""
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+"""What models answered tells who their members were: it is nobody's but the user's."""
 WORDS = "words"
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -66,7 +71,7 @@ class Store:
     Attributes
     ----------
     folder
-        Where they lie; it is made when the first one is written.
+        Where they lie; it is made when the first one is written, for the user alone to see.
     since
         Entries that were written before this time, in seconds since 1970, don't count.
     remarks
@@ -81,17 +86,17 @@ class Store:
         """The entry of a key, or ``None``; a damaged one is remarked on, with a warning."""
         path = self._path(key)
         try:
-            content = path.read_bytes()
-            entry = _parsed(content, key)
+            entry, written = _parsed(_content(path), key)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             self.remark(f"the cache could not be read ({_said(error)})")
             return None
-        except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             self.damaged(key, str(error))
             return None
-        if entry.words["written"] < self.since:
+        # Where the clock was set back, what an earlier run left may seem to be of a time that is still to come.
+        if self.since and not self.since <= written <= time.time():
             return None
         with contextlib.suppress(OSError):
             os.utime(path)
@@ -100,7 +105,7 @@ class Store:
     def save(self, key: str, entry: Entry) -> None:
         """Write an entry, so that it is there whole or not at all whenever this process is killed."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self._make_folder()
             _write(self._path(key), _serialised(entry, key))
         except OSError as error:
             self.remark(f"models could not be cached in {self.folder} ({_said(error)}); the audit went on without")
@@ -120,10 +125,9 @@ class Store:
 
         with contextlib.ExitStack() as held:
             try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                held.enter_context(
-                    FileLock(self._path(key).with_suffix(".lock"), timeout=-1 if wait == math.inf else wait)
-                )
+                self._make_folder()
+                lock, seconds = self._path(key).with_suffix(".lock"), -1 if wait == math.inf else wait
+                held.enter_context(FileLock(lock, timeout=seconds, mode=PRIVATE_FILE))
             except Timeout:
                 yield False
                 return
@@ -136,6 +140,10 @@ class Store:
         total, now = 0, time.time()
         for used, size, path in sorted(self._files(), reverse=True):
             total += size
+            if used > now:
+                # The clock was set back; from now on it grows old like all others.
+                with contextlib.suppress(OSError):
+                    os.utime(path)
             if total > MOST_BYTES or now - used > MOST_SECONDS:
                 with contextlib.suppress(OSError):
                     path.unlink()
@@ -152,6 +160,9 @@ class Store:
             # Under -W error this raises; the remark stands among the audit's notes all the same.
             with contextlib.suppress(CacheWarning):
                 warnings.warn(CacheWarning(text), stacklevel=2)
+
+    def _make_folder(self) -> None:
+        self.folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
 
     def _path(self, key: str) -> Path:
         return self.folder / f"mia-{key}.entry"
@@ -174,12 +185,22 @@ def _serialised(entry: Entry, key: str) -> bytes:
     return MARK + hashlib.sha256(body).digest() + body
 
 
-def _parsed(content: bytes, key: str) -> Entry:
-    """Read an entry.
+def _content(path: Path) -> bytes:
+    """What a file holds; neither one that is too large for an entry nor a pipe is read."""
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode):
+        raise ValueError("it is no file")
+    if state.st_size > MOST_BYTES:
+        raise ValueError(f"it is larger than {MOST_BYTES:,} bytes")
+    return path.read_bytes()
+
+
+def _parsed(content: bytes, key: str) -> tuple[Entry, float]:
+    """Read an entry, and when it was written.
 
     Raises
     ------
-    ValueError
+    ValueError, KeyError, TypeError, OverflowError, RecursionError
         When it is not what was written under this key.
     """
     mark, digest, body = content[: len(MARK)], content[len(MARK) : len(MARK) + 32], content[len(MARK) + 32 :]
@@ -187,12 +208,15 @@ def _parsed(content: bytes, key: str) -> Entry:
         raise ValueError("it has another format")
     if hashlib.sha256(body).digest() != digest:
         raise ValueError("its digest differs")
-    with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
-        found = {name: arrays[name] for name in arrays.files}
-    words = json.loads(found.pop(WORDS).tobytes())
+    # Entries are written unpacked, so none holds more than its own bytes.
+    found = archive.read(io.BytesIO(body), most=len(body))
+    text = found.pop(WORDS).tobytes()
+    if len(text) > MOST_WORDS:
+        raise ValueError(f"its words are larger than {MOST_WORDS:,} bytes")
+    words = json.loads(text)
     if words["key"] != key:
         raise ValueError("it belongs to another key")
-    return Entry(words, found)
+    return Entry(words, found), float(words["written"])
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,5 +1,9 @@
+import os
 import random
+import signal
+import sys
 import threading
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -452,6 +456,32 @@ class TestTheUsersThings:
         recipe(lambda: Tree(max_features=1), attacks=None)
         release()
         assert [random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()] == states  # noqa: NPY002
+
+    def test_the_process(self):
+        """Environment, folder, paths, filters of warnings, numpy's errors and handlers of signals."""
+
+        def state():
+            handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+            return dict(os.environ), os.getcwd(), [*sys.path], [*warnings.filters], np.geterr(), handlers
+
+        before = state()
+        recipe(attacks=None)
+        release()
+        assert state() == before
+
+    def test_frames_and_sparse_matrices(self):
+        frame, matrix = pd.DataFrame(X, index=np.arange(len(X))[::-1]), sparse.csr_matrix(X)
+        copies = frame.copy(), matrix.copy()
+        recipe(dataset=(frame, pd.Series(Y)))
+        recipe(dataset=(matrix, Y))
+        pd.testing.assert_frame_equal(frame, copies[0])
+        assert (matrix != copies[1]).nnz == 0
+
+    def test_arrays_that_cannot_be_written(self):
+        fixed = X.copy(), Y.copy()
+        for array in fixed:
+            array.flags.writeable = False
+        assert figures(recipe(dataset=fixed)) == figures(recipe())
 
     def test_threads(self):
         before = [pool["num_threads"] for pool in threadpoolctl.threadpool_info()]

@@ -83,6 +83,28 @@ def test_plain_names(tmp_path, name):
     assert baseline_file.place(tmp_path, name) == tmp_path / ".mia" / f"{name}.json"
 
 
+@pytest.mark.parametrize("link", [".mia", ".mia/main.json"])
+def test_links_that_lead_elsewhere(tmp_path, link):
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    for folder in (root, elsewhere):
+        folder.mkdir()
+    if link == ".mia":
+        (root / ".mia").symlink_to(elsewhere)
+    else:
+        (root / ".mia").mkdir()
+        (root / ".mia" / "main.json").symlink_to(elsewhere / "passwords.json")
+    for use in (baseline_file.read, baseline_file.check_writable):
+        with pytest.raises(MIAUsageError, match=r"^\.mia/main\.json leads out of .*root, to .*elsewhere/"):
+            use(root, "main")
+    assert not [*elsewhere.iterdir()]
+
+
+def test_links_within_the_root_folder(tmp_path, written):
+    written({"test_a": WORDS})
+    (tmp_path / ".mia" / "other.json").symlink_to(tmp_path / ".mia" / "main.json")
+    assert list(baseline_file.read(tmp_path, "other").audits) == ["test_a"]
+
+
 def test_a_baseline_that_is_not_there(tmp_path):
     told = r"^there is no baseline main \(\.mia/main\.json\); make it with pytest --mia-save=main$"
     with pytest.raises(MIAUsageError, match=told):

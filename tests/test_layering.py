@@ -136,6 +136,24 @@ def test_pytests_side_imports_nothing_heavy_when_it_is_loaded(module):
         assert not HEAVY & top(imports(MODULES[name], at_import_time=True)), name
 
 
+UNPICKLING = {"pytest_mia.backends.loky", "pytest_mia.backends.dask_worker"}
+"""Workers, which get the user's code from the audit that started them, and from no file."""
+RUNS_CODE = {"eval", "exec", "marshal.loads", "np.load", "pickling.loads", "pickle.Unpickler", "shelve.open"}
+RUNS_CODE |= {
+    f"{name}.{load}" for name in ("cloudpickle", "dill", "joblib", "pickle", "torch") for load in ("load", "loads")
+}
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"pytest_mia.pickling"}))
+def test_nothing_that_is_read_is_run(module):
+    """No file is ever unpickled: not the cache, no baseline, no outputs, no report."""
+    calls = [node for node in ast.walk(ast.parse(MODULES[module].read_text())) if isinstance(node, ast.Call)]
+    names = {ast.unparse(call.func) for call in calls}
+    assert names & RUNS_CODE <= ({"pickling.loads"} if module in UNPICKLING else set())
+    keywords = [word for call in calls for word in call.keywords if word.arg == "allow_pickle"]
+    assert all(ast.unparse(word.value) == "False" for word in keywords)
+
+
 def ours(module):
     """Modules of the package that a module imports, now or later."""
     found = {name for name in imports(MODULES[module], at_import_time=False) if name in MODULES}

@@ -122,6 +122,61 @@ def test_objects_are_never_unpickled(kept):
         assert kept.load(KEY) is None
 
 
+def test_nobody_else_can_read_what_is_kept(kept):
+    before = os.umask(0)
+    try:
+        kept.save(KEY, ENTRY)
+        with kept.locked(KEY, wait=0):
+            modes = {path.suffix: path.stat().st_mode & 0o777 for path in kept.folder.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == {".entry": 0o600, ".lock": 0o600}
+    assert kept.folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("limit", "told"), [("MOST_BYTES", "larger than 100 bytes"), ("MOST_WORDS", "words are larger than 100 bytes")]
+)
+def test_an_entry_that_is_too_large_is_not_read(kept, monkeypatch, limit, told):
+    kept.save(KEY, Entry({"text": "x" * 200}))
+    monkeypatch.setattr(store, limit, 100)
+
+    with pytest.warns(CacheWarning, match=told):
+        assert kept.load(KEY) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_what_is_no_file_is_not_opened(kept):
+    kept.folder.mkdir(parents=True)
+    os.mkfifo(kept.folder / f"mia-{KEY}.entry")
+
+    with pytest.warns(CacheWarning, match="it is no file"):
+        assert kept.load(KEY) is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        '{"a": ' * 10_000,
+        "[" * 100_000,
+        "9" * 5000,
+        '"text"',
+        "[]",
+        "{}",
+        f'{{"key": "{KEY}", "written": 1{400 * "0"}}}',
+        "\0",
+        "",
+    ],
+)
+def test_words_that_are_none_are_left_out(kept, monkeypatch, words):
+    """Their digest is right, so whoever wrote them meant it."""
+    monkeypatch.setattr(store.json, "dumps", lambda _: words)
+    kept.save(KEY, Entry({}))
+
+    with pytest.warns(CacheWarning, match="is damaged"):
+        assert kept.load(KEY) is None
+
+
 @pytest.mark.parametrize("operation", ["mkstemp", "fsync", "replace"])
 def test_a_full_disk_is_remarked_on_and_leaves_nothing_behind(kept, monkeypatch, operation):
     def full(*_args, **_keywords):

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib
+import os
 import sys
+import threading
+import time
 import warnings
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from pickle import PicklingError
 from typing import Any
 
 from pytest_mia import pickling, reads
 from pytest_mia.arrays import IntArray
-from pytest_mia.errors import ModelTrainingError
+from pytest_mia.errors import MIAWarning, ModelTrainingError
 from pytest_mia.jobs import Data, Job, Method, Trained, Unit
 from pytest_mia.shadows import obtained
 
 WORTH_A_PROCESS = 2.0
 """Seconds of training left below which starting processes takes longer than it saves."""
+LOOK = 0.5
+"""Seconds between two looks of a worker at whether the process that it works for is still there."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +62,13 @@ class Loky:
 
 def _results(parcels: Sequence[bytes], data: Data, workers: int) -> Generator[Trained, None, None]:
     import joblib
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
+    from joblib.externals.loky.process_executor import BrokenProcessPool, TerminatedWorkerError
 
     torch = "torch" in sys.modules
     # X travels on its own, so that joblib can share large arrays among the workers instead of copying them.
     calls = (
-        joblib.delayed(_train)(parcel, sys.path, torch, data.X, data.y, data.classes, data.labels) for parcel in parcels
+        joblib.delayed(_train)(parcel, os.getpid(), sys.path, torch, data.X, data.y, data.classes, data.labels)
+        for parcel in parcels
     )
     results = joblib.Parallel(n_jobs=workers, backend="loky", return_as="generator_unordered")(calls)
     try:
@@ -70,15 +79,26 @@ def _results(parcels: Sequence[bytes], data: Data, workers: int) -> Generator[Tr
             f"a worker process was ended while it trained a model, most likely since memory ran out; "
             f"train fewer models at the same time (--mia-jobs=1): {error}"
         ) from None
+    except (PicklingError, BrokenProcessPool) as error:
+        # A full disk, or records that can't be pickled, or unpickled. What is left is trained in this process.
+        _warn(str(error.__cause__ or error).strip(' \n"').rpartition("\n")[2])
     finally:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "(?s).*have been cancelled", UserWarning)
             results.close()
 
 
+def _warn(why: str) -> None:
+    # Under -W error this raises; the audit goes on all the same.
+    with contextlib.suppress(MIAWarning):
+        text = f"models are trained in this process, one at a time: their records can't be sent to others ({why})"
+        warnings.warn(MIAWarning(text), stacklevel=2)
+
+
 def _train(
-    parcel: bytes, path: list[str], torch: bool, X: Any, y: Any, classes: Any, labels: IntArray
+    parcel: bytes, audit: int, path: list[str], torch: bool, X: Any, y: Any, classes: Any, labels: IntArray
 ) -> list[Trained]:
+    _end_with(audit)
     sys.path[:] = path
     if torch:
         # A factory may import it inside, where it would be too late for its generators to be seeded.
@@ -86,3 +106,16 @@ def _train(
     with reads.recorded():
         unit, method = pickling.loads(parcel)
     return obtained(unit, Data(X, y, classes, labels), method, wait=0.0)
+
+
+@functools.cache
+def _end_with(audit: int) -> None:
+    """End this process soon after the one that it works for: a killed one can't end it, and nobody waits for models."""
+
+    def watch() -> None:
+        while os.getppid() == audit:
+            time.sleep(LOOK)
+        os._exit(1)
+
+    if os.getppid() == audit:
+        threading.Thread(target=watch, daemon=True).start()

@@ -1,5 +1,6 @@
 """Runs of pytest inside these tests."""
 
+import sys
 from pathlib import Path
 
 import distributed  # noqa: F401
@@ -34,6 +35,12 @@ def away_from_github(monkeypatch):
     """Inner runs write nothing into the summary of a job that runs these tests."""
     for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def no_bytecode(monkeypatch):
+    """A file that is written anew within a second, in the same size, would be taken for what it was before."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
 
 @pytest.fixture(params=MODES)

@@ -53,11 +53,13 @@ def entries(pytester):
     return sorted((pytester.path / ".pytest_cache" / "d" / "mia").glob("*.entry"))
 
 
-def test_a_second_run_trains_nothing(run):
+def test_a_second_run_trains_nothing(run, pytester):
     (first,), (second,) = run(), run()
 
     assert uses([first, second]) == [(0, 4), (4, 0)]
     assert figures(first) == figures(second) == figures(*run("--mia-cache=off"))
+    folder = entries(pytester)[0].parent
+    assert folder.stat().st_mode & 0o777 == 0o700, "nobody else may see what models answered"
 
 
 def test_another_limit_or_another_test_trains_nothing(run):

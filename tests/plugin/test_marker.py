@@ -67,7 +67,7 @@ def test_bad_ones_are_refused_at_collection_all_at_once(fake, pytester, mode):
     result.stdout.fnmatch_lines_random(
         [
             f"*test_privacy.py::test_one: @pytest.mark.mia: unknown keyword 'shadow'; the keywords are {known}",
-            "*test_privacy.py::test_one: @pytest.mark.mia: seed must be a whole number of at least 0, got -1",
+            "*test_privacy.py::test_one: @pytest.mark.mia: seed must be a whole number of at least 0, *, got -1",
             f"*test_privacy.py::test_two: @pytest.mark.mia: takes keywords only, got (5,); they are {known}",
             "*test_privacy.py::test_three: @pytest.mark.mia: device must be auto, cpu, cuda, cuda:N or mps, got 'tpu'",
         ]

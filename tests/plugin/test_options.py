@@ -77,7 +77,7 @@ def test_all_bad_options_and_ini_keys_are_reported_together(fake, pytester, mode
             "ERROR: --mia-attacks must be a list of attack names, got ()",
             "ERROR: --mia-json: the folder *no does not exist; create it first",
             "ERROR: ini key mia_queries must be a whole number from 1 to 10000*",
-            "ERROR: ini key mia_seed must be a whole number of at least 0, got -1",
+            "ERROR: ini key mia_seed must be a whole number of at least 0, of 128 bits at the most, got -1",
             "ERROR: ini key mia_inconclusive must be fail, warn or skip, got 'hope'",
         ]
     )

@@ -15,6 +15,7 @@ from pytest_mia.observations import recipe
 from pytest_mia.rotation import lessons, run_attack
 from pytest_mia.signals import Signals
 from pytest_mia.statistics import auc
+from pytest_mia.strategies import memberships
 
 LOSS, GAP = Threshold("loss", "confidence"), Threshold("gap", "correct")
 
@@ -22,11 +23,10 @@ LOSS, GAP = Threshold("loss", "confidence"), Threshold("gap", "correct")
 @st.composite
 def worlds(draw):
     """Whole numbers as log-odds, so that ties are common; four to six models, each with both sides."""
-    models, records = draw(st.integers(4, 6)), draw(st.integers(4, 20))
-    values = draw(arrays.arrays(np.float64, (models, records), elements=st.integers(-4, 4).map(float)))
-    members = draw(arrays.arrays(np.bool_, (models, records)))
-    members[:, 0], members[:, 1] = True, False
-    return recipe(Signals(correct=(values > 0).astype(float), confidence=values), members, np.zeros(records, dtype=int))
+    members = draw(memberships())
+    values = draw(arrays.arrays(np.float64, members.shape, elements=st.integers(-4, 4).map(float)))
+    labels = np.zeros(members.shape[1], dtype=int)
+    return recipe(Signals(correct=(values > 0).astype(float), confidence=values), members, labels)
 
 
 def rates(counts):
