@@ -1,8 +1,8 @@
 """Mutation testing of the modules that decide a verdict: which changes of their code does no unit test notice?
 
 `python benchmarks/mutants.py [GLOB...]` writes mutants with mutmut (what it mutates, and which tests run, says the
-section [mutmut] of setup.cfg), runs for each the tests that reach the mutated function, the quickest first, and prints
-the counts and the difference of each survivor. GLOB picks functions, as "pytest_mia.statistics.*".
+section [mutmut] of setup.cfg), runs for each the tests that reach the mutated function, those of its own module first,
+and prints the counts and the difference of each survivor. GLOB picks functions, as "pytest_mia.statistics.*".
 
 mutmut can run them itself (`mutmut run`), but starts pytest once for each mutant, which takes many times as long as the
 tests do. Here the tests are collected once, and each mutant is a fork of that process.
@@ -48,6 +48,7 @@ class Mutants:
         self.globs = globs or ["*"]
         self.seconds: dict[str, float] = {}
         self.reached: dict[str, list[pytest.Item]] = collections.defaultdict(list)
+        self.differences: dict[str, str] = {}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self.run_unmutated(session)
@@ -72,8 +73,9 @@ class Mutants:
             self.seconds[item.nodeid] = time.process_time() - before
             for function in state()._stats:
                 self.reached[function].append(item)
-        for items in self.reached.values():
-            items.sort(key=lambda item: self.seconds[item.nodeid])
+        for function, items in self.reached.items():
+            own = f"test_{function.split('.')[-2]}.py"
+            items.sort(key=lambda item: (item.path.name != own, self.seconds[item.nodeid]))
 
     def run_all(self, session: pytest.Session) -> Iterator[tuple[str, str]]:
         """Name and outcome of each mutant."""
@@ -90,8 +92,6 @@ class Mutants:
             running[self.start(session, name, items)] = name
         while running:
             yield self.finished(running)
-
-    differences: dict[str, str] = {}
 
     def finished(self, running: dict[int, str]) -> tuple[str, str]:
         pid, status = os.wait()

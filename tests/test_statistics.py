@@ -45,6 +45,10 @@ class TestClopperPearson:
         assert stats.binom.sf(6, 40, low) == pytest.approx(0.01)
         assert stats.binom.cdf(7, 40, high) == pytest.approx(0.01)
 
+    def test_at_the_largest_alpha_each_bound_is_a_median(self):
+        low, high = clopper_pearson(7, 40, 0.5)
+        assert (low, high) == pytest.approx((stats.beta.median(7, 34), stats.beta.median(8, 33)))
+
     def test_no_trials_leave_everything_open(self):
         low, high = clopper_pearson([0], [0], 0.05)
         assert (low[0], high[0]) == (0, 1)
