@@ -64,6 +64,11 @@ class TestLessons:
         assert group.tolist() == [0, 1, 2, 3]
         assert (lesson.members == given.members[4:]).all()
 
+    def test_targets_of_which_others_learn_without_taking_them_for_shadows_are_left_out_too(self):
+        given = trained(1.0, models=4, records=30)
+        given = dataclasses.replace(given, references=np.zeros(4, dtype=bool))
+        assert [group.tolist() for group, _ in lessons(given)] == [[0], [1], [2], [3]]
+
     @pytest.mark.parametrize("attack", ATTACKS, ids=[attack.name for attack in ATTACKS])
     def test_nothing_that_is_learnt_for_a_target_depends_on_it(self, attack):
         given = trained(1.0, models=5, records=260)
