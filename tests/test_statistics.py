@@ -12,6 +12,7 @@ from pytest_mia.statistics import (
     advantage_bounds,
     auc,
     clopper_pearson,
+    difference_bounds,
     least_records,
     least_records_to_pass,
     measurable,
@@ -139,6 +140,20 @@ class TestAdvantageBounds:
         counts = Counts((60, 0, 5), (100, 0, 5), (40, 3, 0), (100, 10, 0))
         assert advantage_bounds(counts, **LEVELS) == advantage_bounds(one_target(60, 40, 40, 60), **LEVELS)
 
+    @pytest.mark.parametrize(
+        ("counts", "expected"),
+        [
+            (Counts((60, 1), (100, 1), (40, 3), (100, 10)), (0.2 + 0.7) / 2),
+            (Counts((60, 2), (100, 10), (40, 0), (100, 1)), (0.2 + 0.2) / 2),
+        ],
+    )
+    def test_a_side_of_one_record_counts(self, counts, expected):
+        assert advantage_bounds(counts, **LEVELS)[0] == pytest.approx(expected)
+
+    def test_records_in_groups_count_as_the_share_that_is_independent(self):
+        halved = Counts((60,), (100,), (40,), (100,), share=0.5)
+        assert advantage_bounds(halved, **LEVELS) == (pytest.approx(0.2), *mover_bounds(30, 50, 20, 50, **LEVELS))
+
     @pytest.mark.parametrize("counts", [Counts((), (), (), ()), Counts((0, 2), (0, 4), (1, 0), (3, 0))])
     def test_nothing_to_compare_leaves_everything_open(self, counts):
         assert advantage_bounds(counts, **LEVELS) == (0, -1, 1)
@@ -181,6 +196,12 @@ class TestAdvantageBounds:
     def test_the_simulation_sees_bounds_that_fail(self, benchmark):
         """One target can't show that targets differ, so its bounds must be seen to fail when they do."""
         assert max(benchmark.worst(benchmark.differ, targets=1, sides=(300, 300), runs=400)) < 0.9
+
+
+def test_a_difference_has_the_margins_of_both_sides_squared_and_added():
+    """3-4-5 triangles: what pulls it down is the lower margin of the new and the upper one of the old."""
+    before, after = (0.1, 0.1 - 0.12, 0.1 + 0.04), (0.3, 0.3 - 0.03, 0.3 + 0.05)
+    assert difference_bounds(before, after) == pytest.approx((0.2, 0.2 - 0.05, 0.2 + 0.13))
 
 
 class TestRateBounds:
