@@ -88,6 +88,7 @@ class TestFittedAttacks:
         assert [each.fitted.models for each in run.learned] == [2, 2, 2, 3, 3]
         assert len({id(each.fitted) for each in run.learned}) == 2
         assert [each.setting for each in run.learned] == [1] * 5
+        assert run.name == "remembering"
         found = target_scores(Remembering(), given, run.learned, np.array([4, 0, 1]))
         expected = given.signals.confidence[[4, 0, 1]] + 100 * np.array([[3], [2], [2]])
         assert (found == expected).all()
@@ -232,6 +233,7 @@ class TestChoice:
     def test_each_target_gets_the_guesses_of_its_attack(self):
         one, two = Counts((1, 2), (3, 4), (5, 6), (7, 8)), Counts((10, 20), (30, 40), (50, 60), (70, 80))
         assert pick([one, two], np.array([1, 0])) == Counts((10, 2), (30, 4), (50, 6), (70, 8))
+        assert pick([Counts((1,), (2,), (3,), (4,), 0.5)], np.array([0])) == Counts((1,), (2,), (3,), (4,), 0.5)
 
 
 def test_the_truth_of_a_threshold_learnt_on_others():

@@ -234,6 +234,17 @@ class TestRatesBounds:
         for column, bounds in zip(flagged.T, found, strict=True):
             assert tuple(bounds) == rate_bounds(column.tolist(), total, alpha=0.05, share=0.5)
 
+    def test_a_target_with_one_record_counts_and_guesses_are_independent_unless_said(self):
+        flagged, total = np.array([[1.0], [4.0]]), [1, 10]
+        estimates, lows, highs = rates_bounds(flagged, total, alpha=0.4)
+        margin = stats.t.ppf(0.6, 1) * stats.sem([1, 0.4])
+        low, high = clopper_pearson(2.5, 5.5, 0.4)
+        expected = (0.7, 0.7 - max(margin, 5 / 11 - low), min(1, 0.7 + max(margin, high - 5 / 11)))
+        assert (estimates[0], lows[0], highs[0]) == pytest.approx(expected)
+        assert rates_bounds(flagged[1:], total[1:], alpha=0.05) == rates_bounds(
+            flagged[1:], total[1:], alpha=0.05, share=1.0
+        )
+
     def test_without_records_nothing_is_known(self):
         estimates, lows, highs = rates_bounds(np.zeros((1, 2)), [0], alpha=0.05)
 
