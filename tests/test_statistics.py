@@ -298,6 +298,11 @@ class TestSampleSizes:
         ]
         assert np.mean([high < threshold for _, _, high in bounds]) == pytest.approx(0.8, abs=0.045)
 
+    def test_the_worst_false_positive_rate_and_a_power_of_four_fifths_unless_said(self):
+        plan, said = {"threshold": 0.05, "targets": 1, "alpha": 0.05}, {"fpr": 0.5, "power": 0.8}
+        assert records_to_pass(**plan) == records_to_pass(**plan, **said, advantage=0)
+        assert records_to_leak(**plan, advantage=0.1) == records_to_leak(**plan, **said, advantage=0.1)
+
     @pytest.mark.parametrize("advantage", [0.05, 0.2])
     def test_no_size_lets_a_leak_pass(self, advantage):
         with pytest.raises(ValueError, match="can't pass"):

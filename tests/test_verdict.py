@@ -89,8 +89,9 @@ class TestDetails:
         assert "TPR at 1.0% FPR not measurable (1,000 non-members needed, 4,000 there)" in text
         assert "TPR at 0.1% FPR not measurable (10,000 non-members needed, 4,000 there)" in text
 
-    def test_losses_have_no_accuracy(self):
-        result = judged(accuracy=Accuracy(None, None))
+    @pytest.mark.parametrize("accuracy", [Accuracy(None, None), Accuracy(None, 0.8), Accuracy(0.03, None)])
+    def test_losses_have_no_accuracy(self, accuracy):
+        result = judged(accuracy=accuracy)
         assert "accuracy" not in details(result)
         assert details(result)["try 1"].startswith("regularise")
 
@@ -198,6 +199,14 @@ class TestWhatWouldDecide:
     @pytest.mark.parametrize("selected", [NONE, LEAK, counted(0, 0), counted(1, 1), counted(1, 0)])
     def test_every_case_has_an_answer(self, limit, estimate, selected):
         assert self.said(estimate, limit, selected=selected)
+
+
+def test_a_part_that_is_undecided_is_told_the_shadows_that_would_decide():
+    (part,) = audited(slices={("sex", "m"): counted(0.52, 0.5, records=250)}).slices
+    (told,) = verdict.of_parts([part], "recipe", 0.05)
+    (hint,) = verdict.what_would_decide(part.counts, part.records, "recipe", 0.05, part.advantage)
+    assert told == f"sex=m reaches {part.advantage}: {hint}"
+    assert hint.endswith("shadows on these records")
 
 
 @pytest.mark.parametrize("share", [1.0, 0.5])
