@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pytest_mia.memberships import DECILES, draw_halves, independent_share, strata_of
+from pytest_mia.memberships import DECILES, draw_coins, draw_halves, independent_share, strata_of
 from pytest_mia.randomness import generator_for
 
 
@@ -33,7 +33,7 @@ class TestStrata:
 
     def test_continuous_labels_that_tie_are_cut_in_their_order(self):
         """Whatever way of sorting a machine is quickest with."""
-        y = np.random.default_rng(0).permutation(np.arange(1200) % 400) + 0.5
+        y = np.random.default_rng(0).permutation(np.arange(1200) % 350) + 0.5
         order = sorted(range(1200), key=lambda record: y[record])
         assert [strata_of(y, 1200)[record] for record in order] == [place * DECILES // 1200 for place in range(1200)]
 
@@ -107,6 +107,15 @@ class TestHalves:
         one, other = (draw_halves(np.zeros(1000, dtype=int), models=4, seed=seed) for seed in (0, 1))
         assert (one == draw_halves(np.zeros(1000, dtype=int), models=4, seed=0)).all()
         assert abs((one == other).mean() - 0.5) < 4 * 0.5 / np.sqrt(4000)
+
+
+class TestCoins:
+    def test_what_a_seed_draws_is_the_same_everywhere(self):
+        coins = [generator_for(4, "coins", model).random(9) < 0.5 for model in range(2)]
+        assert (draw_coins(9, models=2, seed=4) == coins).all()
+
+    def test_nobody_has_a_coin(self):
+        assert draw_coins(0, models=2, seed=4).shape == (2, 0)
 
 
 class TestIndependentShare:

@@ -298,6 +298,18 @@ class TestSampleSizes:
         ]
         assert np.mean([high < threshold for _, _, high in bounds]) == pytest.approx(0.8, abs=0.045)
 
+    @pytest.mark.parametrize("targets", [33, 257])
+    def test_many_targets_need_twice_what_independent_guesses_would(self, targets):
+        """In the normal approximation; the spread between so many targets is the smaller of both margins."""
+        per_side = 2 * 0.5 * ((stats.norm.ppf(0.95) + stats.norm.ppf(0.8)) / 0.005) ** 2
+        assert records_to_pass(0.005, targets=targets, alpha=0.05) == pytest.approx(2 * per_side / targets, rel=0.01)
+
+    def test_the_false_positive_rate_moves_only_as_far_as_rates_allow(self):
+        leak = [records_to_leak(0.05, targets=1, alpha=0.05, advantage=0.1, fpr=fpr) for fpr in (0.02, 0.1)]
+        moved = [records_to_pass(0.05, targets=1, alpha=0.05, advantage=-0.2, fpr=fpr) for fpr in (0.02, 0.2, 0.3)]
+        assert leak[0] < leak[1]
+        assert moved[0] == moved[1] < moved[2]
+
     def test_the_worst_false_positive_rate_and_a_power_of_four_fifths_unless_said(self):
         plan, said = {"threshold": 0.05, "targets": 1, "alpha": 0.05}, {"fpr": 0.5, "power": 0.8}
         assert records_to_pass(**plan) == records_to_pass(**plan, **said, advantage=0)
