@@ -304,6 +304,14 @@ class TestSampleSizes:
         per_side = 2 * 0.5 * ((stats.norm.ppf(0.95) + stats.norm.ppf(0.8)) / 0.005) ** 2
         assert records_to_pass(0.005, targets=targets, alpha=0.05) == pytest.approx(2 * per_side / targets, rel=0.01)
 
+    def test_few_targets_need_what_student_s_margin_would_have(self):
+        targets, gap, u = 3, 0.01, (np.arange(10_000) + 0.5) / 10_000
+        error = math.sqrt(0.5 / (records_to_pass(gap, targets=targets, alpha=0.05) * targets / 2))
+        student = stats.t.ppf(0.95, targets - 1) * np.sqrt(stats.chi2.ppf(u, targets - 1) / (targets - 1))
+        margins = error * np.maximum(student, stats.norm.ppf(0.95) * math.sqrt(COUNTED_TWICE))
+        power = stats.norm.cdf((gap - margins) / (error * math.sqrt(COUNTED_TWICE))).mean()
+        assert power == pytest.approx(0.8, abs=0.005)
+
     def test_the_false_positive_rate_moves_only_as_far_as_rates_allow(self):
         leak = [records_to_leak(0.05, targets=1, alpha=0.05, advantage=0.1, fpr=fpr) for fpr in (0.02, 0.1)]
         moved = [records_to_pass(0.05, targets=1, alpha=0.05, advantage=-0.2, fpr=fpr) for fpr in (0.02, 0.2, 0.3)]
@@ -401,6 +409,9 @@ class TestAuc:
     def test_nan_is_refused(self):
         with pytest.raises(ValueError, match="2 scores are NaN"):
             auc(np.array([np.nan, 1, np.nan]), np.array([True, False, True]))
+        for alone in ([True, False], [False, True]):
+            with pytest.raises(ValueError, match="1 scores are NaN"):
+                auc(np.array([np.nan, 1]), np.array(alone))
 
     def test_shapes_that_differ_are_refused(self):
         with pytest.raises(ValueError, match="one entry per record"):
