@@ -144,7 +144,7 @@ class TestAdvantageBounds:
         ("counts", "expected"),
         [
             (Counts((60, 1), (100, 1), (40, 3), (100, 10)), (0.2 + 0.7) / 2),
-            (Counts((60, 2), (100, 10), (40, 0), (100, 1)), (0.2 + 0.2) / 2),
+            (Counts((60, 7), (100, 10), (40, 0), (100, 1)), (0.2 + 0.7) / 2),
         ],
     )
     def test_a_side_of_one_record_counts(self, counts, expected):
