@@ -121,7 +121,8 @@ class TestDetails:
 
     def test_an_attacker_is_shown_with_the_interval_that_was_judged(self):
         weak = dataclasses.replace(judged(), attacker="weak", judged=Interval(0.123, 0.1, 0.2, 0.95))
-        assert details(judged(attackers=(weak,)))["against"].startswith("weak: leak, loss 0.123 (0.100 to 0.200")
+        shown = details(dataclasses.replace(judged(), attackers=(weak,)))["against"]
+        assert shown.startswith("weak: leak, loss 0.123 (0.100 to 0.200")
 
     def test_notes_and_the_command_that_repeats_it(self):
         command = "pytest tests/test_privacy.py::test_release " + " ".join(f"--mia-option-{n}=1" for n in range(20))
