@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pytest_mia.memberships import DECILES, draw_halves, independent_share, strata_of
+from pytest_mia.memberships import DECILES, draw_coins, draw_halves, independent_share, strata_of
+from pytest_mia.randomness import generator_for
 
 
 class TestStrata:
@@ -26,7 +27,19 @@ class TestStrata:
 
     @pytest.mark.parametrize("y", [None, [f"name {number}" for number in range(20)]])
     def test_labels_that_divide_nothing_leave_one_stratum(self, y):
-        assert strata_of(y, 20).tolist() == [0] * 20
+        strata = strata_of(y, 20)
+        assert strata.tolist() == [0] * 20
+        assert strata.dtype == np.intp
+
+    def test_continuous_labels_that_tie_are_cut_in_their_order(self):
+        """Whatever way of sorting a machine is quickest with."""
+        y = np.where(np.arange(1200) % 2, 0.5, np.random.default_rng(0).normal(size=1200))
+        order = sorted(range(1200), key=lambda record: y[record])
+        assert [strata_of(y, 1200)[record] for record in order] == [place * DECILES // 1200 for place in range(1200)]
+
+    def test_a_quarter_as_many_values_as_records_are_classes_and_one_more_are_not(self):
+        assert strata_of(np.repeat(np.arange(5), 4), 20).max() == 4
+        assert strata_of(np.r_[np.repeat(np.arange(5), 4)[:-1], 9], 20).max() == DECILES - 1
 
 
 class TestHalves:
@@ -42,6 +55,21 @@ class TestHalves:
         drawn = draw_halves(np.zeros(5, dtype=int), models=1000, seed=0).sum(axis=1)
         assert set(drawn) == {2, 3}
         assert stats.binomtest(int((drawn == 3).sum()), 1000).pvalue > 0.001
+
+    def test_odd_strata_are_rounded_independently(self):
+        halves = draw_halves(np.arange(2), models=400, seed=0)
+        alike = (halves[:, 0] == halves[:, 1]).sum()
+        assert stats.binomtest(int(alike), 400).pvalue > 0.001
+
+    def test_what_a_seed_draws_is_the_same_everywhere(self):
+        """Cached models were trained on it: the records of a stratum are taken as the shuffle of all has them."""
+        strata = np.random.default_rng(0).integers(0, 3, 500)
+        for model, half in enumerate(draw_halves(strata, models=3, seed=7)):
+            rng = generator_for(7, "membership", model)
+            shuffled, coins = rng.permutation(500).tolist(), rng.integers(0, 2, 3)
+            for stratum, coin in enumerate(coins):
+                ours = [record for record in shuffled if strata[record] == stratum]
+                assert set(np.flatnonzero(half & (strata == stratum))) == {*ours[: (len(ours) + coin) // 2]}
 
     def test_a_record_alone_in_its_class_is_a_member_half_of_the_time(self):
         halves = draw_halves(np.array([0, 0, 0, 0, 1]), models=1000, seed=1)
@@ -79,6 +107,15 @@ class TestHalves:
         one, other = (draw_halves(np.zeros(1000, dtype=int), models=4, seed=seed) for seed in (0, 1))
         assert (one == draw_halves(np.zeros(1000, dtype=int), models=4, seed=0)).all()
         assert abs((one == other).mean() - 0.5) < 4 * 0.5 / np.sqrt(4000)
+
+
+class TestCoins:
+    def test_what_a_seed_draws_is_the_same_everywhere(self):
+        coins = [generator_for(4, "coins", model).random(9) < 0.5 for model in range(2)]
+        assert (draw_coins(9, models=2, seed=4) == coins).all()
+
+    def test_nobody_has_a_coin(self):
+        assert draw_coins(0, models=2, seed=4).shape == (2, 0)
 
 
 class TestIndependentShare:

@@ -43,6 +43,61 @@ class Chance:
             yield (rng.choice([-1.0, 1.0], signs.shape[1]) * (shadows.sum(axis=0) - shadows)).__getitem__
 
 
+@dataclass(frozen=True)
+class Doubled:
+    """Guesses as the loss does, with other scores."""
+
+    name: str = "doubled"
+    signals: tuple[str, ...] = ("confidence",)
+    least_shadows: int = 0
+
+    def scores(self, observations: Observations) -> Iterator[np.ndarray]:
+        """Yield one array."""
+        yield 2 * observations.signals.confidence
+
+
+class Remembered:
+    """Scores of two settings, of which the second tells; all shifted by how many models were in the lesson."""
+
+    def __init__(self, lesson: Observations) -> None:
+        self.models = len(lesson.members)
+        self.lesson_scores = self.both(lesson.signals.confidence)
+
+    def both(self, confidence: np.ndarray) -> np.ndarray:
+        return np.stack([0 * confidence, confidence + 100 * self.models])
+
+    def scores(self, observations: Observations, models: np.ndarray, setting: int) -> np.ndarray:
+        return self.both(observations.signals.confidence[models])[setting]
+
+
+@dataclass(frozen=True)
+class Remembering(Doubled):
+    """Learns which lesson it had."""
+
+    name: str = "remembering"
+    most_lessons: int = 2
+
+    def fit(self, lesson: Observations) -> Remembered:
+        """Learn from a lesson."""
+        return Remembered(lesson)
+
+
+class TestFittedAttacks:
+    def test_targets_are_scored_by_what_was_learnt_in_the_attack_s_own_number_of_lessons(self):
+        given = trained(1.0, models=5, records=60)
+        run = run_attack(Remembering(), given, lessons(given))
+        assert [each.fitted.models for each in run.learned] == [2, 2, 2, 3, 3]
+        assert len({id(each.fitted) for each in run.learned}) == 2
+        assert [each.setting for each in run.learned] == [1] * 5
+        assert run.name == "remembering"
+        found = target_scores(Remembering(), given, run.learned, np.array([4, 0, 1]))
+        expected = given.signals.confidence[[4, 0, 1]] + 100 * np.array([[3], [2], [2]])
+        assert (found == expected).all()
+        for target, learned in enumerate(run.learned):
+            flagged = given.signals.confidence[target] + 100 * learned.fitted.models >= learned.threshold
+            assert run.counts.flagged_members[target] == (flagged & given.members[target]).sum()
+
+
 class TestLessons:
     @pytest.mark.parametrize("models", [4, MOST_LESSONS, MOST_LESSONS + 1, 21])
     def test_every_target_is_left_out_of_its_own_lesson(self, models):
@@ -64,6 +119,11 @@ class TestLessons:
         ((group, lesson),) = lessons(given)
         assert group.tolist() == [0, 1, 2, 3]
         assert (lesson.members == given.members[4:]).all()
+
+    def test_targets_of_which_others_learn_without_taking_them_for_shadows_are_left_out_too(self):
+        given = trained(1.0, models=4, records=30)
+        given = dataclasses.replace(given, references=np.zeros(4, dtype=bool))
+        assert [group.tolist() for group, _ in lessons(given)] == [[0], [1], [2], [3]]
 
     @pytest.mark.parametrize("attack", ATTACKS, ids=[attack.name for attack in ATTACKS])
     def test_nothing_that_is_learnt_for_a_target_depends_on_it(self, attack):
@@ -174,6 +234,7 @@ class TestChoice:
     def test_each_target_gets_the_guesses_of_its_attack(self):
         one, two = Counts((1, 2), (3, 4), (5, 6), (7, 8)), Counts((10, 20), (30, 40), (50, 60), (70, 80))
         assert pick([one, two], np.array([1, 0])) == Counts((10, 2), (30, 4), (50, 6), (70, 8))
+        assert pick([Counts((1,), (2,), (3,), (4,), 0.5)], np.array([0])) == Counts((1,), (2,), (3,), (4,), 0.5)
 
 
 def test_the_truth_of_a_threshold_learnt_on_others():
@@ -195,3 +256,9 @@ def test_of_all_attacks_the_scores_of_the_chosen_are_kept():
     for target, index in enumerate(chosen):
         expected = target_scores(fitting[index], given, runs[index].learned, np.array([target]))
         assert (kept[target] == expected[0]).all()
+
+
+def test_of_attacks_that_did_equally_well_the_scores_of_the_first_are_kept():
+    given = trained(1.0, models=4, records=60)
+    _, kept = run_all([LOSS, Doubled()], given, lessons(given))
+    assert (kept == given.signals.confidence).all()

@@ -12,6 +12,7 @@ from pytest_mia.statistics import (
     advantage_bounds,
     auc,
     clopper_pearson,
+    difference_bounds,
     least_records,
     least_records_to_pass,
     measurable,
@@ -44,6 +45,10 @@ class TestClopperPearson:
         low, high = clopper_pearson(7, 40, 0.01)
         assert stats.binom.sf(6, 40, low) == pytest.approx(0.01)
         assert stats.binom.cdf(7, 40, high) == pytest.approx(0.01)
+
+    def test_at_the_largest_alpha_each_bound_is_a_median(self):
+        low, high = clopper_pearson(7, 40, 0.5)
+        assert (low, high) == pytest.approx((stats.beta.median(7, 34), stats.beta.median(8, 33)))
 
     def test_no_trials_leave_everything_open(self):
         low, high = clopper_pearson([0], [0], 0.05)
@@ -135,6 +140,20 @@ class TestAdvantageBounds:
         counts = Counts((60, 0, 5), (100, 0, 5), (40, 3, 0), (100, 10, 0))
         assert advantage_bounds(counts, **LEVELS) == advantage_bounds(one_target(60, 40, 40, 60), **LEVELS)
 
+    @pytest.mark.parametrize(
+        ("counts", "expected"),
+        [
+            (Counts((60, 1), (100, 1), (40, 3), (100, 10)), (0.2 + 0.7) / 2),
+            (Counts((60, 7), (100, 10), (40, 0), (100, 1)), (0.2 + 0.7) / 2),
+        ],
+    )
+    def test_a_side_of_one_record_counts(self, counts, expected):
+        assert advantage_bounds(counts, **LEVELS)[0] == pytest.approx(expected)
+
+    def test_records_in_groups_count_as_the_share_that_is_independent(self):
+        halved = Counts((60,), (100,), (40,), (100,), share=0.5)
+        assert advantage_bounds(halved, **LEVELS) == (pytest.approx(0.2), *mover_bounds(30, 50, 20, 50, **LEVELS))
+
     @pytest.mark.parametrize("counts", [Counts((), (), (), ()), Counts((0, 2), (0, 4), (1, 0), (3, 0))])
     def test_nothing_to_compare_leaves_everything_open(self, counts):
         assert advantage_bounds(counts, **LEVELS) == (0, -1, 1)
@@ -179,6 +198,12 @@ class TestAdvantageBounds:
         assert max(benchmark.worst(benchmark.differ, targets=1, sides=(300, 300), runs=400)) < 0.9
 
 
+def test_a_difference_has_the_margins_of_both_sides_squared_and_added():
+    """3-4-5 triangles: what pulls it down is the lower margin of the new and the upper one of the old."""
+    before, after = (0.1, 0.1 - 0.12, 0.1 + 0.04), (0.3, 0.3 - 0.03, 0.3 + 0.05)
+    assert difference_bounds(before, after) == pytest.approx((0.2, 0.2 - 0.05, 0.2 + 0.13))
+
+
 class TestRateBounds:
     def test_one_target_is_clopper_pearson(self):
         low, high = clopper_pearson(3, 40, 0.05)
@@ -208,6 +233,17 @@ class TestRatesBounds:
 
         for column, bounds in zip(flagged.T, found, strict=True):
             assert tuple(bounds) == rate_bounds(column.tolist(), total, alpha=0.05, share=0.5)
+
+    def test_a_target_with_one_record_counts_and_guesses_are_independent_unless_said(self):
+        flagged, total = np.array([[1.0], [4.0]]), [1, 10]
+        estimates, lows, highs = rates_bounds(flagged, total, alpha=0.4)
+        margin = stats.t.ppf(0.6, 1) * stats.sem([1, 0.4])
+        low, high = clopper_pearson(2.5, 5.5, 0.4)
+        expected = (0.7, 0.7 - max(margin, 5 / 11 - low), min(1, 0.7 + max(margin, high - 5 / 11)))
+        assert (estimates[0], lows[0], highs[0]) == pytest.approx(expected)
+        assert rates_bounds(flagged[1:], total[1:], alpha=0.05) == rates_bounds(
+            flagged[1:], total[1:], alpha=0.05, share=1.0
+        )
 
     def test_without_records_nothing_is_known(self):
         estimates, lows, highs = rates_bounds(np.zeros((1, 2)), [0], alpha=0.05)
@@ -261,6 +297,31 @@ class TestSampleSizes:
             for ours, theirs in zip(*sides, strict=True)
         ]
         assert np.mean([high < threshold for _, _, high in bounds]) == pytest.approx(0.8, abs=0.045)
+
+    @pytest.mark.parametrize("targets", [33, 257])
+    def test_many_targets_need_twice_what_independent_guesses_would(self, targets):
+        """In the normal approximation; the spread between so many targets is the smaller of both margins."""
+        per_side = 2 * 0.5 * ((stats.norm.ppf(0.95) + stats.norm.ppf(0.8)) / 0.005) ** 2
+        assert records_to_pass(0.005, targets=targets, alpha=0.05) == pytest.approx(2 * per_side / targets, rel=0.01)
+
+    def test_few_targets_need_what_student_s_margin_would_have(self):
+        targets, gap, u = 3, 0.01, (np.arange(10_000) + 0.5) / 10_000
+        error = math.sqrt(0.5 / (records_to_pass(gap, targets=targets, alpha=0.05) * targets / 2))
+        student = stats.t.ppf(0.95, targets - 1) * np.sqrt(stats.chi2.ppf(u, targets - 1) / (targets - 1))
+        margins = error * np.maximum(student, stats.norm.ppf(0.95) * math.sqrt(COUNTED_TWICE))
+        power = stats.norm.cdf((gap - margins) / (error * math.sqrt(COUNTED_TWICE))).mean()
+        assert power == pytest.approx(0.8, abs=0.005)
+
+    def test_the_false_positive_rate_moves_only_as_far_as_rates_allow(self):
+        leak = [records_to_leak(0.05, targets=1, alpha=0.05, advantage=0.1, fpr=fpr) for fpr in (0.02, 0.1)]
+        moved = [records_to_pass(0.05, targets=1, alpha=0.05, advantage=-0.2, fpr=fpr) for fpr in (0.02, 0.2, 0.3)]
+        assert leak[0] < leak[1]
+        assert moved[0] == moved[1] < moved[2]
+
+    def test_the_worst_false_positive_rate_and_a_power_of_four_fifths_unless_said(self):
+        plan, said = {"threshold": 0.05, "targets": 1, "alpha": 0.05}, {"fpr": 0.5, "power": 0.8}
+        assert records_to_pass(**plan) == records_to_pass(**plan, **said, advantage=0)
+        assert records_to_leak(**plan, advantage=0.1) == records_to_leak(**plan, **said, advantage=0.1)
 
     @pytest.mark.parametrize("advantage", [0.05, 0.2])
     def test_no_size_lets_a_leak_pass(self, advantage):
@@ -348,6 +409,9 @@ class TestAuc:
     def test_nan_is_refused(self):
         with pytest.raises(ValueError, match="2 scores are NaN"):
             auc(np.array([np.nan, 1, np.nan]), np.array([True, False, True]))
+        for alone in ([True, False], [False, True]):
+            with pytest.raises(ValueError, match="1 scores are NaN"):
+                auc(np.array([np.nan, 1]), np.array(alone))
 
     def test_shapes_that_differ_are_refused(self):
         with pytest.raises(ValueError, match="one entry per record"):

@@ -6,7 +6,7 @@ from audits import LEAK, NONE, RATES, audited, counted
 
 from pytest_mia import gates, verdict
 from pytest_mia.figures import Accuracy, CoinGuesses, Interval
-from pytest_mia.statistics import records_to_leak, records_to_pass
+from pytest_mia.statistics import rate_bounds, records_to_leak, records_to_pass
 
 
 def judged(limit=0.1, selected=LEAK, *others, **changes):
@@ -91,8 +91,9 @@ class TestDetails:
         assert "TPR at 1.0% FPR not measurable (1,000 non-members needed, 4,000 there)" in text
         assert "TPR at 0.1% FPR not measurable (10,000 non-members needed, 4,000 there)" in text
 
-    def test_losses_have_no_accuracy(self):
-        result = judged(accuracy=Accuracy(None, None))
+    @pytest.mark.parametrize("accuracy", [Accuracy(None, None), Accuracy(None, 0.8), Accuracy(0.03, None)])
+    def test_losses_have_no_accuracy(self, accuracy):
+        result = judged(accuracy=accuracy)
         assert "accuracy" not in details(result)
         assert details(result)["try 1"].startswith("regularise")
 
@@ -119,6 +120,11 @@ class TestDetails:
         assert [above["try 1"], above["try 3"]] == [below["try 3"], below["try 1"]]
         assert below["try 1"].startswith("more records")
         assert above["try 1"].startswith("a model that leaks less")
+
+    def test_an_attacker_is_shown_with_the_interval_that_was_judged(self):
+        weak = dataclasses.replace(judged(), attacker="weak", judged=Interval(0.123, 0.1, 0.2, 0.95))
+        shown = details(dataclasses.replace(judged(), attackers=(weak,)))["against"]
+        assert shown.startswith("weak: leak, loss 0.123 (0.100 to 0.200")
 
     def test_notes_and_the_command_that_repeats_it(self):
         command = "pytest tests/test_privacy.py::test_release " + " ".join(f"--mia-option-{n}=1" for n in range(20))
@@ -152,6 +158,26 @@ class TestWhatWouldDecide:
             f"if the advantage is 0.100, {needed:,} records would decide for leak"
         )
 
+    @pytest.mark.parametrize(
+        ("flagged", "estimate", "fpr"),
+        [(0.0, 0.0, 0.05), (0.3, 0.0, 0.3), (1.0, 0.0, 0.95), (0.9, 0.2, 0.78), (0.5, 0.92, 0.06), (0.5, 0.93, 0.01)],
+    )
+    def test_the_false_positive_rate_is_that_of_the_attack_where_it_leaves_room(self, flagged, estimate, fpr):
+        plan = {"targets": 4, "alpha": pytest.approx(0.05), "advantage": estimate, "fpr": pytest.approx(fpr)}
+        asked = []
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("records_to_pass", "records_to_leak"):
+                patch.setattr(verdict, name, lambda limit, **given: asked.append((limit, given)) or 12345)
+            said = self.said(estimate, selected=counted(flagged, flagged))
+        assert "12,345 records would decide" in said
+        assert asked == [(0.05, {**plan, "power": 0.8})]
+
+    def test_a_tail_has_hardly_any_false_positives(self):
+        needed = records_to_pass(0.05, targets=4, alpha=0.05, advantage=0.02, fpr=0)
+        interval = Interval(0.02, 0.0, 1.0, 0.95)
+        (reason,) = verdict.what_would_decide(NONE, 50, "release", 0.05, interval, fpr=0.01)
+        assert reason == f"if the TPR is 0.020, {needed:,} records would decide for pass (there are 50)"
+
     def test_a_negative_estimate_counts_as_no_leak(self):
         assert self.said(-0.1) == self.said(0.0)
 
@@ -180,3 +206,20 @@ class TestWhatWouldDecide:
     @pytest.mark.parametrize("selected", [NONE, LEAK, counted(0, 0), counted(1, 1), counted(1, 0)])
     def test_every_case_has_an_answer(self, limit, estimate, selected):
         assert self.said(estimate, limit, selected=selected)
+
+
+def test_a_part_that_is_undecided_is_told_the_shadows_that_would_decide():
+    (part,) = audited(slices={("sex", "m"): counted(0.52, 0.5, records=250)}).slices
+    (told,) = verdict.of_parts([part], "recipe", 0.05)
+    (hint,) = verdict.what_would_decide(part.counts, part.records, "recipe", 0.05, part.advantage)
+    assert told == f"sex=m reaches {part.advantage}: {hint}"
+    assert hint.endswith("shadows on these records")
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_the_false_positive_rate_of_a_tail(share):
+    rate, low, high = rate_bounds((20,) * 4, (1000,) * 4, alpha=0.05, share=share)
+    assert verdict.flagged_nonmembers(counted(0.5, 0.02, share=share), 0.05) == (
+        "80 of 4,000 non-members were accused wrongly: the threshold, learnt on the shadows, has an FPR of "
+        f"{rate:.4f} ({low:.4f} to {high:.4f})"
+    )
