@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-import cloudpickle
 import numpy as np
 
 from pytest_mia import pickling, shadows
@@ -76,7 +75,7 @@ def _again(job: Job, method: Method, rows: IntArray) -> tuple[Job, Method] | Non
         copier.dump(parts)
     if not copier.replaced:
         return None
-    factory, training, predict, loss = cloudpickle.loads(target.getvalue())
+    factory, training, predict, loss = pickling.loads(target.getvalue())
     plain = dataclasses.replace(method, training=training, predict=predict, loss=loss, probes=(), what_if=())
     return dataclasses.replace(job, factory=factory), plain
 

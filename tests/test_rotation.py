@@ -51,9 +51,9 @@ class Doubled:
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 0
 
-    def scores(self, observations: Observations) -> Iterator[np.ndarray]:
-        """Yield one array."""
-        yield 2 * observations.signals.confidence
+    def scorers(self, observations: Observations) -> Iterator[Scorer]:
+        """Yield one scorer."""
+        yield (2 * observations.signals.confidence).__getitem__
 
 
 class Remembered:
