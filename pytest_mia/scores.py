@@ -88,7 +88,9 @@ def _flagged(inside: FloatArray, outside: FloatArray, fpr: FloatArray) -> FloatA
     thresholds = outside[-np.ceil(wanted - 1e-9).astype(np.intp)]
     above, level = _above(outside, thresholds)
     ours_above, ours_level = _above(inside, thresholds)
-    return np.asarray(ours_above + (wanted - above) / level * ours_level)
+    # Rounding may ask for a little more than there are on the level.
+    share = np.clip((wanted - above) / level, 0.0, 1.0)
+    return np.asarray(ours_above + share * ours_level)
 
 
 def _above(arranged: FloatArray, thresholds: FloatArray) -> tuple[IntArray, IntArray]:

@@ -28,6 +28,13 @@ class TestCurve:
 
         assert curve.tpr == pytest.approx(curve.fpr)
 
+    @pytest.mark.parametrize("level", range(1, 26))
+    def test_no_more_are_flagged_than_there_are(self, level):
+        """In floats, 25 times 14/25 is more than 14."""
+        curve = scores.curve("gap", [pair(np.ones(3), [1] * level + [0] * (25 - level))], alpha=0.05, share=1.0)
+
+        assert max(curve.tpr) == 1.0
+
     def test_its_points_lie_on_a_logarithmic_grid(self):
         rng = np.random.default_rng(0)
         curve = scores.curve("loss", [pair(rng.normal(size=20_000), rng.normal(size=20_000))], alpha=0.05, share=1.0)
