@@ -41,10 +41,15 @@ def load_benchmark():
         yield importlib.import_module
 
 
+REPEATED = {"properties", "test_calibration.py", "test_claims.py", "test_null_worlds.py", "test_planted_leaks.py"}
+"""Tests that run hundreds of times what others run once."""
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    """Coverage is what the fast tests run: to trace the slow ones takes minutes, for no line more."""
-    tracer = coverage.Coverage.current() if item.get_closest_marker("slow") else None
+    """Coverage is what other fast tests run: to trace these and the slow ones takes minutes, for hardly a line more."""
+    quick = item.get_closest_marker("slow") is None and REPEATED.isdisjoint(item.path.parts)
+    tracer = None if quick else coverage.Coverage.current()
     if tracer:
         tracer.stop()
     try:
