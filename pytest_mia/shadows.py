@@ -127,6 +127,8 @@ def _obtained(
             done.add(one.number)
             yield one
     for unit in missing:
+        if time.perf_counter() >= deadline:
+            return
         left = [(job, slot) for job, slot in unit if job.number not in done]
         yield from here(left, wait=max(0.0, deadline - time.perf_counter()))
 

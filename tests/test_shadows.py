@@ -1,7 +1,9 @@
 import itertools
+import math
 import os
 import random
 import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +23,7 @@ from pytest_mia.backends.loky import Loky
 from pytest_mia.jobs import Data, Job, Method
 from pytest_mia.shadows import train_all, train_one
 from pytest_mia.signals import signals_of
+from pytest_mia.slots import UNCACHED
 from pytest_mia.users_code import call_factory
 
 rng = np.random.default_rng(0)
@@ -296,3 +299,20 @@ class TestReleased:
         method = replace(METHOD, predict=lambda model, X: np.full((len(X), 2), np.nan))
         with pytest.raises(InvalidAuditError, match="NaN on 40 of 40 records"):
             ask_released(None, data(), method, 0)
+
+
+def test_who_waited_for_another_process_until_the_deadline_trains_no_more(deadline_passes):
+    """The others are free by then, but there is no time left for them."""
+
+    class Busy(type(UNCACHED)):
+        def obtain(self, train, *, wait):
+            if wait == math.inf or tried:
+                return train()
+            if wait > 0.0:
+                deadline_passes()
+                tried.append(wait)
+            return None
+
+    tried = []
+    found = train_all(jobs(models=4), data(), METHOD, deadline=time.perf_counter() + 1e6, cache=Busy())
+    assert [one.number for one in found] == [0]
