@@ -42,7 +42,7 @@ def seconds(data: Data, models: int, workers: int) -> float:
     """What it takes to train in so many processes, one process included."""
     work = jobs(RandomForestClassifier, data.labels, models)
     start = time.perf_counter()
-    done = Loky(workers).train([(job, UNCACHED) for job in work], data, METHOD)
+    done = Loky(workers).train([[(job, UNCACHED)] for job in work], data, METHOD)
     assert done is not None
     assert len(list(done)) == models
     return time.perf_counter() - start
