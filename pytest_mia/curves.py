@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -71,32 +72,54 @@ class Learned:
     fitted: Fitted | None = field(default=None, compare=False)
 
 
-def learn(scores: FloatArray, lesson: Observations, setting: int) -> Learned:
-    """Learn thresholds from the labelled pairs of all models of a lesson, pooled.
+def learn(settings: Iterable[FloatArray], lesson: Observations) -> Learned:
+    """Learn the best value of an attack's constant, and its thresholds, from the labelled pairs of all models, pooled.
 
     Parameters
     ----------
-    scores
-        The attack's scores (models, records).
+    settings
+        The attack's scores (models, records) by each value of its constant; the first of equals is taken.
     lesson
         The labelled models.
-    setting
-        Index of the value of the attack's constant, passed on.
     """
-    inside, outside = (np.sort(scores.take(places)) for places in lesson.known_sides)
-    thresholds = grid(np.concatenate([inside, outside]))
-    tpr = _at_least(inside, thresholds) / max(len(inside), 1)
-    fpr = _at_least(outside, thresholds) / max(len(outside), 1)
-    best, tails = best_place(tpr, fpr), [int(np.flatnonzero(fpr <= rate)[-1]) for rate in FALSE_POSITIVE_RATES]
-    return Learned(
-        setting,
-        float(thresholds[best]),
-        float(tpr[best] - fpr[best]),
-        tuple(float(thresholds[tail]) for tail in tails),
-        tuple(float(tpr[tail]) for tail in tails),
-        coin_guessing(tpr * len(inside), fpr * len(outside)),
-        pair_guessing(inside, outside),
-    )
+    tried = (_Tried(*_sides(scores, lesson), setting) for setting, scores in enumerate(settings))
+    return max(tried, key=lambda each: each.advantage).learned()
+
+
+class _Tried:
+    """One value of an attack's constant on the known members and the known others, and what it reaches on them."""
+
+    def __init__(self, inside: FloatArray, outside: FloatArray, setting: int) -> None:
+        self._sides, self._setting = (inside, outside), setting
+        arranged = np.sort(inside), np.sort(outside)
+        self._thresholds = grid(np.concatenate(arranged))
+        self._rates = [_at_least(side, self._thresholds) / max(len(side), 1) for side in arranged]
+        self._best = best_place(*self._rates)
+
+    @property
+    def advantage(self) -> float:
+        """TPR - FPR of the best threshold."""
+        tpr, fpr = self._rates
+        return float(tpr[self._best] - fpr[self._best])
+
+    def learned(self) -> Learned:
+        """All that there is to learn of it."""
+        (inside, outside), (tpr, fpr) = self._sides, self._rates
+        tails = [int(np.flatnonzero(fpr <= rate)[-1]) for rate in FALSE_POSITIVE_RATES]
+        return Learned(
+            self._setting,
+            float(self._thresholds[self._best]),
+            self.advantage,
+            tuple(float(self._thresholds[tail]) for tail in tails),
+            tuple(float(tpr[tail]) for tail in tails),
+            coin_guessing(tpr * len(inside), fpr * len(outside)),
+            pair_guessing(inside, outside),
+        )
+
+
+def _sides(scores: FloatArray, lesson: Observations) -> tuple[FloatArray, FloatArray]:
+    inside, outside = lesson.known_sides
+    return scores.take(inside), scores.take(outside)
 
 
 def coin_guessing(inside: FloatArray, outside: FloatArray) -> Guessing:

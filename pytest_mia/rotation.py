@@ -187,8 +187,7 @@ def _learn(attack: Attack, lesson: Observations) -> Learned:
     fitted = attack.fit(lesson) if isinstance(attack, FittedAttack) else None
     models = np.arange(len(lesson.members))
     scores = (each(models) for each in attack.scorers(lesson)) if fitted is None else fitted.lesson_scores
-    settings = [learn(each, lesson, setting) for setting, each in enumerate(scores)]
-    return dataclasses.replace(max(settings, key=lambda learned: learned.advantage), fitted=fitted)
+    return dataclasses.replace(learn(scores, lesson), fitted=fitted)
 
 
 def _count(scores: FloatArray, sides: tuple[BoolArray, BoolArray], thresholds: Sequence[float], share: float) -> Counts:

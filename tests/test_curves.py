@@ -9,10 +9,11 @@ from pytest_mia.observations import recipe
 from pytest_mia.signals import Signals
 
 
-def taught(scores, members):
-    """What is learnt from these scores, all models and records known."""
+def taught(scores, members, *others):
+    """What is learnt from these scores, and those of other settings, all models and records known."""
     scores, members = np.atleast_2d(scores).astype(float), np.atleast_2d(members).astype(bool)
-    return learn(scores, recipe(Signals(confidence=scores), members, np.zeros(scores.shape[1], dtype=int)), setting=3)
+    lesson = recipe(Signals(confidence=scores), members, np.zeros(scores.shape[1], dtype=int))
+    return learn(iter([scores, *map(np.atleast_2d, others)]), lesson)
 
 
 def best_by_trying(scores, members):
@@ -35,7 +36,17 @@ class TestLearn:
     )
     def test_known_answers(self, scores, members, advantage, threshold):
         found = taught(scores, members)
-        assert (found.setting, found.advantage, found.threshold) == (3, advantage, threshold)
+        assert (found.setting, found.advantage, found.threshold) == (0, advantage, threshold)
+
+    def test_the_best_setting_is_taken_and_the_first_of_equals(self):
+        members = [1, 1, 0, 0]
+        found = taught([3, 0, 2, 1], members, [9.0, 8.0, 7.0, 6.0], [4.0, 3.0, 2.0, 1.0])
+        assert (found.setting, found.advantage, found.threshold) == (1, 1, 7.5)
+
+    def test_scores_that_say_nothing_leave_pairs_to_chance(self):
+        rng = np.random.default_rng(0)
+        bounds = [taught(rng.normal(size=400), np.arange(400) < 200).pairs.bound for _ in range(40)]
+        assert max(bounds) < 0.5
 
     def test_models_are_pooled(self):
         found = taught([[4, 1, 3, 0], [3, 2, 1, 0]], [[1, 1, 0, 0], [1, 0, 1, 0]])

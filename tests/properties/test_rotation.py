@@ -106,7 +106,7 @@ def test_what_is_learnt_for_a_target_does_not_depend_on_it(world, target, data):
 @given(worlds())
 @settings(max_examples=50)
 def test_the_learnt_threshold_is_the_best_of_all(world):
-    found = learn(world.signals.confidence, world, 0)
+    found = learn([world.signals.confidence], world)
     scores, members = world.signals.confidence.ravel(), world.members.ravel()
     every = [(scores[members] >= cut).mean() - (scores[~members] >= cut).mean() for cut in [*scores, np.inf]]
     assert found.advantage == pytest.approx(max(every))
