@@ -34,7 +34,9 @@ class TestR:
         changed = np.where(M, S + 100, S)
         assert (only(AttackR(), attacked(changed))[-1] == only(AttackR(), attacked())[-1]).all()
 
-    def test_it_equals_counting_one_by_one(self):
+    @pytest.mark.parametrize("block", [2**15, 42, 1])
+    def test_it_equals_counting_one_by_one(self, block, monkeypatch):
+        monkeypatch.setattr("pytest_mia.attacks.population.BLOCK", block)
         rng = np.random.default_rng(0)
         members, phi = rng.random((7, 50)) < 0.5, rng.integers(0, 5, (7, 50)).astype(float)
         found = only(AttackR(), confident(phi, members))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pytest_mia import curves
-from pytest_mia.attacks.protocol import Scored, Scorer, read
+from pytest_mia.arrays import BoolArray, FloatArray
+from pytest_mia.attacks.protocol import BLOCK, Scored, Scorer, read
 from pytest_mia.observations import Observations
 
 
@@ -25,10 +26,21 @@ class AttackR(Scored):
 
     def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield the share; phi falls as the loss rises, and a model isn't counted among its own shadows."""
-        outside = (~observations.members & observations.references[:, None]).astype(np.float64)
-        higher = curves.below(read(observations.signals.confidence).T, outside.T).T - outside / 2
-        others = outside.sum(axis=0) - outside
-        yield np.divide(higher, others, out=np.full_like(others, 0.5), where=others > 0).__getitem__
+        outside = ~observations.members & observations.references[:, None]
+        yield _shares_below(read(observations.signals.confidence), outside).__getitem__
+
+
+def _shares_below(values: FloatArray, counted: BoolArray) -> FloatArray:
+    """Of the other models that count (models, records), the share whose value is below a model's own; 1/2 for none."""
+    shares = np.empty(values.shape)
+    together = max(1, BLOCK // len(values))
+    for first in range(0, values.shape[1], together):
+        part = np.s_[:, first : first + together]
+        weights = np.ascontiguousarray(counted[part].T, dtype=np.float64)
+        below = curves.below(np.ascontiguousarray(values[part].T), weights) - weights / 2
+        others = weights.sum(axis=1, keepdims=True) - weights
+        shares[part] = np.divide(below, others, out=np.full_like(below, 0.5), where=others > 0).T
+    return shares
 
 
 @dataclass(frozen=True)
