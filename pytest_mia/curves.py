@@ -152,12 +152,15 @@ def pair_guessing(inside: FloatArray, outside: FloatArray) -> Guessing:
     pairs = min(len(inside), len(outside))
     first, second = (np.clip(side[:pairs], -LARGEST, LARGEST) for side in (inside, outside))
     difference = first - second
-    order = np.argsort(-np.abs(difference), kind="stable")
-    counts = np.unique((2 * COIN_SHARES * pairs).astype(np.intp))
-    right = np.append(0.0, (np.sign(difference[order]) + 1).cumsum() / 2)[counts]
-    low = _wilson(right, counts)
+    wins, losses = np.sort(difference[difference > 0]), np.sort(-difference[difference < 0])
+    ties = pairs - len(wins) - len(losses)
+    sizes = np.sort(np.concatenate([np.zeros(ties), wins, losses]), kind="stable")
+    least = sizes[-np.unique((2 * COIN_SHARES * pairs).astype(np.intp))[1:]]
+    right, wrong = (_at_least(side, least) + (least == 0) * ties / 2 for side in (wins, losses))
+    right, count = np.append(0, right), np.append(0, right + wrong)
+    low = _wilson(right, count)
     best = int(low.argmax())
-    side = float(counts[best] / max(2 * pairs, 1))
+    side = float(count[best] / max(2 * pairs, 1))
     return Guessing((side, side), float(low[best]))
 
 

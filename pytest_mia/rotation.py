@@ -24,7 +24,10 @@ from pytest_mia.statistics import auc
 MOST_LESSONS = 8
 """Above this many targets they share lessons, each of which leaves out all targets that use it."""
 
-MOST_AREAS = 16
+MANY, LESSONS_OF_MANY = 32, 4
+"""So many targets share fewer lessons: three quarters of them are shadows enough to learn from."""
+
+MOST_AREAS = 8
 """Targets over which the ROC area is averaged at the most: it decides nothing, and costs a sort each."""
 
 MOST_PAIRS = 100_000
@@ -56,9 +59,10 @@ class AttackRun:
     tail_counts: tuple[Counts, ...]
 
 
-def lessons(observations: Observations, most: int = MOST_LESSONS) -> list[tuple[IntArray, Observations]]:
+def lessons(observations: Observations, most: int | None = None) -> list[tuple[IntArray, Observations]]:
     """Targets, in so many groups at the most, each with what an attacker of that group can learn from."""
     targets = observations.targets
+    most = most or (LESSONS_OF_MANY if len(targets) >= MANY else MOST_LESSONS)
     taking_part = observations.references | observations.known.any(axis=1)
     groups = np.array_split(targets, min(len(targets), most)) if taking_part[targets].any() else [targets]
     return [(group, observations.lesson(group, MOST_PAIRS)) for group in groups]

@@ -14,7 +14,18 @@ from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.curves import FALSE_POSITIVE_RATES
 from pytest_mia.figures import Counts
 from pytest_mia.observations import Observations
-from pytest_mia.rotation import MOST_AREAS, MOST_LESSONS, choose, lessons, pick, run_all, run_attack, target_scores
+from pytest_mia.rotation import (
+    LESSONS_OF_MANY,
+    MANY,
+    MOST_AREAS,
+    MOST_LESSONS,
+    choose,
+    lessons,
+    pick,
+    run_all,
+    run_attack,
+    target_scores,
+)
 from pytest_mia.signals import Signals
 from pytest_mia.statistics import auc
 
@@ -99,11 +110,13 @@ class TestFittedAttacks:
 
 
 class TestLessons:
-    @pytest.mark.parametrize("models", [4, MOST_LESSONS, MOST_LESSONS + 1, 21])
-    def test_every_target_is_left_out_of_its_own_lesson(self, models):
+    @pytest.mark.parametrize(
+        ("models", "number"), [(4, 4), (MOST_LESSONS, MOST_LESSONS), (21, MOST_LESSONS), (MANY, LESSONS_OF_MANY)]
+    )
+    def test_every_target_is_left_out_of_its_own_lesson(self, models, number):
         given = trained(1.0, models=models, records=30)
         taught = lessons(given)
-        assert len(taught) == min(models, MOST_LESSONS)
+        assert len(taught) == number
         assert np.concatenate([group for group, _ in taught]).tolist() == list(range(models))
         for group, lesson in taught:
             rest = np.setdiff1d(np.arange(models), group)
