@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from pytest_mia.arrays import AnyArray
 
-MOST_BYTES = 448 * 2**20
+MOST_BYTES = 320 * 2**20
 
 
 class Sized(Protocol):

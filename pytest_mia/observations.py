@@ -110,7 +110,8 @@ class Observations:
 
     def moments(self, values: FloatArray) -> Moments:
         """Moments of a signal (models, records), or of what was made of one, over the shadows."""
-        return self.kept.of(Moments, values, self.members, self.references)
+        count = self.kept.of(shadows_of_sides, self.members, self.references)
+        return self.kept.of(Moments, values, self.members, self.references, count)
 
     def _some(self, most: int) -> IntArray:
         """A random part of the records where there are more than that, by whole groups (but for the last one)."""
@@ -176,20 +177,21 @@ class Moments:
         Memberships (models, records).
     references
         Models (models,) that are shadows.
+    count
+        `shadows_of_sides` of these memberships, which other signals share.
     """
 
-    def __init__(self, values: FloatArray, members: BoolArray, references: BoolArray) -> None:
-        chosen = np.stack([members, ~members]) & references[:, None]
-        self._count = np.subtract(chosen.sum(axis=1, dtype=np.int32)[:, None], chosen, dtype=np.int32)
-        self._mean, self._squares = np.empty((2, *chosen.shape))
+    def __init__(self, values: FloatArray, members: BoolArray, references: BoolArray, count: IntArray) -> None:
+        self._count = count
+        self._mean, self._squares = np.empty((2, *count.shape))
         for start in range(0, values.shape[1], BLOCK):
             part = np.s_[..., start : start + BLOCK]
-            _leave_out(values[part], chosen[part], self._mean[part], self._squares[part])
+            _leave_out(values[part], _sides(members[part], references), self._mean[part], self._squares[part])
 
     @property
     def nbytes(self) -> int:
         """What they take in memory."""
-        return sum(array.nbytes for array in (self._count, self._mean, self._squares))
+        return self._mean.nbytes + self._squares.nbytes
 
     def without(self, model: int | slice) -> tuple[Side, Side]:
         """Moments of the shadows that had each record, and of those that had not, `model` itself left out.
@@ -198,6 +200,17 @@ class Moments:
         """
         inside, outside = map(Side, self._count[:, model], self._mean[:, model], self._squares[:, model])
         return inside, outside
+
+
+def shadows_of_sides(members: BoolArray, references: BoolArray) -> IntArray:
+    """How many shadows, but for each model itself, had a record and had not (2, models, records)."""
+    chosen = _sides(members, references)
+    return np.subtract(chosen.sum(axis=1, dtype=np.int32)[:, None], chosen, dtype=np.int32)
+
+
+def _sides(members: BoolArray, references: BoolArray) -> BoolArray:
+    """Which models are shadows that had a record, and that had not (2, models, records)."""
+    return np.stack([members, ~members]) & references[:, None]
 
 
 def _leave_out(values: FloatArray, chosen: BoolArray, mean: FloatArray, squares: FloatArray) -> None:

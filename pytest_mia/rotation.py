@@ -30,7 +30,7 @@ MANY, LESSONS_OF_MANY = 32, 4
 MOST_AREAS = 8
 """Targets over which the ROC area is averaged at the most: it decides nothing, and costs a sort each."""
 
-MOST_PAIRS = 100_000
+MOST_PAIRS = 64_000
 """Labelled pairs that a lesson needs at the most: a threshold doesn't get better from more."""
 
 

@@ -3,7 +3,17 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pytest_mia.observations import BLOCK, Moments, Observations, Side, joined, mean_outside, means, recipe
+from pytest_mia.observations import (
+    BLOCK,
+    Moments,
+    Observations,
+    Side,
+    joined,
+    mean_outside,
+    means,
+    recipe,
+    shadows_of_sides,
+)
 from pytest_mia.signals import Signals
 
 S = np.array([[0, 1, 2], [1, 3, 2], [4, 5, 0], [6, 5, 4], [3, 2, 1]], dtype=float)
@@ -16,6 +26,10 @@ def side(count, mean, squares=None):
     return Side(*(np.array(part, dtype=float) for part in (count, mean, squares)))
 
 
+def moments(values, members, references):
+    return Moments(values, members, references, shadows_of_sides(members, references))
+
+
 def world(models=5, records=8, seed=0):
     rng = np.random.default_rng(seed)
     members = rng.random((models, records)) < 0.5
@@ -26,7 +40,7 @@ def world(models=5, records=8, seed=0):
 class TestMoments:
     def test_known_means_and_variances(self):
         """The vectors of the formula sheet; variances are squares / count."""
-        inside, outside = Moments(S, M, REFERENCES).without(4)
+        inside, outside = moments(S, M, REFERENCES).without(4)
         assert inside.count.tolist() == outside.count.tolist() == [2, 2, 2]
         assert inside.mean == pytest.approx([2, 4, 3])
         assert outside.mean == pytest.approx([3.5, 3, 1])
@@ -39,10 +53,10 @@ class TestMoments:
         rng = np.random.default_rng(models)
         values = offset + rng.normal(size=(models, 200)) * np.exp(rng.normal(size=200))
         members, references = rng.random((models, 200)) < 0.5, np.arange(models) != 1
-        moments = Moments(values, members, references)
+        worked_out = moments(values, members, references)
         for model in range(models):
             others = references & (np.arange(models) != model)
-            for found, mask in zip(moments.without(model), (members, ~members), strict=True):
+            for found, mask in zip(worked_out.without(model), (members, ~members), strict=True):
                 chosen = np.where(mask[others], values[others], np.nan)
                 count = mask[others].sum(axis=0)
                 assert (found.count == count).all()
@@ -54,8 +68,8 @@ class TestMoments:
     def test_records_that_are_worked_out_in_blocks_are_as_those_alone(self):
         rng = np.random.default_rng(0)
         values, members = rng.normal(size=(5, 2 * BLOCK + 3)), rng.random((5, 2 * BLOCK + 3)) < 0.5
-        whole, part = Moments(values, members, REFERENCES), np.s_[:, BLOCK - 2 :]
-        alone = Moments(values[part], members[part], REFERENCES)
+        whole, part = moments(values, members, REFERENCES), np.s_[:, BLOCK - 2 :]
+        alone = moments(values[part], members[part], REFERENCES)
         for model in range(5):
             for one, other in zip(whole.without(model), alone.without(model), strict=True):
                 for field in ("count", "mean", "squares"):
@@ -74,14 +88,14 @@ class TestMoments:
         flipped[2] = ~flipped[2]
         for values, members in ((changed, M), (S, flipped)):
             for found, expected in zip(
-                Moments(values, members, REFERENCES).without(2), Moments(S, M, REFERENCES).without(2), strict=True
+                moments(values, members, REFERENCES).without(2), moments(S, M, REFERENCES).without(2), strict=True
             ):
                 assert found.count.tolist() == expected.count.tolist()
                 assert found.mean == pytest.approx(expected.mean)
                 assert found.squares == pytest.approx(expected.squares, abs=1e-9)
 
     def test_constants_have_squares_of_exactly_zero(self):
-        inside, outside = Moments(np.full((4, 3), 0.1), M[:4], REFERENCES[:4]).without(0)
+        inside, outside = moments(np.full((4, 3), 0.1), M[:4], REFERENCES[:4]).without(0)
         assert inside.squares.tolist() == outside.squares.tolist() == [0, 0, 0]
 
     @pytest.mark.parametrize("constant", [0.1, 27.6310211159285, 1e30])
@@ -90,14 +104,14 @@ class TestMoments:
         rng = np.random.default_rng(0)
         members = rng.random((9, 500)) < 0.5
         values = np.where(members, constant, rng.normal(size=members.shape))
-        moments = Moments(values, members, np.ones(9, dtype=bool))
+        worked_out = moments(values, members, np.ones(9, dtype=bool))
         for model in range(9):
-            inside, outside = moments.without(model)
+            inside, outside = worked_out.without(model)
             assert inside.spread == 0
             assert outside.squares[outside.count > 1].min() > 0 or constant == 1e30
 
     def test_a_side_without_shadows_counts_none_and_is_finite(self):
-        inside, _ = Moments(S, np.zeros_like(M), REFERENCES).without(0)
+        inside, _ = moments(S, np.zeros_like(M), REFERENCES).without(0)
         assert inside.count.tolist() == inside.mean.tolist() == inside.squares.tolist() == [0, 0, 0]
         assert inside.spread == 0
 
@@ -105,7 +119,7 @@ class TestMoments:
         assert side([2, 1, 3], [0, 9, 5], [4, 0, 2]).spread == 1
 
     def test_both_sides_together_are_all_shadows(self):
-        found = joined(*Moments(S, M, REFERENCES).without(4))
+        found = joined(*moments(S, M, REFERENCES).without(4))
         assert found.count.tolist() == [4, 4, 4]
         assert found.mean == pytest.approx(S[:4].mean(axis=0))
         assert found.squares / 4 == pytest.approx(S[:4].var(axis=0))

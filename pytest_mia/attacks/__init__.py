@@ -24,7 +24,8 @@ from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.signals import Signals
 
 _LOSS = Threshold("loss", "confidence")
-_WITH_SHADOWS: tuple[Attack, ...] = (LiraOnline(), LiraOffline(), RmiaOnline(), RmiaOffline(), Mast(), Watson(), NigT())
+# Those that read the same moments follow each other, so that few moments are in memory at a time.
+_WITH_SHADOWS: tuple[Attack, ...] = (LiraOnline(), LiraOffline(), Mast(), Watson(), NigT(), RmiaOnline(), RmiaOffline())
 _AUGMENTATION = Threshold("augmentation", "augmented_correct")
 _BOUNDARY = Threshold("hop_skip_jump", "boundary_distance")
 _GRADIENT = Threshold("gradient_norm", "gradient_norm")

@@ -118,9 +118,9 @@ def _boosted(lesson: Lesson) -> Judge:
         return np.column_stack([features, labels % MOST_CLASSES])
 
     classifier = HistGradientBoostingClassifier(
-        max_iter=12,
-        learning_rate=0.2,
-        max_leaf_nodes=16,
+        max_iter=8,
+        learning_rate=0.3,
+        max_leaf_nodes=8,
         min_samples_leaf=20,
         l2_regularization=1.0,
         categorical_features=[lesson.features.shape[1]],

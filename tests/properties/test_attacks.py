@@ -12,7 +12,7 @@ from pytest_mia.answers import Logits
 from pytest_mia.attacks import ATTACKS
 from pytest_mia.attacks.calibration import Mast
 from pytest_mia.attacks.rmia import RmiaOnline, logarithm
-from pytest_mia.observations import Moments, Observations, recipe
+from pytest_mia.observations import Moments, Observations, recipe, shadows_of_sides
 from pytest_mia.signals import Signals, signals_of, stack
 
 FITTED = {"shokri", "combined"}
@@ -132,7 +132,7 @@ def test_mast_moves_with_the_target_and_against_the_shadows(given_world, by):
 def test_moments_equal_those_from_scratch(values, data):
     members = data.draw(arrays.arrays(np.bool_, values.shape))
     references = np.ones(len(values), dtype=bool)
-    moments = Moments(values, members, references)
+    moments = Moments(values, members, references, shadows_of_sides(members, references))
     for model in range(len(values)):
         others = np.arange(len(values)) != model
         for side, mask in zip(moments.without(model), (members[others], ~members[others]), strict=True):
