@@ -126,16 +126,14 @@ def pairs(members: BoolArray, strata: IntArray, rng: np.random.Generator) -> tup
     """
     order = rng.permutation(len(members))
     sides = [order[members[order]], order[~members[order]]]
-    numbers = [_numbered(strata[side], len(members)) for side in sides]
-    _, inside, outside = np.intersect1d(numbers[0], numbers[1], assume_unique=True, return_indices=True)
-    matched = np.sort(np.stack([sides[0][inside], sides[1][outside]]), axis=0)
+    common = np.min([np.bincount(strata[side], minlength=strata.max(initial=0) + 1) for side in sides], axis=0)
+    matched = np.sort(np.stack([_first_of_each(common, side, strata) for side in sides]), axis=0)
     first, second = matched[:, np.argsort(matched[0])]
     return first, second
 
 
-def _numbered(strata: IntArray, most: int) -> IntArray:
-    """A number for each record from its stratum and its place there, of which there are `most`."""
-    order = np.argsort(strata, kind="stable")
-    number = np.empty(len(strata), dtype=np.intp)
-    number[order] = np.arange(len(strata)) - np.searchsorted(strata[order], strata[order])
-    return number + strata * most
+def _first_of_each(most: IntArray, records: IntArray, strata: IntArray) -> IntArray:
+    """The first records of each stratum, as many as `most` (strata,) says, stratum by stratum."""
+    arranged = records[np.argsort(strata[records], kind="stable")]
+    stratum = strata[arranged]
+    return arranged[np.arange(len(arranged)) - np.searchsorted(stratum, stratum) < most[stratum]]

@@ -30,6 +30,9 @@ MANY, LESSONS_OF_MANY = 32, 4
 MOST_AREAS = 8
 """Targets over which the ROC area is averaged at the most: it decides nothing, and costs a sort each."""
 
+TOGETHER = 2**20
+"""Pairs of targets and records that are scored at a time: what a score takes on its way stays small."""
+
 MOST_PAIRS = 64_000
 """Labelled pairs that a lesson needs at the most: a threshold doesn't get better from more."""
 
@@ -177,12 +180,13 @@ def target_scores(
             assert one.fitted is not None, "a fitted attack was asked for scores without a lesson"
             found[rows] = one.fitted.scores(observations, targets[places[rows]], one.setting)
         return found
-    settings = np.array([learned[place].setting for place in places])
+    settings, together = np.array([learned[place].setting for place in places]), max(1, TOGETHER // found.shape[1])
     # Settings that nobody asks for aren't worked out.
     for setting, scorer in enumerate(itertools.islice(attack.scorers(observations), settings.max(initial=-1) + 1)):
         asking = np.flatnonzero(settings == setting)
-        if len(asking):
-            found[asking] = scorer(targets[places[asking]])
+        for first in range(0, len(asking), together):
+            part = asking[first : first + together]
+            found[part] = scorer(targets[places[part]])
     return found
 
 
