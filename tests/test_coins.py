@@ -85,7 +85,7 @@ class TestGuesses:
 class TestPairs:
     def matched(self, members, strata, seed=0):
         members = np.asarray(members, dtype=bool)
-        return coins.pairs(members, np.asarray(strata), np.random.default_rng(seed))
+        return coins.pairs(members, np.asarray(strata, dtype=int), np.random.default_rng(seed))
 
     def test_a_member_and_another_of_one_stratum_as_many_as_go(self):
         rng = np.random.default_rng(1)
