@@ -31,7 +31,6 @@ from pytest_mia import (
     ModelTrainingError,
     Target,
     audit,
-    audit_outputs,
 )
 from pytest_mia.auditing import train
 from pytest_mia.backends import loky
@@ -543,46 +542,6 @@ class TestShadowModels:
     def test_those_of_a_guess_alone(self):
         kept = train(Subject(Tree, (X, Y), shadow_factory=GaussianNB), Settings(shadows=3))
         assert [type(one.model) for one in kept] == [GaussianNB] * 3
-
-
-class TestOutputs:
-    def test_models_trained_elsewhere_give_the_figures_of_those_trained_here(self):
-        kept = train(Subject(lambda: Tree(min_samples_leaf=3), (X, Y)), Settings(shadows=3))
-        answers, members = np.stack([one.model.predict_proba(X) for one in kept]), [one.members for one in kept]
-        theirs = audit_outputs(answers, members, Y)
-        ours = recipe(lambda: Tree(min_samples_leaf=3), attacks=[attack.name for attack in theirs.attacks])
-        assert theirs.attacks == ours.attacks
-        assert (theirs.advantage, theirs.accuracy, theirs.device) == (ours.advantage, ours.accuracy, "none")
-        assert theirs.replay == "pytest_mia.audit_outputs(outputs, members, labels, seed=0)"
-
-    def test_memberships_that_give_each_other_away_are_invalid(self):
-        members = np.argsort(rng.random((6, RECORDS)), axis=0) < 3
-        with pytest.raises(InvalidAuditError, match="every record is a member of exactly 3 of the 6 models"):
-            audit_outputs(rng.random((6, RECORDS, 2)), members, Y).assert_membership_advantage_below(0.9)
-
-    def test_answers_that_are_all_alike_are_invalid(self):
-        answers = np.tile(rng.random((RECORDS, 2)), (5, 1, 1))
-        with pytest.raises(InvalidAuditError, match="5 models trained on different halves give exactly the same"):
-            audit_outputs(answers, rng.random((5, RECORDS)) < 0.5, Y).assert_membership_advantage_below(0.9)
-
-    def test_answers_that_ignore_membership_are_no_leak(self):
-        result = audit_outputs(rng.random((5, RECORDS, 2)), rng.random((5, RECORDS)) < 0.5, Y, confidence=0.99)
-        assert result.advantage.low < 0
-        assert result.advantage.confidence == 0.99
-
-    def test_no_claim_of_privacy_is_refuted_without_a_leak(self):
-        lows = []
-        for seed in range(10):
-            world = np.random.default_rng(seed)
-            result = audit_outputs(
-                world.random((5, RECORDS, 2)), world.random((5, RECORDS)) < 0.5, Y, attacks=["loss", "mast"]
-            )
-            lows.append(result.assert_epsilon_below(0.5).judged.low)
-        assert sum(low > 0 for low in lows) <= 1
-
-    def test_an_unknown_attack(self):
-        with pytest.raises(MIAUsageError, match="unknown attack 'lyra'"):
-            audit_outputs(rng.random((5, RECORDS, 2)), rng.random((5, RECORDS)) < 0.5, Y, attacks=["lyra"])
 
 
 def test_models_that_answer_the_share_of_each_class():

@@ -20,8 +20,8 @@
 | training that isn't repeatable | seeded; a cached audit says what it said | `test_auditing::TestTheSameFigures` |
 | validation records as non-members | left out, with a note | |
 | preprocessing of all records | code that holds them all, and uses them, is invalid | `test_peeking` |
-| training that ignores its records, or is cached | invalid | `test_control` |
-| a factory of trained models | refused, or invalid | `test_bad_input`, `test_control` |
+| training that ignores its records, or is cached | invalid | `test_ignoring` |
+| a factory of trained models | refused, or invalid | `test_bad_input`, `test_pretrained` |
 | a released model of another factory | invalid; a note where the factory is a guess | |
 | augmentation in training | `mia_augment` asks about changed copies too | `test_probes_augment` |
 | few shadows | three at the least, or a release without any | `test_settings`, `test_plan` |
