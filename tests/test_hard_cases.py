@@ -3,7 +3,7 @@
 | case | required | also tested in |
 |---|---|---|
 | models that memorise, answers of 0 and 1 | a leak; noise is asked about; a note | `test_planted_leaks` |
-| one answer for all records of a class | an advantage of exactly 0, an AUC of a half | `test_statistics` |
+| one answer for all records of a class | an advantage of exactly 0, an AUC of a half | `test_statistics_intervals` |
 | labels alone | gap and noise attacks, a note | `test_attacks_label_only` |
 | few records | refused where no verdict can be reached | `test_bad_input`, `test_plan` |
 | too few records to decide | inconclusive, with the number that would decide | `test_verdict` |
