@@ -22,9 +22,10 @@ from pytest_mia.jobs import Data, Job, Method, Progress, Trained
 from pytest_mia.observations import recipe
 from pytest_mia.plan import Plan
 from pytest_mia.randomness import generator_for
-from pytest_mia.results import AuditResult, Canaries
+from pytest_mia.results import AuditResult
 from pytest_mia.settings import Settings
 from pytest_mia.signals import stack
+from pytest_mia.soundness import Canaries
 from pytest_mia.store import Store
 
 MODELS = 4
