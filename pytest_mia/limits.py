@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mia import parts
 from pytest_mia.curves import FALSE_POSITIVE_RATES
-from pytest_mia.errors import MIAUsageError, shown
+from pytest_mia.errors import MIAUsageError, quoted
 
 if TYPE_CHECKING:
     from pytest_mia.subject import Subject
@@ -45,11 +45,11 @@ def check(**arguments: Any) -> None:
     __tracebackhide__ = True
     given = {name: value for name, value in arguments.items() if name != "confidence" or value is not None}
     mechanism = given.pop("mechanism", "any")
-    problems = [] if mechanism in MECHANISMS else [f"mechanism must be any or gaussian, got {shown(mechanism)}"]
+    problems = [] if mechanism in MECHANISMS else [f"mechanism must be any or gaussian, got {quoted(mechanism)}"]
     if mechanism == "gaussian" and given.get("delta") == 0:
         problems.append("delta must be above 0 for mechanism gaussian, which has no epsilon without one, got 0")
     problems += [
-        f"{name} must be {RANGES[name][0]}, got {shown(value)}"
+        f"{name} must be {RANGES[name][0]}, got {quoted(value)}"
         for name, value in given.items()
         if isinstance(value, bool) or not isinstance(value, numbers.Real) or not RANGES[name][1](_float(value))
     ]
