@@ -1,26 +1,24 @@
 import numpy as np
 import pytest
-from sklearn.tree import DecisionTreeClassifier
+from whole import RECORDS, Tree, X, Y, recipe
 
-from pytest_mia import InvalidAuditError, MIAUsageError, audit, audit_outputs
+from pytest_mia import InvalidAuditError, MIAUsageError, audit_outputs
 from pytest_mia.auditing import train
 from pytest_mia.settings import Settings
 from pytest_mia.subject import Subject
 
-rng = np.random.default_rng(0)
-RECORDS = 200
-X, Y = rng.normal(size=(RECORDS, 4)), np.arange(RECORDS) % 2
+rng = np.random.default_rng(1)
 
 
 def tree():
-    return DecisionTreeClassifier(min_samples_leaf=3)
+    return Tree(min_samples_leaf=3)
 
 
 def test_models_trained_elsewhere_give_the_figures_of_those_trained_here():
     kept = train(Subject(tree, (X, Y)), Settings(shadows=3))
     answers, members = np.stack([one.model.predict_proba(X) for one in kept]), [one.members for one in kept]
     theirs = audit_outputs(answers, members, Y)
-    ours = audit(tree, (X, Y), shadows=3, jobs=1, attacks=[attack.name for attack in theirs.attacks])
+    ours = recipe(tree, attacks=[attack.name for attack in theirs.attacks])
     assert theirs.attacks == ours.attacks
     assert (theirs.advantage, theirs.accuracy, theirs.device) == (ours.advantage, ours.accuracy, "none")
     assert theirs.replay == "pytest_mia.audit_outputs(outputs, members, labels, seed=0)"

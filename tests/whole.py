@@ -3,15 +3,47 @@
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier
 
-_RNG = np.random.default_rng(0)
-NOISE = _RNG.normal(size=(120, 4)), _RNG.integers(0, 3, 120)
+import pytest_mia
+
+rng = np.random.default_rng(0)
+NOISE = rng.normal(size=(120, 4)), rng.integers(0, 3, 120)
 """Records of three classes, of which nothing can be learnt but by heart."""
 
+RECORDS = 200
+rng = np.random.default_rng(0)
+X = rng.normal(size=(RECORDS, 4))
+Y = (np.argsort(np.argsort(X[:, 0] + rng.normal(size=RECORDS))) >= RECORDS // 2).astype(int)
+"""Records of two classes, as many of each, which the first feature tells apart now and then."""
+
+INSIDE, OUTSIDE = slice(0, 100), slice(100, 200)
+QUICK = {"shadows": 3, "jobs": 1, "attacks": ["gap", "loss", "lira_online", "mast"]}
 DEPTH = 3
+Tree = DecisionTreeClassifier
+
+
+class Counted(Tree):
+    """Counts what it is trained on, but for the few records by which a class of the user's own is controlled."""
+
+    sizes = []  # noqa: RUF012
+
+    def fit(self, X, y):
+        if len(X) > 20:
+            Counted.sizes.append(len(X))
+        return super().fit(X, y)
 
 
 def tree():
     return DecisionTreeClassifier(max_depth=DEPTH)
+
+
+def recipe(factory=Tree, dataset=(X, Y), **arguments):
+    return pytest_mia.audit(factory, dataset, **QUICK | arguments)
+
+
+def release(model=None, inside=INSIDE, outside=OUTSIDE, factory=Tree, dataset=None, **arguments):
+    model = Tree(random_state=0).fit(X[inside], Y[inside]) if model is None else model
+    target = pytest_mia.Target(model, (X[inside], Y[inside]), (X[outside], Y[outside]))
+    return pytest_mia.audit(factory, dataset, **QUICK | {"target": target} | arguments)
 
 
 def figures(result):
