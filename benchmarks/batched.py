@@ -68,7 +68,7 @@ def learners(case: Case, models: int, records: int) -> list[Learner]:
     return [Learner(network(case.widths), half, seed) for seed, half in enumerate(halves)]
 
 
-def timed(work: Callable[[], None]) -> np.ndarray:
+def timed(work: Callable[[], object]) -> np.ndarray:
     """Seconds by the clock and of the processor."""
     clock, processor = time.perf_counter(), time.process_time()
     work()

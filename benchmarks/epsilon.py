@@ -48,7 +48,7 @@ class Response:
     def __call__(self, rng: np.random.Generator, members: np.ndarray) -> np.ndarray:
         """The note, with next to no noise that breaks ties."""
         true = rng.random(members.shape) < 1 / (1 + math.exp(-self.epsilon))
-        return (members == true) + 1e-3 * rng.random(members.shape)
+        return np.asarray((members == true) + 1e-3 * rng.random(members.shape))
 
 
 @dataclass(frozen=True)
@@ -91,11 +91,16 @@ def row(name: str, claimed: float, delta: float, results: Sequence[AuditResult])
     """A line of the table: how often a claim is refuted, by (epsilon, delta) alone and by the Gaussian curve."""
     judged = [gates.epsilon(result, claimed, delta=delta) for result in results]
     cells = [name, f"{claimed:g}", f"{delta:g}", f"{len(results)}"]
-    cells += [f"{np.mean([each.judged.low for each in judged]):.2f}", share(judged)]
+    cells += [mean_bound(judged), share(judged)]
     if delta:
         curves = [gates.epsilon(result, claimed, delta=delta, mechanism="gaussian") for result in results]
-        cells += [f"{np.mean([each.judged.low for each in curves]):.2f}", share(curves)]
+        cells += [mean_bound(curves), share(curves)]
     return f"| {' | '.join(cells + ['-'] * (8 - len(cells)))} |"
+
+
+def mean_bound(judged: Sequence[AuditResult]) -> str:
+    """The mean of what these audits measured."""
+    return f"{np.mean([each.judged.low for each in judged if each.judged is not None]):.2f}"
 
 
 def share(judged: Sequence[AuditResult]) -> str:
@@ -159,7 +164,8 @@ class Private:
             for _ in range(self.steps):
                 drawn = torch.rand(len(y)) < self.rate
                 optimizer.zero_grad()
-                torch.nn.functional.cross_entropy(wrapped(X[drawn]), y[drawn]).backward()
+                loss: Any = torch.nn.functional.cross_entropy(wrapped(X[drawn]), y[drawn])
+                loss.backward()
                 optimizer.step()
             wrapped.remove_hooks()
 
@@ -203,8 +209,8 @@ TRAININGS_TRIED = (
 
 def main() -> None:
     """Print the table."""
-    heads = ("mechanism", "claimed epsilon", "delta", "runs")
-    heads += ("mean bound", "refuted", "mean bound, gaussian", "refuted, gaussian")
+    heads = ["mechanism", "claimed epsilon", "delta", "runs"]
+    heads += ["mean bound", "refuted", "mean bound, gaussian", "refuted, gaussian"]
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for name, claimed, delta, mechanism in mechanisms():
         print(row(name, claimed, delta, [audit(mechanism, seed) for seed in range(RUNS)]), flush=True)

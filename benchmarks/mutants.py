@@ -74,7 +74,7 @@ class Mutants:
             for function in state()._stats:
                 self.reached[function].append(item)
         for function, items in self.reached.items():
-            own = f"test_{function.split('.')[-2]}.py"
+            own = f"test_{'_'.join(function.split('.')[1:-1])}.py"
             items.sort(key=lambda item: (item.path.name != own, self.seconds[item.nodeid]))
 
     def run_all(self, session: pytest.Session) -> Iterator[tuple[str, str]]:

@@ -35,19 +35,19 @@ GROUP = 4
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Probabilities of logits."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
 def levels(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
     """Logits (records, classes) of records of their own difficulty; 0.7 of them are right."""
-    return rng.normal(0, 2, (len(labels), CLASSES)) + 1.5 * (np.arange(CLASSES) == labels[:, None])
+    return np.asarray(rng.normal(0, 2, (len(labels), CLASSES)) + 1.5 * (np.arange(CLASSES) == labels[:, None]))
 
 
 def noisy(rng: np.random.Generator, labels: np.ndarray, members: np.ndarray, leak: float = 0.0) -> np.ndarray:
     """Logits (models, records, classes): a level per record, noise per answer, and `leak` on a member's own class."""
     own = np.arange(CLASSES) == labels[:, None]
     noise = rng.normal(0, 1, (*members.shape, CLASSES))
-    return levels(rng, labels) + noise + leak * (members[:, :, None] & own)
+    return np.asarray(levels(rng, labels) + noise + leak * (members[:, :, None] & own))
 
 
 def plain(rng: np.random.Generator, labels: np.ndarray, members: np.ndarray) -> list[Answer]:

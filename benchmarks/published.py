@@ -80,7 +80,8 @@ def figures(attack: AttackResult) -> tuple[float, float, float, float]:
 
 def mean_of(results: list[AuditResult], name: str) -> np.ndarray:
     """Figures of an attack, mean over repetitions."""
-    return np.mean([figures(attack) for result in results for attack in result.attacks if attack.name == name], axis=0)
+    found = [figures(attack) for result in results for attack in result.attacks if attack.name == name]
+    return np.asarray(np.mean(found, axis=0))
 
 
 def shokri(records: Records, repetitions: int) -> None:

@@ -1,7 +1,7 @@
 """How often parts of the records are accused or cleared wrongly, and how many that leak are found.
 
 Run `python benchmarks/slices.py` to print the table of benchmarks/README.md; it takes about three minutes. Guesses are
-drawn as in `coverage.py`, where two targets agree by chance as often as targets do that attack each other.
+drawn as in `bounds.py`, where two targets agree by chance as often as targets do that attack each other.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from coverage import counted_twice
+from bounds import counted_twice
 
 from pytest_mia import bounds, parts
 from pytest_mia.figures import Counts, Interval, SliceResult

@@ -27,6 +27,7 @@ from pytest_mia.backends.loky import Loky
 from pytest_mia.jobs import Data, Job, Method
 from pytest_mia.memberships import draw_halves
 from pytest_mia.randomness import seed_for
+from pytest_mia.rows import is_sparse
 from pytest_mia.slots import UNCACHED
 
 METHOD = Method(None, None, None, "cpu", 1)
@@ -52,7 +53,7 @@ def processor() -> float:
     """Seconds of processor time that this process and its workers have used so far."""
     here = psutil.Process()
     times = [each.cpu_times() for each in (here, *here.children(recursive=True))]
-    return sum(each.user + each.system for each in times)
+    return float(sum(each.user + each.system for each in times))
 
 
 def is_mapped(array: Any) -> bool:
@@ -66,7 +67,7 @@ def is_shared(X: Any) -> bool:
     """Whether records as a worker has them lie in memory that all workers share."""
     if isinstance(X, pd.DataFrame):
         return is_mapped(X.to_numpy())
-    return is_mapped(X.data if sparse.issparse(X) else X)
+    return is_mapped(X.data if is_sparse(X) else X)
 
 
 def main() -> None:

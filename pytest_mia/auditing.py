@@ -12,17 +12,15 @@ from typing import Any
 from pytest_mia import (
     asking,
     attacks,
+    auditing_outputs,
     backends,
     canaries,
     company,
     control,
-    diagnostics,
     examination,
     findings,
     model_cache,
-    outputs,
     parts,
-    peeking,
     placebo,
     plan,
     probes,
@@ -36,13 +34,11 @@ from pytest_mia.arrays import BoolArray
 from pytest_mia.backends import Backend
 from pytest_mia.errors import MIAUsageError, ModelTrainingError, OutOfTimeError
 from pytest_mia.figures import CacheUse
-from pytest_mia.jobs import Data, Job, Method, Progress, Trained
-from pytest_mia.observations import Observations, recipe
+from pytest_mia.jobs import Method, Progress, Trained
 from pytest_mia.plan import Plan
-from pytest_mia.results import AuditResult, Canaries, Controls, RemedyResult
+from pytest_mia.results import AuditResult, RemedyResult
 from pytest_mia.settings import Settings
-from pytest_mia.signals import stack
-from pytest_mia.slots import UNCACHED, Cache
+from pytest_mia.slots import Cache
 from pytest_mia.store import Store
 from pytest_mia.subject import Subject
 
@@ -101,7 +97,7 @@ def run(
         A model answered with NaN or infinity.
     """
     if subject.outputs is not None:
-        return _run_outputs(subject, settings, replay, store)
+        return auditing_outputs.run(subject, settings, replay=replay, store=store)
     method = _method(subject, settings)
     plans = _plans(subject, settings, method, threshold, store)
     begun = time.perf_counter()
@@ -124,36 +120,8 @@ def run(
     if settings.controls:
         deadline = begun + (settings.time_limit or math.inf)
         sought = canaries.sought(plans[0][1], method, settings, progress=progress, store=store, deadline=deadline)
-        result = _with_canaries(result, sought)
+        result = canaries.added(result, sought)
     return _retrained(result, plans[0][1], subject, settings, progress, announce, store)
-
-
-def _with_canaries(result: AuditResult, sought: Canaries | str) -> AuditResult:
-    """The result, for every attacker, with what was found of planted records.
-
-    Their coins count where an epsilon is judged. A release may have been trained otherwise than its shadows, in which
-    they were planted, so there they don't.
-    """
-    result = replace(result, attackers=tuple(_with_canaries(each, sought) for each in result.attackers))
-    if isinstance(sought, str):
-        return replace(result, notes=(*result.notes, f"controls: no canaries were planted: {sought}"))
-    assert result.controls is not None, "canaries are sought where memberships were shuffled too"
-    coins = (*result.coins, *(sought.coins if result.kind == "recipe" else ()))
-    return replace(result, controls=replace(result.controls, canaries=sought), coins=coins)
-
-
-def _shuffled(
-    result: AuditResult,
-    observations: Observations,
-    context: findings.Context,
-    settings: Settings,
-    store: Store | None,
-) -> AuditResult:
-    """The result with its negative control, whose failure makes it invalid."""
-    interval = placebo.measured(observations, context, settings, store)
-    finding = placebo.finding(interval)
-    found = (finding,) if finding else ()
-    return replace(result, controls=Controls(interval), findings=(*result.findings, *found))
 
 
 def _retrained(
@@ -229,7 +197,7 @@ def _audit(
     attackers: int,
 ) -> tuple[AuditResult, list[Trained]]:
     """The audit of one attacker out of several, and the models that were trained; those in `common` are there."""
-    cache = UNCACHED if store is None else model_cache.ModelCache(store, made.records.data, made.tried)
+    cache = model_cache.of(store, made.records.data, made.tried)
     start = time.perf_counter()
     if settings.what_if != "off":
         method = method.trying(remedies.by_default(len(made.records.data.classes)))
@@ -244,7 +212,7 @@ def _audit(
             method = method.settled(trained[0]) if trained else method
             trained += _train(made, trained, look, method, settings, progress, begun, cache, backend)
             method = method.settled(trained[0]) if trained else method
-            controlled = _controlled(made, trained, method, store) if controlled is None else controlled
+            controlled = control.found(made, trained, method, store) if controlled is None else controlled
             so_far = made.only([one.number for one in trained])
             context = _context(so_far, trained, method, looks=chances, replay=replay, start=start)
             drawn = settings.coins and made.target is None
@@ -266,7 +234,7 @@ def _audit(
                 break
     if settings.controls:
         observations = examination.observed(so_far, trained, released, subject, settings)
-        result = _shuffled(result, observations, context, settings, store)
+        result = placebo.added(result, observations, context, settings, store)
     if settings.what_if != "off":
         result = what_if.measured(result, so_far, trained, released, subject, method, context, settings, store)
     return result, trained
@@ -342,37 +310,6 @@ def _train(
     )
 
 
-def _controlled(
-    made: Plan, trained: Sequence[Trained], method: Method, store: Store | None
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Findings and notes on the user's own code, from its fresh models and the first trained one."""
-    if not trained or not made.tried or not made.tried[0].models:
-        return (), ()
-    job, data, fresh = made.jobs[trained[0].number], made.records.data, made.tried[0].models
-    found, note = control.pretrained(fresh, trained[0], job.members, data, method)
-    suspected = control.suspects(method, fresh[0], trained)
-    ignored = _ignored(job, data, suspected, trained[0], made, method, store)
-    peeked = peeking.finding(trained[0], job, data, method, suspected) if suspected else None
-    return tuple(each for each in (found, ignored, peeked) if each), tuple([note] if note else [])
-
-
-def _ignored(
-    job: Job,
-    data: Data,
-    suspected: Sequence[str],
-    first: Trained,
-    made: Plan,
-    method: Method,
-    store: Store | None,
-) -> str | None:
-    """The finding that training ignores its records, sought where the user's own code trains."""
-    twin = control.twin_of(job, data) if suspected else None
-    if twin is None:
-        return None
-    cache = UNCACHED if store is None else model_cache.ModelCache(store, twin[1], made.tried)
-    return control.finding(first, *twin, method, cache, suspected)
-
-
 def _out_of_time(
     so_far: Plan,
     made: Plan,
@@ -434,52 +371,6 @@ def _context(
         copied=made.records.copied,
         columns=parts.frame_of(made.records.data.X, made.records.audited),
     )
-
-
-def _run_outputs(subject: Subject, settings: Settings, replay: str, store: Store | None) -> AuditResult:
-    if subject.target is not None:
-        raise MIAUsageError(
-            "mia_outputs and mia_target were both given; outputs are audited as a recipe, without a target"
-        )
-    problems = [*plan.attack_problems(settings), *_needing_models(subject, settings)]
-    if problems:
-        raise MIAUsageError(problems)
-    given = outputs.read(subject.outputs)
-    parts, members, labels = outputs.signals(given)
-    observations, balanced = recipe(stack(parts), members, labels, seed=settings.seed), diagnostics.balanced(members)
-    context = findings.Context(
-        kind="recipe",
-        audited=len(labels),
-        shadows=len(parts) - 1,
-        models=len(parts),
-        slices={},
-        device="none",
-        findings=(balanced,) if balanced else (),
-        notes=(),
-        replay=replay,
-        training_seconds=0.0,
-        looks=1,
-        classes=given.labels.tolist(),
-    )
-    result = examination.attack(observations, context, settings, store)
-    if not settings.controls:
-        return result
-    result = _shuffled(result, observations, context, settings, store)
-    return _with_canaries(result, "that takes models to train")
-
-
-def _needing_models(subject: Subject, settings: Settings) -> list[str]:
-    """What can't be asked of outputs that were made before."""
-    asking = probes.measuring(attacks.reads(settings.attacks or ()))
-    found = [f"{name} asks the models themselves, which outputs can't answer; leave it out" for name in asking]
-    if subject.augment is not None:
-        found.append("mia_augment changes records, of which mia_outputs holds none; give mia_dataset in its place")
-    if settings.what_if != "off":
-        found.append(
-            "what_if asks the models themselves, about noisy copies where a remedy makes answers coarse, which outputs "
-            "can't answer; leave it out"
-        )
-    return found
 
 
 def _cache_use(trained: Sequence[Trained]) -> CacheUse:

@@ -22,10 +22,10 @@ from pytest_mia.jobs import Data, Job, Method, Progress, Trained
 from pytest_mia.observations import recipe
 from pytest_mia.plan import Plan
 from pytest_mia.randomness import generator_for
-from pytest_mia.results import Canaries
+from pytest_mia.results import AuditResult
 from pytest_mia.settings import Settings
 from pytest_mia.signals import stack
-from pytest_mia.slots import UNCACHED
+from pytest_mia.soundness import Canaries
 from pytest_mia.store import Store
 
 MODELS = 4
@@ -156,6 +156,21 @@ def sought(
         return str(error).splitlines()[0]
 
 
+def added(result: AuditResult, sought: Canaries | str) -> AuditResult:
+    """The result, for every attacker, with what was sought, found or not.
+
+    Coins of canaries count where an epsilon is judged. A release may have been trained otherwise than its shadows, in
+    which they were planted, so there they don't.
+    """
+    result = dataclasses.replace(result, attackers=tuple(added(each, sought) for each in result.attackers))
+    if isinstance(sought, str):
+        return dataclasses.replace(result, notes=(*result.notes, f"controls: no canaries were planted: {sought}"))
+    assert result.controls is not None, "canaries are sought where memberships were shuffled too"
+    controls = dataclasses.replace(result.controls, canaries=sought)
+    coins = (*result.coins, *(sought.coins if result.kind == "recipe" else ()))
+    return dataclasses.replace(result, controls=controls, coins=coins)
+
+
 def _problem(made: Plan) -> str | None:
     if len(made.jobs) < MODELS:
         return f"they need {MODELS} models, and {len(made.jobs)} are trained"
@@ -204,7 +219,7 @@ def _trained(
     store: Store | None,
     deadline: float,
 ) -> list[Trained]:
-    cache = UNCACHED if store is None else model_cache.ModelCache(store, data, made.tried)
+    cache = model_cache.of(store, data, made.tried)
     plain = dataclasses.replace(method, what_if=())
     with contextlib.closing(backends.chosen(settings)) as backend:
         return shadows.train_all(jobs, data, plain, backend=backend, progress=progress, deadline=deadline, cache=cache)

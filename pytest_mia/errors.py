@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-MOST_SHOWN = 200
+MOST_QUOTED = 200
 """Characters of a value in a message."""
 
 
-def shown(value: Any) -> str:
-    """A bad value as a message shows it: cut off where it is long, by its type where it can't be shown at all."""
+def quoted(value: Any) -> str:
+    """A bad value as a message quotes it: cut off where it is long, by its type where it can't be shown at all."""
     try:
         text = repr(value)
     except Exception:
         # A whole number of thousands of digits, or an object of the user's.
         return f"a {type(value).__name__} that can't be shown"
-    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
+    return text if len(text) <= MOST_QUOTED else f"{text[:MOST_QUOTED]}..."
 
 
 class MIAError(Exception):

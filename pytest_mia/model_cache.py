@@ -14,7 +14,7 @@ from pytest_mia import environment, fingerprint, reads
 from pytest_mia.factories import Tried
 from pytest_mia.jobs import Data, Job, Method, Trained
 from pytest_mia.signals import Signals
-from pytest_mia.slots import UNCACHED, Slot
+from pytest_mia.slots import UNCACHED, Cache, Slot
 from pytest_mia.store import Entry, Store
 
 SIGNALS = tuple(row.name for row in dataclasses.fields(Signals))
@@ -162,6 +162,11 @@ class ModelCache:
     @functools.cached_property
     def _environment(self) -> tuple[str, ...]:
         return environment.content()
+
+
+def of(store: Store | None, data: Data, factories: Sequence[Tried]) -> Cache:
+    """The slots of models of these factories on these records; without a store nothing is kept."""
+    return UNCACHED if store is None else ModelCache(store, data, factories)
 
 
 @contextmanager

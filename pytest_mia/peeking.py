@@ -20,6 +20,7 @@ from pytest_mia import pickling, shadows
 from pytest_mia.arrays import BoolArray, IntArray
 from pytest_mia.jobs import Data, Job, Method, Trained
 from pytest_mia.rows import is_sparse, is_tensor, take
+from pytest_mia.signals import same
 from pytest_mia.sources import is_own
 
 HALF = 2
@@ -52,11 +53,11 @@ def finding(trained: Trained, job: Job, data: Data, method: Method, suspected: S
 
 def _depends(trained: Trained, job: Job, data: Data, method: Method) -> bool:
     changed = _again(job, method, _rows(job.members))
-    if changed is None or _alike(trained, shadows.train_one(changed[0], data, changed[1])):
+    if changed is None or same(trained.signals, shadows.train_one(changed[0], data, changed[1]).signals):
         return False
-    same = _again(job, method, np.arange(len(job.members)))
+    copied = _again(job, method, np.arange(len(job.members)))
     # Training that gives another model each time shows nothing by giving one.
-    return same is not None and _alike(trained, shadows.train_one(same[0], data, same[1]))
+    return copied is not None and same(trained.signals, shadows.train_one(copied[0], data, copied[1]).signals)
 
 
 def _rows(members: BoolArray) -> IntArray:
@@ -87,11 +88,6 @@ def _own_modules() -> list[ModuleType]:
     return [
         module for module in loaded if type(module) is ModuleType and module.__name__ != "__main__" and is_own(module)
     ]
-
-
-def _alike(first: Trained, second: Trained) -> bool:
-    pairs = [(getattr(first.signals, name), getattr(second.signals, name)) for name in ("correct", "confidence")]
-    return all(a is b or np.array_equal(a, b) for a, b in pairs)
 
 
 class _Copier(pickling.Pickler):

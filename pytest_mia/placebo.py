@@ -16,7 +16,9 @@ from pytest_mia.arrays import BoolArray, IntArray
 from pytest_mia.figures import Interval
 from pytest_mia.observations import Observations
 from pytest_mia.randomness import generator_for
+from pytest_mia.results import AuditResult
 from pytest_mia.settings import Settings
+from pytest_mia.soundness import Controls
 from pytest_mia.store import Store
 
 CONFIDENCE = 0.995
@@ -54,6 +56,16 @@ def finding(interval: Interval) -> str | None:
         f"on shuffled memberships, where there is nothing to find, the advantage is {interval}, and not 0: memberships "
         "depend on each other, or an attack sees them. Draw each model's half by itself, without regard to the others"
     )
+
+
+def added(
+    result: AuditResult, observations: Observations, context: findings.Context, settings: Settings, store: Store | None
+) -> AuditResult:
+    """The result with this control, whose failure makes it invalid; of what it was made, as in `measured`."""
+    interval = measured(observations, context, settings, store)
+    wrong = finding(interval)
+    found = (wrong,) if wrong else ()
+    return dataclasses.replace(result, controls=Controls(interval), findings=(*result.findings, *found))
 
 
 def _order(judged: BoolArray, rng: np.random.Generator) -> IntArray:

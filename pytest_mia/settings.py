@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_mia.errors import MIAUsageError, shown
+from pytest_mia.errors import MIAUsageError, quoted
 
 WHAT_IF = ("off", "outputs", "train")
 
@@ -207,7 +207,7 @@ class Settings:
         if isinstance(self.attacks, str):
             object.__setattr__(self, "attacks", _names(self.attacks))
         problems = [
-            f"{row.name} must be {row.metadata['must']}, got {shown(getattr(self, row.name))}"
+            f"{row.name} must be {row.metadata['must']}, got {quoted(getattr(self, row.name))}"
             for row in dataclasses.fields(self)
             if not row.metadata["fits"](getattr(self, row.name))
         ]
@@ -270,7 +270,7 @@ def parse(name: str, text: str) -> Any:
     try:
         return row.metadata["parse"](text)
     except ValueError:
-        raise MIAUsageError(f"{name} must be {row.metadata['must']}, got {shown(text)}") from None
+        raise MIAUsageError(f"{name} must be {row.metadata['must']}, got {quoted(text)}") from None
 
 
 def available_cores() -> int:

@@ -159,6 +159,12 @@ def merged(first: Signals, second: Signals) -> Signals:
     return dataclasses.replace(first, **{name: array for name, array in fields.items() if array is not None})
 
 
+def same(first: Signals, second: Signals) -> bool:
+    """Whether two models answered exactly alike, as far as their labels and confidences tell."""
+    pairs = (first.correct, second.correct), (first.confidence, second.confidence)
+    return all(a is b or (a is not None and b is not None and np.array_equal(a, b)) for a, b in pairs)
+
+
 def _joined(parts: Sequence[Signals], join: Callable[[list[FloatArray]], FloatArray]) -> Signals:
     kinds = ["labels alone" if part.confidence is None else "scores" for part in parts]
     other = next((place for place, kind in enumerate(kinds) if kind != kinds[0]), None)

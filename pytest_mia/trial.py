@@ -93,12 +93,12 @@ class Trial:
 
         def ask(*args: Any, **keywords: Any) -> AuditResult:
             __tracebackhide__ = True
-            from pytest_mia import gates
+            from pytest_mia import gates, limits
 
             self.unasked.discard(name)
             arguments = _arguments(name, args, keywords)
-            gates.check(**{key: value for key, value in arguments.items() if key != "by"})
-            gates.check_parts(arguments.get("by"), self._subject)
+            limits.check(**{key: value for key, value in arguments.items() if key != "by"})
+            limits.check_parts(arguments.get("by"), self._subject)
             if name == REGRESSION:
                 self._check_baseline()
             limit = arguments.get("threshold") if name == ADVANTAGE else None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from pytest_mia import bounds, parts
-from pytest_mia.figures import CoinGuesses, Counts, Interval, SliceResult, floored
+from pytest_mia import bounds
+from pytest_mia.figures import Interval, floored
 from pytest_mia.results import AuditResult
-from pytest_mia.statistics import rate_bounds, records_to_leak, records_to_pass
 from pytest_mia.texts import printable, shown
 
 MEANINGS = {
@@ -46,10 +45,6 @@ CLAIMS = {
 WORDS = {CHANGE: CHANGES, "epsilon": CLAIMS}
 """Relations and meanings of metrics that aren't bounded on both sides, or have no limit of their own."""
 
-OVERFITTED = 0.05
-POWER = 0.8
-NAMED = 10
-"""Parts of the records that are named among the reasons at the most."""
 WIDTH = 72
 """Columns of a line, which pytest indents by eight: a terminal has 80 at least."""
 
@@ -85,84 +80,6 @@ def _number(shown: Interval) -> str:
     if math.isfinite(shown.high):
         return str(shown)
     return f"of at least {floored(shown.low)} ({shown.confidence * 100:g}% confidence)"
-
-
-def right_guesses(guesses: CoinGuesses, bound: str, delta: float) -> str:
-    """What a measured epsilon rests on, in words."""
-    if not guesses.guessed:
-        return "no guess promised to be right more often than by chance, so none was made"
-    kind = "planted records" if guesses.planted else "records"
-    which = f"of two {kind} was a member" if guesses.swapped else f"{kind} were members"
-    told = f"{guesses.right:,} of {guesses.guessed:,} guesses which {which} were right, of {guesses.coins:,} coins"
-    return f"{told} (bound: {bound}; delta {delta:g})"
-
-
-def flagged_nonmembers(counts: Counts, alpha: float) -> str:
-    """At which false-positive rate a tail was measured in fact, in words."""
-    rate, low, high = rate_bounds(counts.flagged_nonmembers, counts.nonmembers, alpha=alpha, share=counts.share)
-    told = f"{sum(counts.flagged_nonmembers):,} of {sum(counts.nonmembers):,} non-members were accused wrongly"
-    return f"{told}: the threshold, learnt on the shadows, has an FPR of {rate:.4f} ({low:.4f} to {high:.4f})"
-
-
-def what_would_decide(
-    counts: Counts, records: int, kind: str, threshold: float, interval: Interval, *, fpr: float | None = None
-) -> list[str]:
-    """How many records, or shadows, would decide an inconclusive result, if the advantage is what it seems.
-
-    Parameters
-    ----------
-    counts, records
-        The guesses, and the records that they are about.
-    kind
-        "recipe" or "release".
-    threshold
-        The limit.
-    interval
-        What can't be told from it: the advantage, or the TPR where `fpr` says at which rate.
-    fpr
-        The false-positive rate of a tail.
-    """
-    targets, alpha = len(counts.members), 1 - interval.confidence
-    name = "advantage" if fpr is None else "TPR"
-    fpr = min(max(_fpr(counts), 0.05), 0.95) if fpr is None else 0.0
-    advantage = max(interval.estimate, 0.0)
-    side = records_to_pass if advantage < threshold else records_to_leak
-    if math.isclose(advantage, threshold, abs_tol=0.1 * threshold):
-        return [f"the {name} lies so near the limit {threshold:g} that no affordable number of records decides"]
-    fpr = min(fpr, 0.98 - advantage) if advantage < 0.93 else 0.01
-    needed = side(threshold, targets=targets, alpha=alpha, advantage=advantage, fpr=fpr, power=POWER)
-    needed = math.ceil(needed / counts.share)
-    outcome = "pass" if side is records_to_pass else "leak"
-    needed = max(needed, records + 1)
-    there_are = f"there are {records:,}"
-    reason = f"if the {name} is {advantage:.3f}, {needed:,} records would decide for {outcome} ({there_are})"
-    return [reason + _or_shadows(targets, records, needed, kind)]
-
-
-def of_parts(judged: Sequence[SliceResult], kind: str, threshold: float) -> list[str]:
-    """Why these parts of the records don't pass, each in a line."""
-    lines = [_of_part(part, kind, threshold) for part in judged[:NAMED]]
-    left = len(judged) - len(lines)
-    return [*lines, *([f"so do {left} other parts of the records"] if left else [])]
-
-
-def _of_part(part: SliceResult, kind: str, threshold: float) -> str:
-    name = parts.name(part)
-    if part.verdict == "leak":
-        return f"{name} is above the limit: {part.advantage}"
-    targets = len(part.counts.members)
-    if part.needed is not None:
-        more = f"{part.needed:,} are needed{_or_shadows(targets, part.records, part.needed, kind)}"
-        return f"{name} has {part.records:,} records, too few for any model to pass at {threshold:g}: {more}"
-    hint = what_would_decide(part.counts, part.records, kind, threshold, part.advantage)
-    return f"{name} reaches {part.advantage}: {'; '.join(hint)}"
-
-
-def _or_shadows(targets: int, records: int, needed: int, kind: str) -> str:
-    """How many shadows make up for records that are not there; each is a target too."""
-    if kind != "recipe" or not records:
-        return ""
-    return f", or {math.ceil(targets * needed / records) - 1} shadows on these records"
 
 
 def _details(judged: AuditResult) -> Iterator[tuple[str, str]]:
@@ -249,87 +166,6 @@ def _controls(judged: AuditResult) -> Iterator[str]:
         meaning = "" if canaries.advantage.low > 0 else ": models that memorise them would have shown more"
         yield f"{planted}: {reached}{meaning}"
     yield f"shuffled memberships, where there is nothing to find: {shuffled}"
-
-
-def next_steps(judged: AuditResult) -> list[str]:
-    """The three next things to try, for this verdict and this model."""
-    recipe = judged.kind == "recipe"
-    if judged.metric == CHANGE and judged.verdict == "leak":
-        baseline = "" if judged.change is None else judged.change.baseline
-        return [
-            f"what changed since .mia/{baseline}.json was committed: data, features, training, packages",
-            "the limits of the other gates: is the model still fit to be shipped?",
-            f"where the growth is meant, save it: the same command with --mia-save={baseline}",
-        ]
-    if judged.metric == "epsilon" and judged.verdict == "leak":
-        return [
-            "the noise: is it scaled by the clipping norm, drawn anew in each step, and added to the sum of gradients?",
-            "the clipping: is each record's own gradient clipped, rather than the batch's, and every parameter's?",
-            "the accountant: steps, rate of sampling (half of the records train here), and records of one person",
-        ]
-    if judged.verdict == "invalid":
-        return [
-            "mend what the first reason names",
-            "look at the rows of the data set by index: duplicates, sources, dates",
-            "train two models of the factory on different halves by hand, and compare their answers"
-            if recipe
-            else "audit the recipe instead: its halves are drawn at random, so they can't differ by themselves",
-        ]
-    released = _cheapest(judged)
-    if judged.verdict == "inconclusive":
-        more = f"more shadows, each of which is a target too: --mia-shadows={2 * max(judged.shadows, 3) + 1}"
-        steps = [
-            "more records, if there are any: margins shrink with their square root",
-            more if recipe else "the recipe, audited too: every model that it trains is judged, not one alone",
-            released
-            or "a model that leaks less, so that its upper bound falls below the limit: coarser answers, regularisation"
-            + _to_measure(judged),
-        ]
-        # Where the advantage seems to be above the limit, more data would only show that it is.
-        return steps[::-1] if _seems_above(judged) else steps
-    gap = (judged.accuracy.train or 0.0) - (judged.accuracy.test or 0.0)
-    exposed = ", ".join(str(each.record) for each in judged.most_exposed[:3])
-    regularise = "regularise (weight decay, fewer epochs, larger leaves, a smaller C)"
-    if judged.lines:
-        regularise = f"regularise: {' or '.join(judged.lines)}"
-    return [
-        f"train accuracy is {gap:.3f} above test accuracy: {regularise}" if gap > OVERFITTED else regularise,
-        released or _coarser(judged),
-        f"train on more records, or leave out those that are exposed most (records {exposed})",
-    ]
-
-
-def _seems_above(judged: AuditResult) -> bool:
-    return judged.threshold is not None and (judged.judged or judged.advantage).estimate >= judged.threshold
-
-
-def _cheapest(judged: AuditResult) -> str | None:
-    remedy = judged.cheapest
-    if remedy is None:
-        return None
-    reached, test = remedy.audit.judged or remedy.audit.advantage, remedy.audit.accuracy.test
-    figures = f"{metric_of(judged)} {reached.estimate:.3f} (at most {reached.high:.3f})"
-    figures += "" if test is None else f", accuracy {test:.3f}"
-    return f"ship the cheapest remedy that was measured to pass, {remedy.remedy}: {figures}"
-
-
-def _coarser(judged: AuditResult) -> str:
-    if judged.what_if:
-        count = len(judged.what_if)
-        return f"none of the {count} remedies that were measured passes on this model; try them on one that leaks less"
-    return "answer more coarsely, and ship it so: labels alone, or probabilities in quarters" + _to_measure(judged)
-
-
-def _to_measure(judged: AuditResult) -> str:
-    """How to find out which remedy passes, where none was measured and some can be."""
-    if judged.what_if or judged.accuracy.test is None or judged.device == "none":
-        return ""
-    option = "--mia-what-if" if judged.test else "what_if='outputs'"
-    return f" ({option} measures which of pytest_mia.remedies passes)"
-
-
-def _fpr(counts: Counts) -> float:
-    return sum(counts.flagged_nonmembers) / max(sum(counts.nonmembers), 1)
 
 
 def _entry(name: str, text: str) -> str:

@@ -15,6 +15,9 @@ def counted(tpr, fpr, *, records=1000, targets=4, share=1.0):
 
 NONE, LEAK = counted(0.5, 0.5), counted(0.6, 0.4)
 
+PASS, LEAKS, UNDECIDED = 0.3, 0.1, 0.2
+"""Limits that the advantage 0.2 of `LEAK` is below, above, and not to be told from."""
+
 
 def attack(name, counts, levels, tail):
     return AttackResult(

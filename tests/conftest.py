@@ -77,3 +77,17 @@ def deadline_passes(monkeypatch):
     clock = types.SimpleNamespace(perf_counter=lambda: time.perf_counter() + 1e9 * bool(passed))
     monkeypatch.setattr(shadows, "time", clock)
     return lambda: passed.append(True)
+
+
+@pytest.fixture
+def cached_audit(tmp_path):
+    """Audit a small tree, or anything else, with a cache in the folder of the test."""
+    import whole
+
+    import pytest_mia
+
+    def audit(factory=whole.tree, dataset=whole.NOISE, **settings):
+        settings = {"shadows": 3, "attacks": ["loss"], "jobs": 1, "cache_dir": tmp_path / "cache"} | settings
+        return pytest_mia.audit(factory, dataset, **settings)
+
+    return audit

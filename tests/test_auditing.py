@@ -1,84 +1,24 @@
-import os
-import random
-import signal
-import sys
-import threading
-import warnings
-
 import numpy as np
 import pandas as pd
 import pytest
-import threadpoolctl
+import whole
 from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import make_column_transformer
-from sklearn.dummy import DummyClassifier
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LinearRegression
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from whole import INSIDE, OUTSIDE, QUICK, RECORDS, Tree, X, Y, figures, recipe, release
 
 import pytest_mia
-from pytest_mia import (
-    Dataset,
-    InvalidAuditError,
-    MembershipLeakError,
-    MIAUsageError,
-    ModelTrainingError,
-    Target,
-    audit,
-    audit_outputs,
-)
+from pytest_mia import Dataset, MembershipLeakError, Target, audit
 from pytest_mia.auditing import train
 from pytest_mia.backends import loky
 from pytest_mia.settings import Settings
 from pytest_mia.subject import Subject
 
-rng = np.random.default_rng(0)
-RECORDS = 200
-X = rng.normal(size=(RECORDS, 4))
-Y = (np.argsort(np.argsort(X[:, 0] + rng.normal(size=RECORDS))) >= RECORDS // 2).astype(int)
-INSIDE, OUTSIDE = slice(0, 100), slice(100, 200)
-QUICK = {"shadows": 3, "jobs": 1, "attacks": ["gap", "loss", "lira_online", "mast"]}
-Tree = DecisionTreeClassifier
-
-
-class LabelsAlone(ClassifierMixin, BaseEstimator):
-    """A tree that tells no probabilities."""
-
-    def fit(self, X, y):
-        self.tree_ = Tree(random_state=0).fit(X, y)
-        return self
-
-    def predict(self, X):
-        return self.tree_.predict(X)
-
-
-class Untrained(ClassifierMixin, BaseEstimator):
-    """Answers by a formula, whatever it was given to learn."""
-
-    def fit(self, X, y):
-        self.classes_ = np.unique(y)
-        return self
-
-    def predict_proba(self, X):
-        p = 1 / (1 + np.exp(-X[:, 0]))
-        return np.stack([1 - p, p], axis=1)
-
-
-class Counted(Tree):
-    """Counts what it is trained on, but for the few records by which a class of the user's own is controlled."""
-
-    sizes = []  # noqa: RUF012
-
-    def fit(self, X, y):
-        if len(X) > 20:
-            Counted.sizes.append(len(X))
-        return super().fit(X, y)
+rng = np.random.default_rng(1)
 
 
 def sparse_records():
@@ -119,24 +59,6 @@ KINDS = {
 }
 
 
-def recipe(factory=Tree, dataset=(X, Y), **arguments):
-    return audit(factory, dataset, **QUICK | arguments)
-
-
-def release(model=None, inside=INSIDE, outside=OUTSIDE, factory=Tree, dataset=None, **arguments):
-    model = Tree(random_state=0).fit(X[inside], Y[inside]) if model is None else model
-    target = Target(model, (X[inside], Y[inside]), (X[outside], Y[outside]))
-    return audit(factory, dataset, **QUICK | {"target": target} | arguments)
-
-
-def figures(result):
-    """Everything but what the clock and the command say, and what classes are called."""
-    report = result.to_dict()
-    for part in report["classes"]:
-        del part["value"]
-    return {name: value for name, value in report.items() if name not in {"seconds", "replay"}}
-
-
 class TestRecipe:
     def test_a_tree_that_learns_by_heart_is_a_leak(self):
         result = recipe()
@@ -165,6 +87,12 @@ class TestRecipe:
         assert names == {attack.name for attack in pytest_mia.attacks.ATTACKS} - of_others
 
     def test_classes_of_any_kind_give_the_same_figures(self):
+        def figures(result):
+            found = whole.figures(result)
+            for part in found["classes"]:
+                del part["value"]
+            return found
+
         names = np.array(["no", "yes"])[Y]
         frame = pd.DataFrame(X, columns=list("abcd"), index=rng.permutation(RECORDS))
         expected = figures(recipe())
@@ -193,101 +121,6 @@ class TestRecipe:
         result = recipe(Tree, dataset=(X, y), attacks=None)
         assert result.accuracy.train == 1
         assert result.advantage.low > 0.3
-
-
-class TestAnswers:
-    def test_labels_alone(self):
-        result = recipe(LabelsAlone, attacks=None)
-        names = {"gap", "calibrated_gap", "label_noise", "calibrated_label_noise"}
-        assert {attack.name for attack in result.attacks} == names
-        assert result.advantage.low > 0.1
-        assert any("40 noisy copies of each record" in note for note in result.notes)
-
-    def test_the_users_way_to_ask(self):
-        result = recipe(predict=lambda model, X: np.tile([0.25, 0.75], (len(X), 1)) + 0.1 * model.predict_proba(X))
-        assert result.accuracy.train == pytest.approx(Y.mean(), abs=0.02)
-
-    @pytest.mark.parametrize("dtype", [np.float32, np.float16])
-    def test_probabilities_in_few_bits(self, dtype):
-        ours = recipe(lambda: Tree(min_samples_leaf=3), predict=lambda model, X: model.predict_proba(X).astype(dtype))
-        exact = recipe(lambda: Tree(min_samples_leaf=3))
-        assert ours.advantage.estimate == pytest.approx(exact.advantage.estimate, abs=0.05)
-
-    @pytest.mark.parametrize(
-        ("answer", "problem"),
-        [
-            (lambda model, X: model.predict_proba(X)[:9], InvalidAuditError),
-            (lambda model, X: model.predict_proba(X)[:, [0, 1, 1]], MIAUsageError),
-            (lambda model, X: 0.5, MIAUsageError),
-            (lambda model, X: None, MIAUsageError),
-        ],
-        ids=["rows", "columns", "a number", "nothing"],
-    )
-    def test_answers_of_another_shape(self, answer, problem):
-        with pytest.raises(problem, match="answer") as error:
-            recipe(GaussianNB, predict=answer)
-        assert "while training model 0 (seed" in error.value.__notes__[0]
-
-    def test_answers_that_vary_are_averaged(self):
-        result = recipe(predict=lambda model, X: model.predict_proba(X) * np.random.uniform(0.5, 1, (len(X), 2)))  # noqa: NPY002
-        assert "16 queries averaged per record, since answers vary" in result.notes
-
-    def test_models_that_all_answer_alike_are_invalid(self):
-        """A training that does nothing would pass every limit."""
-        result = recipe(Untrained)
-        with pytest.raises(InvalidAuditError, match="4 models trained on different halves give exactly the same"):
-            result.assert_membership_advantage_below(0.9)
-
-    @pytest.mark.parametrize("value", [np.nan, np.inf])
-    def test_answers_that_are_no_numbers_end_the_audit(self, value):
-        def predict(model, X):
-            answers = model.predict_log_proba(X)
-            answers[[30, 31], 1] = value
-            return answers
-
-        with pytest.raises(InvalidAuditError, match="on 2 of 200 records, first on record 30") as error:
-            recipe(GaussianNB, predict=predict)
-        assert "while training model 0 (seed" in error.value.__notes__[0]
-
-    def test_models_that_answer_in_different_ways(self):
-        def predict(model, X):
-            return model.predict(X) if model.n_samples % 2 else model.predict_proba(X)
-
-        def train(model, X, y):
-            model.fit(X, y).n_samples = int(X[:, 0].sum() * 1000)
-
-        with pytest.raises(MIAUsageError, match="models answer in different ways: the first with "):
-            recipe(predict=predict, training=train)
-
-    def test_no_attack_that_was_asked_for_fits(self):
-        with pytest.raises(
-            MIAUsageError, match=r"none of the attacks shokri fits .* those that do: gap, calibrated_gap"
-        ):
-            recipe(LabelsAlone, attacks=["shokri"])
-
-
-class TestLosses:
-    targets = X[:, 0] + rng.normal(size=RECORDS)
-
-    @staticmethod
-    def loss(model, X, y):
-        return (model.predict(X) - y) ** 2
-
-    def test_regression_by_heart_is_a_leak(self):
-        result = recipe(DecisionTreeRegressor, (X, self.targets), loss=self.loss, attacks=None)
-        assert result.advantage.low > 0.9
-        assert (result.accuracy.train, result.accuracy.test) == (None, None)
-
-    def test_regression_with_few_parameters_leaks_little(self):
-        result = recipe(LinearRegression, (X, self.targets), loss=self.loss)
-        assert result.assert_membership_advantage_below(0.3).verdict == "pass"
-
-    @pytest.mark.parametrize("shadows", [0, 3])
-    def test_a_release(self, shadows):
-        model = KNeighborsRegressor(1).fit(X[INSIDE], self.targets[INSIDE])
-        target = Target(model, (X[INSIDE], self.targets[INSIDE]), (X[OUTSIDE], self.targets[OUTSIDE]))
-        result = audit(lambda: KNeighborsRegressor(1), None, loss=self.loss, target=target, shadows=shadows, jobs=1)
-        assert result.advantage.low > 0.5
 
 
 class TestGroups:
@@ -341,163 +174,6 @@ class TestSlices:
         assert sum(sum(part.counts.members) for part in result.slices) == 100
 
 
-class TestRelease:
-    @pytest.mark.parametrize("shadows", [0, 3])
-    def test_a_tree_that_was_released_is_caught(self, shadows):
-        result = release(shadows=shadows, attacks=None)
-        assert (result.kind, result.models, result.shadows) == ("release", shadows + 1, shadows)
-        assert result.records == RECORDS
-        assert result.advantage.low > 0.1
-
-    def test_without_shadows_nothing_is_trained(self):
-        Counted.sizes.clear()
-        release(factory=Counted, dataset=(X, Y), shadows=0, attacks=None)
-        assert Counted.sizes == []
-
-    @pytest.mark.parametrize("shadows", [0, 3])
-    def test_a_model_of_other_records_is_no_leak(self, shadows):
-        other = rng.normal(size=(100, 4))
-        model = Tree(random_state=0).fit(other, other[:, 0] > 0)
-        assert release(model, shadows=shadows).advantage.low < 0.1
-
-    def test_shadows_train_on_what_else_the_dataset_holds(self):
-        Counted.sizes.clear()
-        result = release(inside=slice(0, 50), outside=slice(50, 100), factory=Counted, dataset=(X, Y))
-        assert Counted.sizes == [100, 100, 100]
-        assert result.records == 100
-        assert sum(result.selected.members) == sum(result.selected.nonmembers) == 50
-
-    def test_shadows_train_on_the_attackers_own_records(self):
-        Counted.sizes.clear()
-        model = Tree(random_state=0).fit(X[:60], Y[:60])
-        result = release(model, slice(0, 60), slice(60, 120), factory=Counted, shadow_dataset=(X[120:], Y[120:]))
-        assert Counted.sizes == [40, 40, 40]
-        assert result.advantage.low > 0
-
-    def test_a_model_that_cannot_be_asked_is_found_before_shadows_are_trained(self):
-        Counted.sizes.clear()
-        with pytest.raises(ModelTrainingError, match="the released model could not be asked: NotFittedError"):
-            release(Tree(), factory=Counted)
-        assert Counted.sizes == []
-
-    @pytest.mark.parametrize("seed", range(4))
-    def test_sides_of_one_source_are_valid(self, seed):
-        generator = np.random.default_rng(seed)
-        X = generator.normal(size=(200, 4))
-        y = (X[:, 0] > 0).astype(int)
-        model = Tree(random_state=0).fit(X[:100], y[:100])
-        target = Target(model, (X[:100], y[:100]), (X[100:], y[100:]))
-        result = audit(Tree, None, target=target, seed=seed, **QUICK)
-        assert result.assert_membership_advantage_below(0.9).verdict == "pass"
-
-    @pytest.mark.parametrize("seed", range(4))
-    def test_sides_of_two_sources_are_invalid(self, seed):
-        """A model that leaks nothing would fail for the difference of the sides, and one that leaks could pass."""
-        moved = X + (np.arange(RECORDS) >= 100)[:, None]
-        model = Tree(random_state=0).fit(moved[INSIDE], Y[INSIDE])
-        target = Target(model, (moved[INSIDE], Y[INSIDE]), (moved[OUTSIDE], Y[OUTSIDE]))
-        result = audit(Tree, None, target=target, seed=seed, **QUICK)
-        with pytest.raises(InvalidAuditError, match="can be told apart without any model"):
-            result.assert_membership_advantage_below(0.1)
-
-    def test_many_records_on_both_sides_are_invalid(self):
-        result = release(outside=np.r_[100:200, 0:10])
-        with pytest.raises(InvalidAuditError, match="10 of 110 non-members are members too"):
-            result.assert_membership_advantage_below(0.9)
-
-    def test_few_are_left_out(self):
-        result = release(outside=np.r_[100:200, 0:3])
-        assert result.records == RECORDS
-        assert sum(result.selected.nonmembers) == 100
-        assert "3 of 103 non-members were left out: they are members too" in result.notes
-
-
-class TestGuesses:
-    def test_an_attacker_who_guesses_another_model(self):
-        result = recipe(shadow_factory=lambda: Tree(max_depth=6))
-        assert (result.models, result.shadows) == (7, 3)
-        assert result.advantage.low > 0.1
-
-    def test_an_attacker_with_several_guesses(self):
-        Counted.sizes.clear()
-        recipe(shadow_factory=[Counted, lambda: Tree(max_depth=6)])
-        assert Counted.sizes == [100, 100]
-
-    def test_only_targets_are_judged(self):
-        """Shadows that are always right don't count in the accuracy of the targets."""
-        result = recipe(lambda: Tree(max_depth=1), shadow_factory=Tree, attacks=["gap"])
-        assert result.accuracy.train < 0.9
-        assert len(result.selected.members) == 4
-
-    def test_a_release_against_a_guess_alone(self):
-        assert release(factory=None, shadow_factory=Tree).advantage.low > 0.1
-
-    def test_an_attacker_with_records_of_his_own(self):
-        Counted.sizes.clear()
-        result = recipe(Counted, (X[:120], Y[:120]), shadow_dataset=(X[120:], Y[120:]))
-        assert Counted.sizes == [60] * 4 + [40] * 3
-        assert result.records == 120
-        assert result.advantage.low > 0.1
-
-
-class TestTheUsersThings:
-    """They are as they were."""
-
-    def test_arrays(self):
-        X_before, y_before = X.copy(), Y.copy()
-        recipe(predict=lambda model, X: model.predict_proba(np.add(X, 0, out=X)))
-        release(attacks=None)
-        np.testing.assert_array_equal(X, X_before)
-        np.testing.assert_array_equal(Y, y_before)
-
-    def test_generators(self):
-        torch = pytest.importorskip("torch")
-        states = [random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()]  # noqa: NPY002
-        recipe(lambda: Tree(max_features=1), attacks=None)
-        release()
-        assert [random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()] == states  # noqa: NPY002
-
-    def test_the_process(self):
-        """Environment, folder, paths, filters of warnings, numpy's errors and handlers of signals."""
-
-        def state():
-            handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
-            return dict(os.environ), os.getcwd(), [*sys.path], [*warnings.filters], np.geterr(), handlers
-
-        before = state()
-        recipe(attacks=None)
-        release()
-        assert state() == before
-
-    def test_frames_and_sparse_matrices(self):
-        frame, matrix = pd.DataFrame(X, index=np.arange(len(X))[::-1]), sparse.csr_matrix(X)
-        copies = frame.copy(), matrix.copy()
-        recipe(dataset=(frame, pd.Series(Y)))
-        recipe(dataset=(matrix, Y))
-        pd.testing.assert_frame_equal(frame, copies[0])
-        assert (matrix != copies[1]).nnz == 0
-
-    def test_arrays_that_cannot_be_written(self):
-        fixed = X.copy(), Y.copy()
-        for array in fixed:
-            array.flags.writeable = False
-        assert figures(recipe(dataset=fixed)) == figures(recipe())
-
-    def test_threads(self):
-        before = [pool["num_threads"] for pool in threadpoolctl.threadpool_info()]
-        recipe(attacks=None)
-        release()
-        after = [pool["num_threads"] for pool in threadpoolctl.threadpool_info()]
-        assert after[: len(before)] == before
-        assert threading.active_count() >= 1
-
-    def test_a_released_model(self):
-        model = Tree(random_state=0).fit(X[INSIDE], Y[INSIDE])
-        nodes = model.tree_.__getstate__()["values"].copy()
-        release(model)
-        np.testing.assert_array_equal(model.tree_.__getstate__()["values"], nodes)
-
-
 class TestTheSameFigures:
     """Bit for bit."""
 
@@ -543,49 +219,3 @@ class TestShadowModels:
     def test_those_of_a_guess_alone(self):
         kept = train(Subject(Tree, (X, Y), shadow_factory=GaussianNB), Settings(shadows=3))
         assert [type(one.model) for one in kept] == [GaussianNB] * 3
-
-
-class TestOutputs:
-    def test_models_trained_elsewhere_give_the_figures_of_those_trained_here(self):
-        kept = train(Subject(lambda: Tree(min_samples_leaf=3), (X, Y)), Settings(shadows=3))
-        answers, members = np.stack([one.model.predict_proba(X) for one in kept]), [one.members for one in kept]
-        theirs = audit_outputs(answers, members, Y)
-        ours = recipe(lambda: Tree(min_samples_leaf=3), attacks=[attack.name for attack in theirs.attacks])
-        assert theirs.attacks == ours.attacks
-        assert (theirs.advantage, theirs.accuracy, theirs.device) == (ours.advantage, ours.accuracy, "none")
-        assert theirs.replay == "pytest_mia.audit_outputs(outputs, members, labels, seed=0)"
-
-    def test_memberships_that_give_each_other_away_are_invalid(self):
-        members = np.argsort(rng.random((6, RECORDS)), axis=0) < 3
-        with pytest.raises(InvalidAuditError, match="every record is a member of exactly 3 of the 6 models"):
-            audit_outputs(rng.random((6, RECORDS, 2)), members, Y).assert_membership_advantage_below(0.9)
-
-    def test_answers_that_are_all_alike_are_invalid(self):
-        answers = np.tile(rng.random((RECORDS, 2)), (5, 1, 1))
-        with pytest.raises(InvalidAuditError, match="5 models trained on different halves give exactly the same"):
-            audit_outputs(answers, rng.random((5, RECORDS)) < 0.5, Y).assert_membership_advantage_below(0.9)
-
-    def test_answers_that_ignore_membership_are_no_leak(self):
-        result = audit_outputs(rng.random((5, RECORDS, 2)), rng.random((5, RECORDS)) < 0.5, Y, confidence=0.99)
-        assert result.advantage.low < 0
-        assert result.advantage.confidence == 0.99
-
-    def test_no_claim_of_privacy_is_refuted_without_a_leak(self):
-        lows = []
-        for seed in range(10):
-            world = np.random.default_rng(seed)
-            result = audit_outputs(
-                world.random((5, RECORDS, 2)), world.random((5, RECORDS)) < 0.5, Y, attacks=["loss", "mast"]
-            )
-            lows.append(result.assert_epsilon_below(0.5).judged.low)
-        assert sum(low > 0 for low in lows) <= 1
-
-    def test_an_unknown_attack(self):
-        with pytest.raises(MIAUsageError, match="unknown attack 'lyra'"):
-            audit_outputs(rng.random((5, RECORDS, 2)), rng.random((5, RECORDS)) < 0.5, Y, attacks=["lyra"])
-
-
-def test_models_that_answer_the_share_of_each_class():
-    """They answer alike whatever they are asked, so that there is nothing to judge."""
-    with pytest.raises(InvalidAuditError):
-        recipe(lambda: DummyClassifier(strategy="uniform")).assert_membership_advantage_below(0.9)

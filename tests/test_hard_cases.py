@@ -3,7 +3,7 @@
 | case | required | also tested in |
 |---|---|---|
 | models that memorise, answers of 0 and 1 | a leak; noise is asked about; a note | `test_planted_leaks` |
-| one answer for all records of a class | an advantage of exactly 0, an AUC of a half | `test_statistics` |
+| one answer for all records of a class | an advantage of exactly 0, an AUC of a half | `test_statistics_intervals` |
 | labels alone | gap and noise attacks, a note | `test_attacks_label_only` |
 | few records | refused where no verdict can be reached | `test_bad_input`, `test_plan` |
 | too few records to decide | inconclusive, with the number that would decide | `test_verdict` |
@@ -20,8 +20,8 @@
 | training that isn't repeatable | seeded; a cached audit says what it said | `test_auditing::TestTheSameFigures` |
 | validation records as non-members | left out, with a note | |
 | preprocessing of all records | code that holds them all, and uses them, is invalid | `test_peeking` |
-| training that ignores its records, or is cached | invalid | `test_control` |
-| a factory of trained models | refused, or invalid | `test_bad_input`, `test_control` |
+| training that ignores its records, or is cached | invalid | `test_ignoring` |
+| a factory of trained models | refused, or invalid | `test_bad_input`, `test_pretrained` |
 | a released model of another factory | invalid; a note where the factory is a guess | |
 | augmentation in training | `mia_augment` asks about changed copies too | `test_probes_augment` |
 | few shadows | three at the least, or a release without any | `test_settings`, `test_plan` |

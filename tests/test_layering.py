@@ -67,6 +67,7 @@ ENTRANCES = {
     "figures",
     "fingerprint",
     "gates",
+    "limits",
     "plan",
     "results",
     "settings",

@@ -39,7 +39,7 @@ def test_the_users_test_is_all_that_a_traceback_shows(fake):
     result = fake(LEAK + "\ndef test_audit(mia_audit):\n    mia_audit.assert_membership_advantage_below(0.1)\n")
 
     result.assert_outcomes(failed=2)
-    for internal in ("*gates.py*", "*trial.py*", "*results.py*", "*raise error*"):
+    for internal in ("*gates.py*", "*judgement.py*", "*limits.py*", "*trial.py*", "*results.py*", "*raise error*"):
         result.stdout.no_fnmatch_line(internal)
 
 

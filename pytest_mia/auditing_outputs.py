@@ -1,0 +1,78 @@
+"""An audit of models that were trained elsewhere, from their answers: read, attack, judge."""
+
+from __future__ import annotations
+
+from pytest_mia import attacks, canaries, diagnostics, examination, findings, outputs, placebo, plan, probes
+from pytest_mia.errors import MIAUsageError
+from pytest_mia.observations import recipe
+from pytest_mia.results import AuditResult
+from pytest_mia.settings import Settings
+from pytest_mia.signals import stack
+from pytest_mia.store import Store
+from pytest_mia.subject import Subject
+
+
+def run(subject: Subject, settings: Settings, *, replay: str = "", store: Store | None = None) -> AuditResult:
+    """Audit outputs that were made before, as a recipe's: each model is a target, attacked with all the others.
+
+    Parameters
+    ----------
+    subject
+        The outputs, and nothing that takes models.
+    settings
+        How they are attacked.
+    replay
+        The command that repeats this audit, for messages.
+    store
+        Where results that were found before lie; ``None`` keeps none.
+
+    Raises
+    ------
+    MIAUsageError
+        For outputs that don't fit together, and whatever they can't answer, all problems at once.
+    InvalidAuditError
+        For answers that are no numbers.
+    """
+    if subject.target is not None:
+        raise MIAUsageError(
+            "mia_outputs and mia_target were both given; outputs are audited as a recipe, without a target"
+        )
+    problems = [*plan.attack_problems(settings), *_needing_models(subject, settings)]
+    if problems:
+        raise MIAUsageError(problems)
+    given = outputs.read(subject.outputs)
+    parts, members, labels = outputs.signals(given)
+    observations, balanced = recipe(stack(parts), members, labels, seed=settings.seed), diagnostics.balanced(members)
+    context = findings.Context(
+        kind="recipe",
+        audited=len(labels),
+        shadows=len(parts) - 1,
+        models=len(parts),
+        slices={},
+        device="none",
+        findings=(balanced,) if balanced else (),
+        notes=(),
+        replay=replay,
+        training_seconds=0.0,
+        looks=1,
+        classes=given.labels.tolist(),
+    )
+    result = examination.attack(observations, context, settings, store)
+    if not settings.controls:
+        return result
+    result = placebo.added(result, observations, context, settings, store)
+    return canaries.added(result, "that takes models to train")
+
+
+def _needing_models(subject: Subject, settings: Settings) -> list[str]:
+    """What can't be asked of outputs that were made before."""
+    asking = probes.measuring(attacks.reads(settings.attacks or ()))
+    found = [f"{name} asks the models themselves, which outputs can't answer; leave it out" for name in asking]
+    if subject.augment is not None:
+        found.append("mia_augment changes records, of which mia_outputs holds none; give mia_dataset in its place")
+    if settings.what_if != "off":
+        found.append(
+            "what_if asks the models themselves, about noisy copies where a remedy makes answers coarse, which outputs "
+            "can't answer; leave it out"
+        )
+    return found

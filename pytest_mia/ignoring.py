@@ -1,0 +1,79 @@
+"""Do the user's own functions use the records, and the model, that they are given?
+
+A function that trains on something else, such as a variable of the same name outside of it, gives models that know all
+records alike, and that would pass every limit; so does one that asks another model. Here such functions betray
+themselves: trained once more with the seed of the first model, on a few of its records under other labels, a model
+gives the same answers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from pytest_mia import diagnostics, shadows
+from pytest_mia.arrays import IntArray
+from pytest_mia.jobs import Data, Job, Method, Trained
+from pytest_mia.randomness import generator_for
+from pytest_mia.rows import take
+from pytest_mia.signals import same, stack
+from pytest_mia.slots import Cache
+
+MOST_PER_CLASS = 10
+
+
+def twin_of(job: Job, data: Data) -> tuple[Job, Data] | None:
+    """The same model on a few of its records of each class, labelled as the next class; without classes unchanged.
+
+    ``None`` where there are no fewer records: to learn nothing from labels alone is no fault.
+    """
+    members = np.zeros(len(job.members), dtype=bool)
+    members[_few(data, job)] = True
+    if (members == job.members).all():
+        return None
+    if not len(data.classes):
+        return dataclasses.replace(job, members=members), data
+    _, first = np.unique(data.labels, return_index=True)
+    y = take(data.y, first[(data.labels + 1) % len(first)])
+    return dataclasses.replace(job, members=members), dataclasses.replace(data, y=y)
+
+
+def finding(
+    trained: Trained, twin: Job, data: Data, method: Method, cache: Cache, suspected: Sequence[str]
+) -> str | None:
+    """The finding that what a model learns from makes no difference.
+
+    Parameters
+    ----------
+    trained
+        The model whose `twin` is trained here.
+    twin, data
+        As `twin_of` gives them.
+    method
+        How models are trained, with the queries that were made of the first one.
+    cache
+        Where the twin is found, when it was trained before.
+    suspected
+        Fixtures that may be to blame.
+    """
+    try:
+        (other,) = shadows.train_all([twin], data, dataclasses.replace(method, probes=(), what_if=()), cache=cache)
+    except Exception:
+        # So few records may be too few for the user's code, which may then raise anything; they prove nothing.
+        return None
+    if not same(trained.signals, other.signals) or diagnostics.constant(stack([trained.signals]), data.labels):
+        return None
+    return (
+        f"{' or '.join(suspected)} ignores what it is given: trained on a few records with other labels, a model "
+        "answers exactly as before. Train on the X and y that come with the call, and ask the model that does"
+    )
+
+
+def _few(data: Data, job: Job) -> IntArray:
+    """At most half of the model's records of each class."""
+    rows = generator_for(job.seed, "control").permutation(np.flatnonzero(job.members))
+    classes, codes = np.unique(data.labels[rows], return_inverse=True)
+    parts = [rows[codes == code] for code in range(len(classes))]
+    return np.concatenate([part[: min(MOST_PER_CLASS, (len(part) + 1) // 2)] for part in parts])

@@ -1,0 +1,85 @@
+"""Are a factory's models trained already? Then they may know all records, and every model knows them alike.
+
+Such models give the same answers at each call of the factory, and are right before they have seen a record. Where
+training on a half doesn't make them better on the other half, they knew both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pytest_mia import diagnostics
+from pytest_mia.answers import checked
+from pytest_mia.arrays import BoolArray, IntArray
+from pytest_mia.jobs import Data, Method, Trained
+from pytest_mia.randomness import seeded, single_threaded
+from pytest_mia.rows import take
+from pytest_mia.signals import Signals, same, signals_of, stack
+
+MOST_ASKED = 1000
+BEYOND_CHANCE = 0.1
+"""How much more often than the largest class a model must be right, to know something."""
+
+
+def found(
+    fresh: Sequence[Any], trained: Trained, members: BoolArray, data: Data, method: Method
+) -> tuple[str | None, str | None]:
+    """The finding that a factory's models are trained already, or the note that they may be.
+
+    Parameters
+    ----------
+    fresh
+        Two models of the factory.
+    trained
+        The first model that was trained.
+    members
+        Its members (records,).
+    data, method
+        As it was trained and asked.
+    """
+    some = np.flatnonzero(~members)[:MOST_ASKED]
+    asked = [_untrained(model, some, data, method) for model in fresh]
+    if not len(some) or any(one is None for one in asked) or not same(asked[0], asked[1]):  # type: ignore[arg-type]
+        return None, None
+    signals: Any = asked[0]
+    before, after = (
+        each.confidence if each.correct is None else each.correct for each in (signals, _part(trained.signals, some))
+    )
+    if diagnostics.constant(stack([signals]), data.labels[some]) or before is None or after is None:
+        return None, None
+    text = (
+        "models of mia_model_factory answer alike before any training, and as well as "
+        f"after it ({before.mean():.3f} on records of the other half, then {after.mean():.3f})"
+    )
+    if before.mean() >= after.mean():
+        return f"{text}: they were trained before, so they know all records alike; return untrained models", None
+    chance = np.bincount(data.labels[some]).max() / len(some)
+    if signals.correct is None or before.mean() < chance + BEYOND_CHANCE:
+        return None, None
+    return None, (
+        f"models of mia_model_factory are right on {before.mean():.3f} of the records before any training: if any of "
+        "these were among what they were trained on, a leak of them can't be seen"
+    )
+
+
+def _untrained(model: Any, some: IntArray, data: Data, method: Method) -> Signals | None:
+    """What a fresh model answers; ``None`` where it can't answer."""
+    try:
+        with seeded(0), single_threaded():
+            adapter = method.adapter(model, data)
+            answer = adapter.answer(model, take(data.X, some), None if data.y is None else take(data.y, some))
+        return signals_of(checked(answer, len(some)), data.labels[some])
+    except Exception:
+        # Few models answer before they are trained, and the user's code may then raise anything.
+        return None
+
+
+def _part(signals: Signals, some: IntArray) -> Signals:
+    """Some records of one model's signals."""
+    return Signals(
+        correct=None if signals.correct is None else signals.correct[some],
+        confidence=None if signals.confidence is None else signals.confidence[some],
+    )

@@ -1,0 +1,129 @@
+"""What the user's code reads while it trains counts too: files, the environment, modules."""
+
+import importlib
+import json
+import os
+import sys
+
+import pytest
+from sklearn.tree import DecisionTreeClassifier
+from whole import figures, uses
+
+
+@pytest.fixture
+def settings_file(tmp_path):
+    path = tmp_path / "settings.json"
+    path.write_text('{"max_depth": 2}')
+    os.utime(path, (1e9, 1e9))
+    return path
+
+
+def test_a_file_that_training_reads(cached_audit, settings_file):
+    def train(model, X, y):
+        return model.set_params(**json.loads(settings_file.read_text())).fit(X, y)
+
+    first = cached_audit(training=train)
+    assert uses(cached_audit(training=train)) == (4, 0)
+    settings_file.write_text('{"max_depth": 4}')
+    second = cached_audit(training=train)
+
+    assert uses(second) == (0, 4)
+    assert figures(first) != figures(second)
+
+
+def test_a_file_that_the_factory_reads_once(cached_audit, settings_file):
+    """What is kept in a global after it was read is part of the code; the file that it came from counts too."""
+    kept = {}
+
+    def once():
+        if not kept:
+            kept.update(json.loads(settings_file.read_text()))
+        return DecisionTreeClassifier(**kept)
+
+    cached_audit(once)
+    kept.clear()
+    assert uses(cached_audit(once)) == (4, 0)
+    kept.clear()
+    settings_file.write_text('{"max_depth": 4}')
+
+    assert uses(cached_audit(once)) == (0, 4)
+
+
+def test_a_file_that_changes_while_models_are_trained(cached_audit, settings_file):
+    def train(model, X, y):
+        model = model.set_params(**json.loads(settings_file.read_text())).fit(X, y)
+        os.utime(settings_file, (4e9, 4e9))
+        return model
+
+    results = [cached_audit(training=train) for _ in range(2)]
+
+    assert [uses(result) for result in results] == [(0, 4), (0, 4)]
+    assert any(f"{settings_file} was changed while" in note for note in results[0].notes)
+
+
+def test_a_variable_of_the_environment(cached_audit, monkeypatch):
+    def by_environment():
+        return DecisionTreeClassifier(max_depth=int(os.environ.get("MIA_TEST_DEPTH", "2")))
+
+    cached_audit(by_environment)
+    monkeypatch.setenv("MIA_UNRELATED", "1")
+    assert uses(cached_audit(by_environment)) == (4, 0)
+    monkeypatch.setenv("MIA_TEST_DEPTH", "2")
+
+    assert uses(cached_audit(by_environment)) == (0, 4)
+
+
+@pytest.fixture
+def helper(tmp_path, monkeypatch):
+    """Write a module of the user's and import it anew."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def write(**modules):
+        for name, text in modules.items():
+            (tmp_path / f"{name}.py").write_text(text)
+            os.utime(tmp_path / f"{name}.py", (1e9, 1e9))
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        return importlib.import_module(next(iter(modules)))
+
+    yield write
+    for name in ("mia_recipe", "mia_depths"):
+        sys.modules.pop(name, None)
+
+
+RECIPE = """
+from sklearn.tree import DecisionTreeClassifier
+import mia_depths
+
+def make():
+    return DecisionTreeClassifier(max_depth=mia_depths.depth())
+"""
+DEPTHS = "def depth():\n    return 2\n"
+
+
+def test_a_module_of_the_users(cached_audit, helper):
+    cached_audit(helper(mia_recipe=RECIPE, mia_depths=DEPTHS).make)
+
+    assert uses(cached_audit(helper(mia_recipe=RECIPE, mia_depths=DEPTHS).make)) == (4, 0)
+    assert uses(cached_audit(helper(mia_recipe=RECIPE, mia_depths=DEPTHS.replace("2", "3")).make)) == (0, 4)
+    assert uses(cached_audit(helper(mia_recipe=RECIPE + "# a comment\n", mia_depths=DEPTHS).make)) == (0, 4)
+
+
+def test_a_module_that_training_imports(cached_audit, helper):
+    def train(model, X, y):
+        import mia_depths
+
+        return model.set_params(max_depth=mia_depths.depth()).fit(X, y)
+
+    def rewritten(text):
+        helper(mia_depths=text)
+        del sys.modules["mia_depths"]
+
+    rewritten(DEPTHS)
+    cached_audit(training=train)
+    assert uses(cached_audit(training=train)) == (4, 0), "loaded by the first audit, it is what it was"
+    rewritten(DEPTHS)
+    assert uses(cached_audit(training=train)) == (4, 0), "not loaded yet, as in a new process"
+    rewritten(DEPTHS.replace("2", "3"))
+    assert uses(cached_audit(training=train)) == (0, 4)
