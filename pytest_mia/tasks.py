@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pytest_mia.answers import (
     Answer,
     LogOdds,
+    Losses,
     Probabilities,
     Residuals,
     TokenLogProbabilities,
@@ -75,6 +76,16 @@ def task_of(y: Any, *, kind: str | None, own_predict: bool) -> Task:
         fractions = kind == "regressor" and bool((column != np.round(column)).any())
         return Task.NUMBERS if many or regressor or fractions else Task.CLASSES
     return Task.NUMBERS if regressor and many else Task.CLASSES
+
+
+def task_of_outputs(outputs: Any, labels: Any) -> Task:
+    """Decide what labels ask where there are answers and no model: as of one that ``mia_predict`` speaks for.
+
+    Residuals and losses have been compared with the truth already, so labels can't be mistaken for something else.
+    """
+    if isinstance(outputs, Losses) or labels is None:
+        return Task.LIKELIHOOD
+    return Task.NUMBERS if isinstance(outputs, Residuals) else task_of(labels, kind=None, own_predict=True)
 
 
 def problems(y: Any, task: Task) -> list[str]:

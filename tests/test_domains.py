@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeRegressor
+from worlds import Bigrams
 
 import pytest_mia
 from pytest_mia import Dataset, MembershipLeakError, MIAUsageError, Target, TokenLogProbabilities, TorchTraining
@@ -251,27 +252,6 @@ class TestSeveralLabels:
         X, y = self.records()
         with pytest.raises(MIAUsageError, match=r"for one-hot rows y.argmax\(axis=1\)"):
             audit(lambda: KNeighborsClassifier(1), (X, np.eye(3)[y[:, 0]]))
-
-
-class Bigrams:
-    """Counts of pairs of tokens, with a little of everything added."""
-
-    def __init__(self, vocabulary, added):
-        self.counts = np.full((vocabulary, vocabulary), added)
-
-    def learn(self, texts, _labels):
-        for text in texts:
-            kept = text[text >= 0]
-            np.add.at(self.counts, (kept[:-1], kept[1:]), 1.0)
-
-    def tell(self, texts):
-        logs = np.log(self.counts / self.counts.sum(axis=1, keepdims=True))
-        means = (np.exp(logs) * logs).sum(axis=1)
-        deviations = np.sqrt((np.exp(logs) * logs**2).sum(axis=1) - means**2)
-        before, after = texts[:, :-1], texts[:, 1:]
-        return TokenLogProbabilities(
-            np.where(after < 0, np.nan, logs[before, after]), means[before], np.maximum(deviations[before], 0)
-        )
 
 
 class TestLanguageModels:
