@@ -15,7 +15,7 @@ import numpy.typing as npt
 from pytest_mia import archive, misfits
 from pytest_mia.answers import Losses, Residuals, TokenLogProbabilities
 from pytest_mia.dataset import as_labels
-from pytest_mia.errors import MIAUsageError
+from pytest_mia.errors import MIAUsageError, shown
 from pytest_mia.misfits import FEWEST_MODELS
 from pytest_mia.rows import as_array
 
@@ -78,11 +78,10 @@ def _loaded(path: Path) -> dict[str, Any]:
     remedy = f"give an npz file with {', '.join(FIELDS)}"
     if not path.is_file():
         raise MIAUsageError(f"mia_outputs: there is no file {path}; {remedy}")
-    names = {*FIELDS, "groups", *KINDS, *TOKENS}
     try:
         with path.open("rb") as file:
             most = max(ALWAYS_READ, MOST_TIMES * archive.size_of(file))
-            return archive.read(file, most=most, names=names)
+            return archive.read(file, most=most)
     except (OSError, ValueError) as error:
         raise MIAUsageError(
             f"mia_outputs: {path} can't be read ({error}); {remedy}, as numpy.savez writes it, and no Python objects"
@@ -92,13 +91,15 @@ def _loaded(path: Path) -> dict[str, Any]:
 def _named(given: Mapping[str, Any]) -> ModelOutputs:
     """Outputs from their names, of which one says what the answers are."""
     told = [name for name in ("outputs", *KINDS) if name in given]
-    if len(told) > 1:
-        raise MIAUsageError(f"mia_outputs holds {' and '.join(told)}, answers of {len(told)} kinds; give one of them")
     by_labels = told in ([], ["outputs"]) and not isinstance(given.get("outputs"), misfits.Typed)
     needed = FIELDS if by_labels else ("members",)
-    missing = [name for name in needed if name not in given]
-    if missing:
-        raise MIAUsageError(f"mia_outputs lacks {', '.join(missing)}; it needs {', '.join(needed)}")
+    missing, known = [name for name in needed if name not in given], {*FIELDS, *KINDS, *TOKENS, "groups"}
+    problems = [f"lacks {', '.join(missing)}; it needs {', '.join(needed)}"] * bool(missing)
+    problems += [f"holds {' and '.join(told)}, answers of {len(told)} kinds; give one of them"] * (len(told) > 1)
+    strange = [name for name in given if name not in known]
+    problems += [f"holds {', '.join(map(shown, strange))}, which is none of {', '.join(sorted(known))}"] * bool(strange)
+    if problems:
+        raise MIAUsageError([f"mia_outputs {problem}" for problem in problems])
     answers: list[Any] = [given.get(name) for name in (TOKENS if told == [TOKENS[0]] else told)]
     outputs = KINDS[told[0]](*answers) if told[0] in KINDS else given["outputs"]
     return ModelOutputs(outputs, given["members"], given.get("labels"), given.get("groups"))
@@ -136,7 +137,7 @@ def _fields(outputs: Any) -> tuple[dataclasses.Field[Any], ...]:
 def _array(name: str, value: Any) -> npt.NDArray[Any] | None:
     if value is None and name in OPTIONAL:
         return None
-    if np.ma.is_masked(value):
+    if any(map(np.ma.is_masked, value if isinstance(value, (list, tuple)) else [value])):
         raise MIAUsageError(f"{name} hold masked entries, and must be an array without")
     try:
         return as_labels(value) if name in ("labels", "groups") else as_array(value)

@@ -118,7 +118,7 @@ class TestKinds:
     @pytest.mark.parametrize("kind", NAMED)
     def test_by_the_names_in_a_file(self, tmp_path, kind):
         wanted, named = NAMED[kind]
-        np.savez_compressed(tmp_path / "shadows.npz", members=MEMBERS, groups=np.arange(RECORDS), other=LABELS, **named)
+        np.savez_compressed(tmp_path / "shadows.npz", members=MEMBERS, groups=np.arange(RECORDS), **named)
         found = read(tmp_path / "shadows.npz")
         self.assert_same(found, wanted)
         np.testing.assert_array_equal(found.groups, np.arange(RECORDS))
@@ -127,6 +127,22 @@ class TestKinds:
     def test_answers_of_two_kinds_in_a_file(self):
         assert problems(FIELDS | {"losses": LOGITS[:, :, 0]}) == (
             "mia_outputs holds outputs and losses, answers of 2 kinds; give one of them",
+        )
+
+    def test_names_that_nobody_reads(self):
+        """Who misspells his groups would be told of rows in place of people."""
+        assert problems({"outputs": PROBABILITIES, "label": LABELS, "members": MEMBERS, "group": LABELS}) == (
+            "mia_outputs lacks labels; it needs outputs, members, labels",
+            "mia_outputs holds 'label', 'group', which is none of groups, labels, losses, members, outputs, residuals, "
+            "token_deviations, token_log_probabilities, token_means",
+        )
+
+    @pytest.mark.parametrize("several", [np.ma.stack, list])
+    def test_masked_entries_are_not_taken_for_numbers(self, several):
+        texts = np.ma.masked_invalid(TOKENS)
+        assert problems((TokenLogProbabilities(several([*texts])), MEMBERS, None)) == (
+            "mia_outputs: values hold masked entries, and must be an array without, (models, records, tokens), NaN "
+            "where a text has ended",
         )
 
     def test_members_are_needed_with_all(self):
