@@ -176,7 +176,8 @@ def audit_outputs(
         controls=controls,
     )
     subject = Subject(None, None, outputs=ModelOutputs(outputs, members, labels, groups))
-    return run(subject, settings, replay=_call("audit_outputs(outputs, members, labels", settings))
+    given = "outputs, members, labels" + ("" if groups is None else ", groups=groups")
+    return run(subject, settings, replay=_call(f"audit_outputs({given}", settings))
 
 
 def _call(start: str, settings: Settings) -> str:

@@ -106,7 +106,9 @@ def strata(y: Any, task: Task, records: int) -> IntArray:
     if labels is None:
         return strata_of(y if task is Task.CLASSES else None, records)
     if task is Task.NUMBERS:
-        spread = labels.std(axis=0)
+        with np.errstate(over="ignore"):
+            # A column whose spread is beyond all numbers divides nothing.
+            spread = labels.std(axis=0)
         return strata_of((labels / np.where(spread > 0, spread, 1)).sum(axis=1), records)
     patterns, codes = np.unique(labels, axis=0, return_inverse=True)
     few = len(patterns) <= MOST_STRATA_SHARE * records

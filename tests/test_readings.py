@@ -134,6 +134,11 @@ class TestKinds:
         np.testing.assert_allclose(ours.confidence, np.nanmean(TOKENS, axis=2))
         assert ours.lowest_standardised is None
 
+    def test_numbers_beyond_all_measure_warn_of_nothing(self):
+        np.testing.assert_allclose(signals(TokenLogProbabilities(1e300 * TOKENS)).confidence, -1e50)
+        assert reading(Losses(LOGITS[:, :, 0]), NUMBERS * 1e300).observations.labels.max() == 9
+        assert reading(Residuals(LOGITS[:, :, 0]), NUMBERS * 1e300).observations.labels.max() == 0
+
     def test_tokens_with_their_vocabulary(self):
         found = signals(TokenLogProbabilities(TOKENS, TOKENS - 1, np.full(TOKENS.shape, 2.0)))
         np.testing.assert_allclose(found.lowest_standardised, 0.5)
@@ -267,6 +272,7 @@ def test_outputs_give_the_figures_of_the_audit_whose_models_gave_them(case):
     groups = records.groups if isinstance(records, Dataset) else None
     theirs = audit_outputs(answers, members, labels, groups=groups, seed=2, attacks=SINGLE)
     assert figures(theirs) == figures(ours)
+    assert ("groups=groups" in theirs.replay) == (groups is not None)
     assert ours.advantage.low > 0
 
 
