@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -40,12 +41,12 @@ def among(outputs: Array | Typed, members: Array, labels: Array | None, groups: 
         return _shape_problems(outputs, values.shape, labels, task)
     shape = values.shape[:2]
     models, records = shape
-    found = [*_shape_problems(outputs, values.shape, labels, task), *_kind_problems(outputs, values, task)]
-    found += _membership_problems(members, shape)
-    found += _label_problems(outputs, labels, records, task)
-    found += _group_problems(groups, members, shape)
-    if isinstance(outputs, np.ndarray) and not found and labels is not None and task is Task.CLASSES:
-        found += _class_problems(outputs, labels)
+    found = [*_shape_problems(outputs, values.shape, labels, task), *_kind_problems(outputs, task)]
+    if isinstance(outputs, np.ndarray) and labels is not None and task is Task.CLASSES and not found:
+        found += _label_problems(outputs, labels, records, task) or _class_problems(outputs, labels)
+    else:
+        found += _label_problems(outputs, labels, records, task)
+    found += [*_membership_problems(members, shape), *_group_problems(groups, members, shape)]
     if models < FEWEST_MODELS:
         found.append(f"at least {FEWEST_MODELS} models are needed, each attacked with the others; got {models}")
     return found
@@ -82,11 +83,13 @@ def _wanted(outputs: Array | Typed, shape: Shape, labels: Array | None, task: Ta
     return shape[2:] == columns, f"(models, records, {columns[0]}), for each record {told}"
 
 
-def _kind_problems(outputs: Array | Typed, values: Array, task: Task) -> list[str]:
-    if values.dtype.kind in "biuf" or (isinstance(outputs, np.ndarray) and task is Task.CLASSES and values.ndim == 2):
-        return []
-    name = "outputs" if isinstance(outputs, np.ndarray) else type(outputs).__name__
-    return [f"{name} must be numbers, got {values.dtype}"]
+def _kind_problems(outputs: Array | Typed, task: Task) -> list[str]:
+    if isinstance(outputs, np.ndarray):
+        guesses = task is Task.CLASSES and outputs.ndim == 2
+        return [] if guesses or outputs.dtype.kind in "biuf" else [f"outputs must be numbers, got {outputs.dtype}"]
+    arrays: list[Array | None] = [getattr(outputs, field.name) for field in dataclasses.fields(outputs)]
+    kinds = {str(each.dtype): None for each in arrays if each is not None and each.dtype.kind not in "biuf"}
+    return [f"{type(outputs).__name__} must be numbers, got {kind}" for kind in kinds]
 
 
 def _membership_problems(members: Array, shape: Shape) -> list[str]:

@@ -45,7 +45,7 @@ class TestProblems:
 
     def test_all_at_once(self):
         found = among(PROBABILITIES[:3], MEMBERS, LABELS[:5], None)
-        assert [problem.split()[0] for problem in found] == ["members", "labels", "at"]
+        assert [problem.split()[0] for problem in found] == ["labels", "members", "at"]
         assert found[-1] == "at least 4 models are needed, each attacked with the others; got 3"
 
 
@@ -126,6 +126,11 @@ class TestKinds:
                 "got (5, 40, 5) and none",
             ),
             (Losses(PROBABILITIES[:, :, 0].astype(str)), None, "Losses must be numbers, got <U32"),
+            (
+                TokenLogProbabilities(TOKENS, TOKENS.astype(str), TOKENS),
+                None,
+                "TokenLogProbabilities must be numbers, got <U32",
+            ),
             (PROBABILITIES[:, :, 0].astype(str), NUMBERS, "outputs must be numbers, got <U32"),
             (PROBABILITIES.astype(str), LABELS, "outputs must be numbers, got <U32"),
             (
@@ -156,7 +161,11 @@ class TestKinds:
 
     def test_all_at_once(self):
         problems = found(Losses(TOKENS[:3].astype(str)), LABELS[:5], PEOPLE[:7])
-        assert [problem.split()[0] for problem in problems] == ["Losses", "Losses", "members", "labels", "groups", "at"]
+        assert [problem.split()[0] for problem in problems] == ["Losses", "Losses", "labels", "members", "groups", "at"]
+
+    def test_what_is_ambiguous_is_told_with_the_others(self):
+        problems = found(PROBABILITIES[:, :, 0], LABELS, PEOPLE[:7], members=MEMBERS[:3])
+        assert [problem.split()[0] for problem in problems] == ["outputs", "members", "groups"]
 
 
 class TestAmbiguous:
