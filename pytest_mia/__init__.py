@@ -13,7 +13,7 @@ from pytest_mia._version import __version__
 if TYPE_CHECKING:
     from pytest_mia import knowledge
     from pytest_mia import strategies as strategies
-    from pytest_mia.answers import TokenLogProbabilities
+    from pytest_mia.answers import Losses, Residuals, TokenLogProbabilities
     from pytest_mia.auditing import ShadowModel
     from pytest_mia.calls import audit, audit_outputs
     from pytest_mia.dataset import Dataset, Target
@@ -40,6 +40,7 @@ _HOMES = {
     "InconclusiveAuditError": "errors",
     "InconclusiveAuditWarning": "errors",
     "InvalidAuditError": "errors",
+    "Losses": "answers",
     "MIAError": "errors",
     "MIAUsageError": "errors",
     "MIAWarning": "errors",
@@ -47,6 +48,7 @@ _HOMES = {
     "ModelOutputs": "outputs",
     "ModelTrainingError": "errors",
     "OutOfTimeError": "errors",
+    "Residuals": "answers",
     "ShadowModel": "auditing",
     "Target": "dataset",
     "TokenLogProbabilities": "answers",
@@ -62,6 +64,7 @@ __all__ = [
     "InconclusiveAuditError",
     "InconclusiveAuditWarning",
     "InvalidAuditError",
+    "Losses",
     "MIAError",
     "MIAUsageError",
     "MIAWarning",
@@ -69,6 +72,7 @@ __all__ = [
     "ModelOutputs",
     "ModelTrainingError",
     "OutOfTimeError",
+    "Residuals",
     "ShadowModel",
     "Target",
     "TokenLogProbabilities",

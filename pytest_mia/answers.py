@@ -41,14 +41,27 @@ class Labels:
 
 @dataclass(frozen=True, eq=False)
 class Losses:
-    """One loss per record (records,), lower where the model fits better."""
+    """One loss per record (records,), lower where the model fits better.
+
+    Attributes
+    ----------
+    values
+        The losses; of several models, for `pytest_mia.audit_outputs`, (models, records).
+    """
 
     values: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
 class Residuals:
-    """What is left of a regression, y - f(x), with its sign: (records, outputs)."""
+    """What is left of a regression, y - f(x), with its sign: (records, outputs).
+
+    Attributes
+    ----------
+    values
+        The differences; of several models, for `pytest_mia.audit_outputs`, (models, records) or (models, records,
+        outputs).
+    """
 
     values: FloatArray
 
@@ -67,7 +80,8 @@ class TokenLogProbabilities:
     Attributes
     ----------
     values
-        Natural logarithms (records, tokens), at most 0; NaN where a text has ended.
+        Natural logarithms (records, tokens), at most 0; NaN where a text has ended. Of several models, for
+        `pytest_mia.audit_outputs`, (models, records, tokens).
     means, deviations
         Mean and standard deviation of log p(v) over the vocabulary, v drawn from the model's own next-token
         distribution at that place, for Min-K%++ (Zhang et al. 2025, eq. 3); both or neither.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import zipfile
-from collections.abc import Container
 from typing import IO, Any
 
 import numpy as np
@@ -26,7 +25,7 @@ def size_of(file: IO[bytes]) -> int:
     return size
 
 
-def read(file: IO[bytes], *, most: int, names: Container[str] | None = None) -> dict[str, npt.NDArray[Any]]:
+def read(file: IO[bytes], *, most: int) -> dict[str, npt.NDArray[Any]]:
     """The arrays of an npz file by their names.
 
     Parameters
@@ -35,8 +34,6 @@ def read(file: IO[bytes], *, most: int, names: Container[str] | None = None) -> 
         The file, open and seekable.
     most
         Bytes that they may take together in memory.
-    names
-        Those to read, where they are there; all by default.
 
     Raises
     ------
@@ -46,11 +43,10 @@ def read(file: IO[bytes], *, most: int, names: Container[str] | None = None) -> 
     try:
         with zipfile.ZipFile(file) as archive:
             found = {each.filename.removesuffix(SUFFIX): each for each in archive.infolist()}
-            wanted = {name: each for name, each in found.items() if names is None or name in names}
-            total = sum(each.file_size for each in wanted.values())
+            total = sum(each.file_size for each in found.values())
             if total > most:
                 raise ValueError(f"its arrays would take {total:,} bytes, and no more than {most:,} are read")
-            return {name: _array(archive, each) for name, each in wanted.items()}
+            return {name: _array(archive, each) for name, each in found.items()}
     except Exception as error:
         # The formats of zip, its compressions and npy headers have many ways to be damaged, and MemoryError is one.
         raise ValueError(str(error) or type(error).__name__) from None

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pytest_mia import attacks, canaries, diagnostics, examination, findings, outputs, placebo, plan, probes
+from pytest_mia import attacks, canaries, diagnostics, examination, findings, outputs, placebo, plan, probes, readings
 from pytest_mia.errors import MIAUsageError
-from pytest_mia.observations import recipe
 from pytest_mia.results import AuditResult
 from pytest_mia.settings import Settings
-from pytest_mia.signals import stack
 from pytest_mia.store import Store
 from pytest_mia.subject import Subject
 
@@ -40,22 +38,23 @@ def run(subject: Subject, settings: Settings, *, replay: str = "", store: Store 
     problems = [*plan.attack_problems(settings), *_needing_models(subject, settings)]
     if problems:
         raise MIAUsageError(problems)
-    given = outputs.read(subject.outputs)
-    parts, members, labels = outputs.signals(given)
-    observations, balanced = recipe(stack(parts), members, labels, seed=settings.seed), diagnostics.balanced(members)
+    reading = readings.read(outputs.read(subject.outputs), seed=settings.seed)
+    observations = reading.observations
+    models, records = observations.members.shape
+    balanced = diagnostics.balanced(observations.members)
     context = findings.Context(
         kind="recipe",
-        audited=len(labels),
-        shadows=len(parts) - 1,
-        models=len(parts),
+        audited=records,
+        shadows=models - 1,
+        models=models,
         slices={},
         device="none",
         findings=(balanced,) if balanced else (),
-        notes=(),
+        notes=reading.notes,
         replay=replay,
         training_seconds=0.0,
         looks=1,
-        classes=given.labels.tolist(),
+        classes=reading.classes,
     )
     result = examination.attack(observations, context, settings, store)
     if not settings.controls:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pytest_mia.auditing import run
 from pytest_mia.jobs import Progress
+from pytest_mia.outputs import ModelOutputs
 from pytest_mia.results import AuditResult
 from pytest_mia.settings import Settings
 from pytest_mia.store import opened
@@ -130,6 +131,7 @@ def audit_outputs(
     members: Any,
     labels: Any,
     *,
+    groups: Any = None,
     seed: int = 0,
     attacks: Sequence[str] | None = None,
     confidence: float = 0.95,
@@ -141,11 +143,16 @@ def audit_outputs(
     Parameters
     ----------
     outputs
-        Probabilities or logits (models, records, classes), or guessed labels (models, records).
+        Probabilities or logits (models, records, classes), or guessed labels (models, records); for a regression
+        numbers (models, records), where several labels may hold a column for each (models, records, labels). Or
+        `pytest_mia.Residuals`, `pytest_mia.Losses` or `pytest_mia.TokenLogProbabilities` of such arrays.
     members
         Memberships (models, records), drawn independently for each model.
     labels
-        True labels (records,).
+        What is true of each record (records,), as `y` of a data set: it says what the outputs are, and a note of the
+        result what they were taken for. ``None`` where the outputs say it themselves.
+    groups
+        One id per record (records,), such as a person's, where records of one are members together.
     seed, attacks, confidence, inconclusive, controls
         As the options of these names.
 
@@ -168,8 +175,9 @@ def audit_outputs(
         inconclusive=inconclusive,
         controls=controls,
     )
-    subject = Subject(None, None, outputs=(outputs, members, labels))
-    return run(subject, settings, replay=_call("audit_outputs(outputs, members, labels", settings))
+    subject = Subject(None, None, outputs=ModelOutputs(outputs, members, labels, groups))
+    given = "outputs, members, labels" + ("" if groups is None else ", groups=groups")
+    return run(subject, settings, replay=_call(f"audit_outputs({given}", settings))
 
 
 def _call(start: str, settings: Settings) -> str:

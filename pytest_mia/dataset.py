@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pytest_mia.arrays import BoolArray, IntArray
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.randomness import seeded
-from pytest_mia.rows import concatenate, count, described, is_tensor, stacked, take
+from pytest_mia.rows import concatenate, count, described, is_tensor, sortable, stacked, take
 
 __all__ = [
     "Dataset",
@@ -23,6 +23,7 @@ __all__ = [
     "concatenate",
     "count",
     "encode",
+    "numbered",
     "problems",
     "take",
 ]
@@ -124,6 +125,11 @@ def codes_of(labels: Any, classes: npt.NDArray[Any]) -> IntArray:
     """Index into `classes` of each label, and -1 for a label that isn't among them; 1, 1.0 and True are one label."""
     place = {label: code for code, label in enumerate(classes.tolist())}
     return np.array([place.get(label, -1) for label in as_labels(labels).tolist()], dtype=np.intp)
+
+
+def numbered(groups: Any) -> IntArray | None:
+    """One number per record for the ids of groups, which may be of any kind; ``None`` where there are none."""
+    return None if groups is None else np.unique(sortable(as_labels(groups)), return_inverse=True)[1]
 
 
 def as_labels(y: Any) -> npt.NDArray[Any]:

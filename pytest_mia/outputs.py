@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia import archive, dataset
-from pytest_mia.answers import Answer, Labels, checked, interpret
-from pytest_mia.arrays import BoolArray, IntArray
-from pytest_mia.errors import InvalidAuditError, MIAUsageError
+from pytest_mia import archive, misfits
+from pytest_mia.answers import Losses, Residuals, TokenLogProbabilities
+from pytest_mia.dataset import as_labels
+from pytest_mia.errors import MIAUsageError, shown
+from pytest_mia.misfits import FEWEST_MODELS
 from pytest_mia.rows import as_array
-from pytest_mia.signals import Signals, signals_of
+
+__all__ = ["FEWEST_MODELS", "FIELDS", "ModelOutputs", "read"]
 
 FIELDS = ("outputs", "members", "labels")
-FEWEST_MODELS = 4
+TOKENS = ("token_log_probabilities", "token_means", "token_deviations")
+KINDS = {"residuals": Residuals, "losses": Losses, TOKENS[0]: TokenLogProbabilities}
+"""Names that say what the answers are, in place of `outputs`, in a mapping or a file."""
+OPTIONAL = ("labels", "groups", "means", "deviations")
 ALWAYS_READ, MOST_TIMES = 2**28, 100
 """Bytes that a file may always unpack to, and how many times its own size: answers seldom pack so well."""
 
@@ -31,16 +37,24 @@ class ModelOutputs:
     Attributes
     ----------
     outputs
-        Class probabilities or logits (models, records, classes), or guessed labels (models, records).
+        What the labels ask for: class probabilities or logits (models, records, classes), or guessed labels (models,
+        records); predicted numbers (models, records), or (models, records, columns); a probability, a logit or 0 and 1
+        for each of several labels (models, records, labels). Or `pytest_mia.Residuals`, `pytest_mia.Losses` or
+        `pytest_mia.TokenLogProbabilities`, whose arrays start with (models, records); a list of them, one a model,
+        will do.
     members
         Memberships (models, records): who trained on what. Each model's must be drawn independently.
     labels
-        True labels (records,).
+        What is true of each record (records,), as `y` of a `pytest_mia.Dataset`. Residuals, losses and
+        log-probabilities of tokens do without; where they are given, records are compared with those of their class.
+    groups
+        One id per record (records,), such as a person's; records of one group are members together or not at all.
     """
 
     outputs: Any
     members: Any
-    labels: Any
+    labels: Any = None
+    groups: Any = None
 
 
 def read(given: Any) -> ModelOutputs:
@@ -54,50 +68,10 @@ def read(given: Any) -> ModelOutputs:
     if isinstance(given, (str, os.PathLike)):
         given = _loaded(Path(given))
     if isinstance(given, Mapping):
-        missing = [name for name in FIELDS if name not in given]
-        if missing:
-            raise MIAUsageError(f"mia_outputs lacks {', '.join(missing)}; it needs {', '.join(FIELDS)}")
-        given = tuple(given[name] for name in FIELDS)
-    outputs, members, labels = (
-        (given.outputs, given.members, given.labels) if isinstance(given, ModelOutputs) else _triple(given)
-    )
-    values = ModelOutputs(_array("outputs", outputs), _array("members", members), _array("labels", labels))
-    problems = _problems(values)
-    if problems:
-        raise MIAUsageError([f"mia_outputs: {problem}" for problem in problems])
+        given = _named(given)
+    values = _arrays(given if isinstance(given, ModelOutputs) else ModelOutputs(*_triple(given)))
+    _refuse(misfits.among(values.outputs, values.members, values.labels, values.groups))
     return values
-
-
-def signals(given: ModelOutputs) -> tuple[list[Signals], BoolArray, IntArray]:
-    """Signals of each model, memberships (models, records), and class codes (records,).
-
-    Raises
-    ------
-    InvalidAuditError
-        For answers that can't be judged, such as NaN; the message holds their count, the first record and the model.
-    """
-    classes, labels = dataset.encode(given.labels)
-    if given.outputs.ndim == 3 and given.outputs.shape[2] > len(classes):
-        # Classes that no record has still have their column.
-        classes, labels = np.arange(given.outputs.shape[2]), np.asarray(given.labels).astype(np.intp)
-    return (
-        [signals_of(answer, labels) for answer in _answers(given.outputs, classes)],
-        given.members.astype(bool),
-        labels,
-    )
-
-
-def _answers(outputs: npt.NDArray[Any], classes: npt.NDArray[Any]) -> Iterator[Answer]:
-    """Each model's answer; all are read as one, since logits of one model alone may look like probabilities."""
-    models, records = outputs.shape[:2]
-    answer = interpret(outputs.reshape(models * records, *outputs.shape[2:]), classes)
-    kind: Callable[[Any], Answer] = type(answer)
-    for model, part in enumerate(np.split(answer.codes if isinstance(answer, Labels) else answer.values, models)):
-        try:
-            yield checked(kind(part), records)
-        except InvalidAuditError as error:
-            error.add_note(f"in the outputs of model {model}")
-            raise
 
 
 def _loaded(path: Path) -> dict[str, Any]:
@@ -107,18 +81,28 @@ def _loaded(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             most = max(ALWAYS_READ, MOST_TIMES * archive.size_of(file))
-            return archive.read(file, most=most, names=FIELDS)
+            return archive.read(file, most=most)
     except (OSError, ValueError) as error:
         raise MIAUsageError(
             f"mia_outputs: {path} can't be read ({error}); {remedy}, as numpy.savez writes it, and no Python objects"
         ) from None
 
 
-def _array(name: str, value: Any) -> npt.NDArray[Any]:
-    try:
-        return as_array(value)
-    except ValueError:
-        raise MIAUsageError(f"mia_outputs: {name} hold entries of different lengths; they must be an array") from None
+def _named(given: Mapping[str, Any]) -> ModelOutputs:
+    """Outputs from their names, of which one says what the answers are."""
+    told = [name for name in ("outputs", *KINDS) if name in given]
+    by_labels = told in ([], ["outputs"]) and not isinstance(given.get("outputs"), misfits.Typed)
+    needed = FIELDS if by_labels else ("members",)
+    missing, known = [name for name in needed if name not in given], {*FIELDS, *KINDS, *TOKENS, "groups"}
+    problems = [f"lacks {', '.join(missing)}; it needs {', '.join(needed)}"] * bool(missing)
+    problems += [f"holds {' and '.join(told)}, answers of {len(told)} kinds; give one of them"] * (len(told) > 1)
+    strange = [name for name in given if name not in known]
+    problems += [f"holds {', '.join(map(shown, strange))}, which is none of {', '.join(sorted(known))}"] * bool(strange)
+    if problems:
+        raise MIAUsageError([f"mia_outputs {problem}" for problem in problems])
+    answers: list[Any] = [given.get(name) for name in (TOKENS if told == [TOKENS[0]] else told)]
+    outputs = KINDS[told[0]](*answers) if told[0] in KINDS else given["outputs"]
+    return ModelOutputs(outputs, given["members"], given.get("labels"), given.get("groups"))
 
 
 def _triple(given: Any) -> tuple[Any, Any, Any]:
@@ -129,35 +113,53 @@ def _triple(given: Any) -> tuple[Any, Any, Any]:
     )
 
 
-def _problems(given: ModelOutputs) -> list[str]:
-    if given.outputs.ndim not in (2, 3):
-        shape = given.outputs.shape
-        return [f"outputs must be (models, records, classes) or (models, records), got shape {shape}"]
-    found = [*_membership_problems(given), *_label_problems(given)]
-    if len(given.outputs) < FEWEST_MODELS:
-        models = len(given.outputs)
-        found.append(f"at least {FEWEST_MODELS} models are needed, each attacked with the others; got {models}")
-    return found
+def _arrays(given: ModelOutputs) -> ModelOutputs:
+    """The same as arrays."""
+    outputs = _together(given.outputs)
+    named = {each.name: getattr(outputs, each.name) for each in _fields(outputs)} or {"outputs": outputs}
+    found, problems = dict[str, Any](), list[str]()
+    for name, value in {**named, "members": given.members, "labels": given.labels, "groups": given.groups}.items():
+        try:
+            found[name] = _array(name, value)
+        except MIAUsageError as error:
+            wanted = f", {misfits.SHAPES[type(outputs)][1]}" if name in named and _fields(outputs) else ""
+            problems += [f"{problem}{wanted}" for problem in error.problems]
+    _refuse(problems)
+    answers = {name: found.pop(name) for name in named}
+    return ModelOutputs(dataclasses.replace(outputs, **answers) if _fields(outputs) else answers["outputs"], **found)
 
 
-def _membership_problems(given: ModelOutputs) -> list[str]:
-    members, shape = given.members, given.outputs.shape[:2]
-    if members.shape != shape:
-        return [f"members must be (models, records) = {shape}, got shape {members.shape}"]
-    if not np.isin(members, (0, 1)).all():
-        return ["members must hold only 0 and 1, or False and True"]
-    one_sided = np.flatnonzero((members == members[:, :1]).all(axis=1))
-    return (
-        [f"every model needs members and non-members; model {one_sided[0]} has one side only"] if len(one_sided) else []
-    )
+def _fields(outputs: Any) -> tuple[dataclasses.Field[Any], ...]:
+    """The fields of answers that say themselves what they are; nothing for others."""
+    return dataclasses.fields(outputs) if isinstance(outputs, misfits.Typed) else ()
 
 
-def _label_problems(given: ModelOutputs) -> list[str]:
-    labels, records = given.labels, given.outputs.shape[1]
-    if labels.shape != (records,):
-        return [f"labels must be (records,) = {(records,)}, got shape {labels.shape}"]
-    found = [f"labels: {problem}" for problem in dataset.problems(dataset.Dataset(labels, labels), needs_labels=True)]
-    columns = given.outputs.shape[2] if given.outputs.ndim == 3 else 0
-    if not found and columns > len(np.unique(labels)) and not np.isin(labels, np.arange(columns)).all():
-        found.append(f"with {columns} columns of outputs, labels must be column numbers from 0 to {columns - 1}")
-    return found
+def _array(name: str, value: Any) -> npt.NDArray[Any] | None:
+    if value is None and name in OPTIONAL:
+        return None
+    if any(map(np.ma.is_masked, value if isinstance(value, (list, tuple)) else [value])):
+        raise MIAUsageError(f"{name} hold masked entries, and must be an array without")
+    try:
+        return as_labels(value) if name in ("labels", "groups") else as_array(value)
+    except ValueError:
+        raise MIAUsageError(f"{name} hold entries of different lengths; they must be an array") from None
+
+
+def _together(outputs: Any) -> Any:
+    """The answers of all models as one, from a list of those that say themselves what they are."""
+    if not isinstance(outputs, (list, tuple)) or not any(isinstance(each, misfits.Typed) for each in outputs):
+        return outputs
+    kinds = [type(each) for each in outputs]
+    other = next((model for model, kind in enumerate(kinds) if kind is not kinds[0]), None)
+    if other is not None:
+        raise MIAUsageError(
+            f"mia_outputs: models answer in different ways: model 0 with {kinds[0].__name__}, model {other} with "
+            f"{kinds[other].__name__}; give the answers of all of them in one way"
+        )
+    parts = {field.name: [getattr(each, field.name) for each in outputs] for field in _fields(outputs[0])}
+    return kinds[0](**{name: None if all(each is None for each in part) else part for name, part in parts.items()})
+
+
+def _refuse(problems: list[str]) -> None:
+    if problems:
+        raise MIAUsageError([f"mia_outputs: {problem}" for problem in problems])

@@ -275,7 +275,8 @@ def mia_outputs() -> Any:
     """Outputs, memberships and labels of shadows trained elsewhere: override it to train none here.
 
     Outputs (models, records, classes), memberships (models, records) and labels (records,), or an npz file that holds
-    them under the names ``outputs``, ``members`` and ``labels``:
+    them under the names ``outputs``, ``members`` and ``labels``, and ids of people as ``groups``. Numbers and several
+    labels are outputs too; a file may hold ``residuals``, ``losses`` or ``token_log_probabilities`` in their place:
 
         @pytest.fixture(scope="session")
         def mia_outputs():

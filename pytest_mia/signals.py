@@ -258,7 +258,7 @@ def _of_log_odds(values: FloatArray) -> Signals:
 
 
 def _of_tokens(answer: TokenLogProbabilities) -> Signals:
-    values = np.asarray(answer.values, dtype=np.float64)
+    values = _limited(answer.values)
     lowest, standardised = _lowest(values), None
     if answer.means is not None and answer.deviations is not None:
         # A distribution that doesn't vary says nothing of a token.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia import dataset, diagnostics, lookalikes, rows, tasks
+from pytest_mia import dataset, diagnostics, lookalikes, tasks
 from pytest_mia.arrays import BoolArray, IntArray
 from pytest_mia.dataset import Dataset, Target
 from pytest_mia.errors import MIAUsageError
@@ -261,7 +261,7 @@ def _without_twins(records: Dataset, members: BoolArray) -> tuple[Dataset, BoolA
     """Leave out non-members that are members too, or of a member's group; a finding where they are many."""
     keys = diagnostics.record_keys(records.X, records.y)
     twice = np.zeros(len(members), dtype=bool)
-    for ids in (keys, _numbered(records.groups)):
+    for ids in (keys, dataset.numbered(records.groups)):
         twice |= False if ids is None else ~members & np.isin(ids, ids[members])
     share = f"{int(twice.sum())} of {int((~members).sum())} non-members"
     if twice.sum() > MOST_DUPLICATES * (~members).sum():
@@ -283,7 +283,7 @@ def _without_validation(
         return records, members, []
     both, size = joined(records, validation), len(members)
     known = np.zeros(size, dtype=bool)
-    for ids in (diagnostics.record_keys(both.X, both.y), _numbered(both.groups)):
+    for ids in (diagnostics.record_keys(both.X, both.y), dataset.numbered(both.groups)):
         known |= False if ids is None else ~members & np.isin(ids[:size], ids[size:])
     if not known.any():
         return records, members, []
@@ -349,17 +349,10 @@ def _groups(records: Dataset) -> tuple[IntArray | None, BoolArray | None, list[s
     """The user's groups, with exact duplicates kept together, and the records that have copies in another group."""
     keys = diagnostics.record_keys(records.X, records.y)
     duplicates = 0 if keys is None else len(keys) - len(np.unique(keys))
-    given = _numbered(records.groups)
+    given = dataset.numbered(records.groups)
     if not duplicates or keys is None:
         return given, None, []
     note = f"{duplicates} records are copies of others; copies are drawn together"
     own = np.arange(len(keys)) if given is None else given
     owners = np.bincount(np.unique(np.stack([keys, own]), axis=1)[0])
     return (keys if given is None else diagnostics.merge_groups(given, keys)), owners[keys] > 1, [note]
-
-
-def _numbered(groups: Any) -> IntArray | None:
-    """One number per record for the ids of groups, which may be of any kind."""
-    if groups is None:
-        return None
-    return np.unique(rows.sortable(dataset.as_labels(groups)), return_inverse=True)[1]

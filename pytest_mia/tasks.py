@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pytest_mia.answers import (
     Answer,
     LogOdds,
+    Losses,
     Probabilities,
     Residuals,
     TokenLogProbabilities,
@@ -77,6 +78,16 @@ def task_of(y: Any, *, kind: str | None, own_predict: bool) -> Task:
     return Task.NUMBERS if regressor and many else Task.CLASSES
 
 
+def task_of_outputs(outputs: Any, labels: Any) -> Task:
+    """Decide what labels ask where there are answers and no model: as of one that ``mia_predict`` speaks for.
+
+    Residuals and losses have been compared with the truth already, so labels can't be mistaken for something else.
+    """
+    if isinstance(outputs, Losses) or labels is None:
+        return Task.LIKELIHOOD
+    return Task.NUMBERS if isinstance(outputs, Residuals) else task_of(labels, kind=None, own_predict=True)
+
+
 def problems(y: Any, task: Task) -> list[str]:
     """What makes these labels unfit for their task, where that isn't classes."""
     labels = _table(y) if task in (Task.NUMBERS, Task.LABELS) else None
@@ -95,7 +106,9 @@ def strata(y: Any, task: Task, records: int) -> IntArray:
     if labels is None:
         return strata_of(y if task is Task.CLASSES else None, records)
     if task is Task.NUMBERS:
-        spread = labels.std(axis=0)
+        with np.errstate(over="ignore"):
+            # A column whose spread is beyond all numbers divides nothing.
+            spread = labels.std(axis=0)
         return strata_of((labels / np.where(spread > 0, spread, 1)).sum(axis=1), records)
     patterns, codes = np.unique(labels, axis=0, return_inverse=True)
     few = len(patterns) <= MOST_STRATA_SHARE * records

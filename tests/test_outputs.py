@@ -1,9 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
-from pytest_mia import InvalidAuditError, MIAUsageError, ModelOutputs
-from pytest_mia.outputs import read, signals
+from pytest_mia import Losses, MIAUsageError, ModelOutputs, Residuals, TokenLogProbabilities
+from pytest_mia.outputs import read
 
 rng = np.random.default_rng(0)
 MODELS, RECORDS = 5, 40
@@ -11,7 +13,6 @@ LABELS = np.arange(RECORDS) % 3
 MEMBERS = rng.random((MODELS, RECORDS)) < 0.5
 LOGITS = rng.normal(size=(MODELS, RECORDS, 3)) + 3 * MEMBERS[:, :, None] * np.eye(3)[LABELS]
 PROBABILITIES = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=2, keepdims=True)
-GUESSES = LOGITS.argmax(axis=2)
 FIELDS = {"outputs": PROBABILITIES, "members": MEMBERS, "labels": LABELS}
 
 
@@ -79,95 +80,95 @@ class TestRead:
         assert "mia_outputs must be (outputs, members, labels)" in problems(given)[0]
 
 
-class TestProblems:
-    @pytest.mark.parametrize("shape", [(), (RECORDS,), (MODELS, RECORDS, 3, 1)])
-    def test_the_shape_of_outputs(self, shape):
-        (problem,) = problems(without("", outputs=np.zeros(shape)))
-        assert problem.endswith(f"or (models, records), got shape {shape}")
+TOKENS = np.where(np.arange(6) < 1 + np.arange(RECORDS)[:, None] % 6, -rng.random((MODELS, RECORDS, 6)), np.nan)
+NAMED = {
+    "residuals": (Residuals(LOGITS), {"residuals": LOGITS}),
+    "losses": (Losses(LOGITS[:, :, 0]), {"losses": LOGITS[:, :, 0]}),
+    "token_log_probabilities": (TokenLogProbabilities(TOKENS), {"token_log_probabilities": TOKENS}),
+    "token_means": (
+        TokenLogProbabilities(TOKENS, TOKENS - 1, -TOKENS),
+        {"token_log_probabilities": TOKENS, "token_means": TOKENS - 1, "token_deviations": -TOKENS},
+    ),
+}
+
+
+class TestKinds:
+    """Answers that say themselves what they are."""
+
+    @staticmethod
+    def assert_same(found, wanted):
+        assert type(found.outputs) is type(wanted)
+        for field in dataclasses.fields(wanted):
+            np.testing.assert_array_equal(getattr(found.outputs, field.name), getattr(wanted, field.name))
+
+    @pytest.mark.parametrize("kind", NAMED)
+    def test_by_their_type(self, kind):
+        wanted, _ = NAMED[kind]
+        self.assert_same(read((wanted, MEMBERS, None)), wanted)
+        self.assert_same(read({"outputs": wanted, "members": MEMBERS}), wanted)
+
+    @pytest.mark.parametrize("kind", NAMED)
+    def test_one_for_each_model(self, kind):
+        wanted, _ = NAMED[kind]
+        parts = {field.name: getattr(wanted, field.name) for field in dataclasses.fields(wanted)}
+        parts = {name: values for name, values in parts.items() if values is not None}
+        models = [type(wanted)(**{name: values[model] for name, values in parts.items()}) for model in range(MODELS)]
+        self.assert_same(read((models, MEMBERS, None)), wanted)
+
+    @pytest.mark.parametrize("kind", NAMED)
+    def test_by_the_names_in_a_file(self, tmp_path, kind):
+        wanted, named = NAMED[kind]
+        np.savez_compressed(tmp_path / "shadows.npz", members=MEMBERS, groups=np.arange(RECORDS), **named)
+        found = read(tmp_path / "shadows.npz")
+        self.assert_same(found, wanted)
+        np.testing.assert_array_equal(found.groups, np.arange(RECORDS))
+        assert found.labels is None
+
+    def test_answers_of_two_kinds_in_a_file(self):
+        assert problems(FIELDS | {"losses": LOGITS[:, :, 0]}) == (
+            "mia_outputs holds outputs and losses, answers of 2 kinds; give one of them",
+        )
+
+    def test_names_that_nobody_reads(self):
+        """Who misspells his groups would be told of rows in place of people."""
+        assert problems({"outputs": PROBABILITIES, "label": LABELS, "members": MEMBERS, "group": LABELS}) == (
+            "mia_outputs lacks labels; it needs outputs, members, labels",
+            "mia_outputs holds 'label', 'group', which is none of groups, labels, losses, members, outputs, residuals, "
+            "token_deviations, token_log_probabilities, token_means",
+        )
+
+    @pytest.mark.parametrize("several", [np.ma.stack, list])
+    def test_masked_entries_are_not_taken_for_numbers(self, several):
+        texts = np.ma.masked_invalid(TOKENS)
+        assert problems((TokenLogProbabilities(several([*texts])), MEMBERS, None)) == (
+            "mia_outputs: values hold masked entries, and must be an array without, (models, records, tokens), NaN "
+            "where a text has ended",
+        )
+
+    def test_members_are_needed_with_all(self):
+        assert problems({"losses": LOGITS[:, :, 0]}) == ("mia_outputs lacks members; it needs members",)
 
     @pytest.mark.parametrize(
-        ("changed", "problem"),
-        [
-            ({"members": MEMBERS.T}, "members must be (models, records) = (5, 40), got shape (40, 5)"),
-            ({"members": 2 * MEMBERS}, "members must hold only 0 and 1, or False and True"),
-            (
-                {"members": MEMBERS & (np.arange(5) != 3)[:, None]},
-                "every model needs members and non-members; model 3 has one side only",
-            ),
-            ({"labels": LABELS[:9]}, "labels must be (records,) = (40,), got shape (9,)"),
-            ({"labels": np.eye(3)[LABELS]}, "labels must be (records,) = (40,), got shape (40, 3)"),
-            ({"labels": LABELS * 0}, "labels: y holds one class only (0); at least 2 are needed"),
-            (
-                {"labels": np.where(LABELS, LABELS, np.nan)},
-                "labels: y: no label in 14 of 40 records, first in record 0; leave them out or fill them in",
-            ),
-            (
-                {"labels": LABELS[LABELS < 2].repeat(2)[:RECORDS] + 2},
-                "with 3 columns of outputs, labels must be column numbers from 0 to 2",
-            ),
-            (
-                {"outputs": [*PROBABILITIES.tolist()[:4], [[1.0]]]},
-                "outputs hold entries of different lengths; they must be an array",
-            ),
-        ],
+        ("other", "name"), [(Losses(LOGITS[0, :, 0]), "Losses"), (PROBABILITIES[0], "ndarray"), (None, "NoneType")]
     )
-    def test_one_by_one(self, changed, problem):
-        assert problems(without("", **changed)) == (f"mia_outputs: {problem}",)
+    def test_models_that_answer_in_different_ways(self, other, name):
+        assert problems(([Residuals(LOGITS[0, :, 0])] * 3 + [other], MEMBERS[:4], None)) == (
+            f"mia_outputs: models answer in different ways: model 0 with Residuals, model 3 with {name}; "
+            "give the answers of all of them in one way",
+        )
 
-    def test_all_at_once(self):
-        found = problems((PROBABILITIES[:3], MEMBERS, LABELS[:5]))
-        assert [problem.split()[1] for problem in found] == ["members", "labels", "at"]
-        assert found[-1] == "mia_outputs: at least 4 models are needed, each attacked with the others; got 3"
+    def test_texts_of_different_lengths(self):
+        texts = [[-np.ones(1 + record % 3) for record in range(RECORDS)] for _ in range(MODELS)]
+        assert problems((TokenLogProbabilities(texts), MEMBERS, None)) == (
+            "mia_outputs: values hold entries of different lengths; they must be an array, (models, records, tokens), "
+            "NaN where a text has ended",
+        )
 
-
-class TestSignals:
-    def test_probabilities_and_logits_tell_the_same(self):
-        ours, theirs = (signals(read((outputs, MEMBERS, LABELS)))[0] for outputs in (PROBABILITIES, LOGITS))
-        for one, other in zip(ours, theirs, strict=True):
-            np.testing.assert_allclose(one.confidence, other.confidence, atol=1e-9)
-
-    @pytest.mark.parametrize("names", [np.array(["a", "b", "c"]), np.array([1, 2, 5])])
-    def test_labels_alone(self, names):
-        parts, _, labels = signals(read((names[GUESSES], MEMBERS, names[LABELS])))
-        assert [part.correct.mean() for part in parts] == (GUESSES == LABELS).mean(axis=1).tolist()
-        assert parts[0].confidence is None
-        assert labels.tolist() == LABELS.tolist()
-
-    def test_all_models_are_read_alike(self):
-        """Logits of one model may all lie in 0 to 1; read as probabilities they would hide its leak."""
-        logits = LOGITS.copy()
-        logits[2] = (logits[2] - logits[2].min()) / np.ptp(logits[2])
-        parts, _, _ = signals(read((logits, MEMBERS, LABELS)))
-        two = np.log(np.exp(logits[2, 0, 1:]).sum())
-        assert parts[2].confidence[0] == pytest.approx(logits[2, 0, 0] - two)
-
-    def test_classes_that_no_record_has(self):
-        kept = LABELS > 0
-        parts, _, labels = signals(read((PROBABILITIES[:, kept], MEMBERS[:, kept], LABELS[kept])))
-        whole, _, _ = signals(read(FIELDS))
-        assert labels.tolist() == LABELS[kept].tolist()
-        np.testing.assert_array_equal(parts[0].confidence, whole[0].confidence[kept])
-
-    def test_two_classes_in_one_column(self):
-        y, p = LABELS % 2, PROBABILITIES[:, :, 0]
-        (one, *_), _, _ = signals(read((p, MEMBERS, y)))
-        np.testing.assert_allclose(one.confidence, np.where(y, 1, -1) * np.log(p[0] / (1 - p[0])), atol=1e-9)
-
-    def test_nan_names_the_model_and_the_record(self):
-        spoiled = PROBABILITIES.copy()
-        spoiled[3, 7:9, 0] = np.nan
-        with pytest.raises(InvalidAuditError, match="NaN on 2 of 40 records, first on record 7") as error:
-            signals(read((spoiled, MEMBERS, LABELS)))
-        assert error.value.__notes__ == ["in the outputs of model 3"]
-
-    def test_infinite_logits_are_refused(self):
-        spoiled = LOGITS.copy()
-        spoiled[0, 5, 1] = -np.inf
-        with pytest.raises(InvalidAuditError, match="infinite values on 1 of 40 records, first on record 5"):
-            signals(read((spoiled, MEMBERS, LABELS)))
-
-    @pytest.mark.parametrize("kind", [np.float32, np.float16])
-    def test_answers_in_few_bits(self, kind):
-        parts, _, _ = signals(read((PROBABILITIES.astype(kind), MEMBERS, LABELS)))
-        whole, _, _ = signals(read(FIELDS))
-        np.testing.assert_allclose(parts[0].confidence, whole[0].confidence, atol=0.02)
+    def test_all_that_is_no_array_at_once(self):
+        ragged = [[1.0], [1.0, 2.0]]
+        found = problems(ModelOutputs(ragged, MEMBERS, ragged, np.ma.array([1, 2], mask=[True, False])))
+        assert [problem.removeprefix("mia_outputs: ").split(" entries")[0] for problem in found] == [
+            "outputs hold",
+            "labels hold",
+            "groups hold masked",
+        ]

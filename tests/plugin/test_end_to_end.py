@@ -318,6 +318,48 @@ def test_outputs_of_models_trained_elsewhere(real, pytester, mode):
     assert (found["advantage"], found["attacks"]) == (ours["advantage"], ours["attacks"])
 
 
+EVERY_FILE = """
+import pytest
+
+@pytest.fixture(params=["numbers", "residuals", "losses", "labels", "tokens", "people"])
+def mia_outputs(request):
+    return request.param + ".npz"
+"""
+
+
+def test_files_of_outputs_of_every_kind(real, pytester):
+    import numpy as np
+
+    generator = np.random.default_rng(0)
+    members = (generator.random((4, 60)) < 0.5).repeat(2, axis=1)
+    missed = generator.normal(size=members.shape) * np.where(members, 0.1, 1)
+    y, codes = generator.normal(size=120), generator.integers(0, 2, (120, 3))
+    chances = np.clip(codes + (1 - 2 * codes) * np.abs(missed)[:, :, None] / 4, 0, 1)
+    tokens = np.where(np.arange(7) < 1 + np.arange(120)[:, None] % 7, -np.abs(missed)[:, :, None], np.nan)
+    files = {
+        "numbers": {"outputs": y - missed, "labels": y},
+        "residuals": {"residuals": missed},
+        "losses": {"losses": missed**2, "labels": y},
+        "labels": {"outputs": chances, "labels": codes},
+        "tokens": {"token_log_probabilities": tokens, "token_means": tokens - 1, "token_deviations": np.abs(tokens)},
+        "people": {"outputs": y - missed, "labels": y, "groups": np.arange(120) // 2},
+    }
+    for name, arrays in files.items():
+        np.savez_compressed(pytester.path / f"{name}.npz", members=members, **arrays)
+
+    result = real("-Werror", conftest=EVERY_FILE, tests=GATE)
+
+    result.assert_outcomes(failed=6)
+    texts = pytest_mia.TokenLogProbabilities(tokens, tokens - 1, np.abs(tokens))
+    answers = {"residuals": pytest_mia.Residuals(missed), "losses": pytest_mia.Losses(missed**2), "tokens": texts}
+    for name, arrays in files.items():
+        outputs, groups = answers.get(name, arrays.get("outputs")), arrays.get("groups")
+        ours = pytest_mia.audit_outputs(outputs, members, arrays.get("labels"), groups=groups, attacks=ATTACKS)
+        found = audits(pytester)[f"test_release[{name}]"]
+        assert found["verdict"] == "leak"
+        assert (found["advantage"], found["attacks"]) == (ours.to_dict()["advantage"], ours.to_dict()["attacks"])
+
+
 def test_outputs_with_python_objects_are_refused_and_never_run(real, pytester):
     import pickle
 

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from sklearn.naive_bayes import GaussianNB
 
 import pytest_mia
-from pytest_mia import Dataset, MIAError, MIAUsageError, baseline, baseline_file, strategies
+from pytest_mia import (
+    Dataset,
+    Losses,
+    MIAError,
+    MIAUsageError,
+    Residuals,
+    TokenLogProbabilities,
+    baseline,
+    baseline_file,
+    strategies,
+)
 from pytest_mia.outputs import FIELDS
 from pytest_mia.settings import Settings, parse
 from pytest_mia.store import Entry, Store
@@ -20,6 +30,7 @@ from pytest_mia.store import Entry, Store
 NUMBERS = (0.0, -0.0, 1.0, 0.5, 5e-324, 1e-310, 1 - 1e-16, 1e-16, 1e308, -1e308, np.inf, -np.inf, np.nan, 2.0, -1e-7)
 KINDS = (np.float64, np.float32, np.float16, np.int8, np.uint64, np.bool_, np.complex128, np.str_, np.bytes_, object)
 BOARDS = ("gap", "loss", "entropy", "modified_entropy_per_class", "attack_p", "lira_online", "rmia_offline", "nig_t")
+OTHER_KINDS = {"residuals": Residuals, "losses": Losses, "token_log_probabilities": TokenLogProbabilities}
 few = settings(max_examples=25, deadline=None)
 some = settings(max_examples=60, deadline=None)
 many = settings(max_examples=150, deadline=None)
@@ -92,6 +103,35 @@ def test_outputs(given_outputs, limit):
         return
     outputs = given_outputs[0].astype(np.float64, casting="unsafe") if given_outputs[0].dtype.kind in "fiub" else 0.0
     assert not np.isnan(outputs).any()
+    assert -1 <= result.advantage.low <= result.advantage.estimate <= result.advantage.high <= limit
+
+
+@st.composite
+def hostile_outputs_of_other_kinds(draw):
+    members = draw(strategies.memberships(records=st.integers(8, 24))).astype(np.float64)
+    rng = np.random.default_rng(draw(st.integers(0, 9)))
+    values, labels = rng.normal(size=(*members.shape, 3)), rng.integers(0, 2, (members.shape[1], 3))
+    kind, spoil = draw(st.sampled_from(("numbers", "labels", *OTHER_KINDS))), draw(st.integers(0, 2))
+    values = values if kind in ("labels", "token_log_probabilities") else values[:, :, 0]
+    labels = labels if kind == "labels" else rng.normal(size=members.shape[1])
+    values, labels, members = (
+        draw(spoilt(each)) if place == spoil else each for place, each in enumerate((-np.abs(values), labels, members))
+    )
+    answers = OTHER_KINDS[kind](values) if kind in OTHER_KINDS else values
+    return values, pytest_mia.ModelOutputs(answers, members, draw(st.sampled_from((labels, None))))
+
+
+@given(hostile_outputs_of_other_kinds(), st.floats(0.01, 1))
+@some
+def test_outputs_of_other_kinds(given_outputs, limit):
+    values, outputs = given_outputs
+    try:
+        result = pytest_mia.audit_outputs(outputs.outputs, outputs.members, outputs.labels, attacks=BOARDS)
+        result.assert_membership_advantage_below(limit)
+    except MIAError:
+        return
+    texts = isinstance(outputs.outputs, TokenLogProbabilities)
+    assert texts or not np.isnan(values.astype(np.float64)).any()
     assert -1 <= result.advantage.low <= result.advantage.estimate <= result.advantage.high <= limit
 
 

@@ -1,0 +1,154 @@
+"""What outputs of models that were trained elsewhere say, as attacks see it: as if the models had been asked here."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_mia import dataset, tasks
+from pytest_mia.answers import (
+    Answer,
+    Labels,
+    Losses,
+    Probabilities,
+    Residuals,
+    TokenLogProbabilities,
+    checked,
+    in_unit,
+    interpret,
+    losses,
+    numbers,
+)
+from pytest_mia.arrays import IntArray
+from pytest_mia.errors import InvalidAuditError, MIAUsageError
+from pytest_mia.memberships import strata_of
+from pytest_mia.observations import Observations, recipe
+from pytest_mia.outputs import ModelOutputs
+from pytest_mia.signals import signals_of, stack
+from pytest_mia.tasks import Task
+
+NO_CLASSES = np.array([])
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Outputs as they were understood.
+
+    Attributes
+    ----------
+    observations
+        What attacks see: every model is a target in turn and a shadow of all the others.
+    classes
+        Class of each record; empty where records have none.
+    notes
+        What the answers were taken for, where they don't say it themselves.
+    """
+
+    observations: Observations
+    classes: Sequence[Any]
+    notes: tuple[str, ...]
+
+
+def read(given: ModelOutputs, *, seed: int) -> Reading:
+    """Understand outputs as `y` and the answers of an audit's own models are understood.
+
+    Parameters
+    ----------
+    given
+        Outputs that fit together, as `pytest_mia.outputs.read` returns them.
+    seed
+        The audit's seed.
+
+    Raises
+    ------
+    MIAUsageError
+        For guessed labels of which none is among the labels.
+    InvalidAuditError
+        For answers that can't be judged, such as NaN; the message holds their count, the first record and the model.
+    """
+    task = tasks.task_of_outputs(given.outputs, given.labels)
+    classes, codes = _coded(given, task)
+    answers, note = _told(given, task, classes)
+    parts = [signals_of(answer, codes) for answer in _checked(answers, len(codes))]
+    signals = stack(parts, losses=isinstance(given.outputs, Losses))
+    groups = dataset.numbered(given.groups)
+    observations = recipe(signals, given.members.astype(bool), codes, seed=seed, groups=groups)
+    return Reading(observations, given.labels.tolist() if len(classes) else (), (note,) if note else ())
+
+
+def _coded(given: ModelOutputs, task: Task) -> tuple[npt.NDArray[Any], IntArray]:
+    """The classes with each record's code, or no classes and each record's stratum."""
+    records = given.members.shape[1]
+    if isinstance(given.outputs, Losses):
+        return NO_CLASSES, strata_of(given.labels, records)
+    if task is not Task.CLASSES:
+        return NO_CLASSES, tasks.strata(given.labels, task, records)
+    classes, codes = dataset.encode(given.labels)
+    columns = given.outputs.shape[2] if isinstance(given.outputs, np.ndarray) and given.outputs.ndim == 3 else 0
+    if columns > len(classes):
+        # Classes that no record has still have their column.
+        return np.arange(columns), np.asarray(given.labels).astype(np.intp)
+    return classes, codes
+
+
+def _told(given: ModelOutputs, task: Task, classes: npt.NDArray[Any]) -> tuple[Iterator[Answer], str]:
+    """Each model's answer, and what it was taken for where that is told by nobody."""
+    match given.outputs:
+        case Residuals(values):
+            return (Residuals(numbers(part).reshape(len(part), -1).astype(np.float64)) for part in values), ""
+        case Losses(values):
+            return (losses(part) for part in values), ""
+        case TokenLogProbabilities():
+            return (tasks.read(each, classes, given.labels) for each in _texts(given.outputs)), ""
+    values = given.outputs
+    if task is Task.NUMBERS:
+        return (tasks.read(part, classes, given.labels) for part in values), "outputs were taken for predicted numbers"
+    together = values.reshape(-1, *values.shape[2:])
+    if task is Task.LABELS:
+        return _of_labels(numbers(together), given.labels)
+    # All are read as one, since logits of one model alone may look like probabilities.
+    try:
+        answer = interpret(together, classes)
+    except MIAUsageError as error:
+        raise MIAUsageError([f"mia_outputs: {problem}" for problem in error.problems]) from None
+    kind: Callable[[Any], Answer] = type(answer)
+    parts = np.split(answer.codes if isinstance(answer, Labels) else answer.values, len(values))
+    return map(kind, parts), _named(answer, values, given.labels, len(classes))
+
+
+def _of_labels(together: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tuple[Iterator[Answer], str]:
+    probabilities = in_unit(together)
+    parts = together.reshape(-1, *labels.shape)
+    kind = "probabilities" if probabilities else "logits"
+    note = f"outputs were taken for {kind} of {labels.shape[1]} labels"
+    return (tasks.log_odds(part, labels, probabilities=probabilities) for part in parts), note
+
+
+def _named(answer: Answer, values: npt.NDArray[Any], labels: npt.NDArray[Any], classes: int) -> str:
+    kind = "guessed labels" if isinstance(answer, Labels) else "logits"
+    kind = "probabilities" if isinstance(answer, Probabilities) else kind
+    one_column, of_numbers = values.shape[2:] in ((), (1,)), labels.dtype.kind in "iuf"
+    which = "the second of " if one_column and not isinstance(answer, Labels) else ""
+    otherwise = "; a regression's are given as pytest_mia.Residuals" if one_column and of_numbers else ""
+    return f"outputs were taken for {kind} of {which}{classes} classes{otherwise}"
+
+
+def _texts(answer: TokenLogProbabilities) -> Iterator[TokenLogProbabilities]:
+    parts = (answer.values, answer.means, answer.deviations)
+    yield from map(TokenLogProbabilities, *(itertools.repeat(None) if each is None else each for each in parts))
+
+
+def _checked(answers: Iterator[Answer], records: int) -> Iterator[Answer]:
+    model = 0
+    try:
+        for answer in answers:
+            yield checked(answer, records)
+            model += 1
+    except InvalidAuditError as error:
+        error.add_note(f"in the outputs of model {model}")
+        raise
