@@ -191,7 +191,7 @@ class Moments:
     @property
     def nbytes(self) -> int:
         """What they take in memory."""
-        return self._mean.nbytes + self._squares.nbytes
+        return int(self._mean.nbytes + self._squares.nbytes)
 
     def without(self, model: int | slice) -> tuple[Side, Side]:
         """Moments of the shadows that had each record, and of those that had not, `model` itself left out.
@@ -205,7 +205,7 @@ class Moments:
 def shadows_of_sides(members: BoolArray, references: BoolArray) -> IntArray:
     """How many shadows, but for each model itself, had a record and had not (2, models, records)."""
     chosen = _sides(members, references)
-    return np.subtract(chosen.sum(axis=1, dtype=np.int32)[:, None], chosen, dtype=np.int32)
+    return np.asarray(np.subtract(chosen.sum(axis=1, dtype=np.int32)[:, None], chosen, dtype=np.int32))
 
 
 def _sides(members: BoolArray, references: BoolArray) -> BoolArray:

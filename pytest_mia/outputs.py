@@ -15,7 +15,7 @@ import numpy.typing as npt
 from pytest_mia import archive, misfits
 from pytest_mia.answers import Losses, Residuals, TokenLogProbabilities
 from pytest_mia.dataset import as_labels
-from pytest_mia.errors import MIAUsageError, shown
+from pytest_mia.errors import MIAUsageError, quoted
 from pytest_mia.misfits import FEWEST_MODELS
 from pytest_mia.rows import as_array
 
@@ -97,7 +97,9 @@ def _named(given: Mapping[str, Any]) -> ModelOutputs:
     problems = [f"lacks {', '.join(missing)}; it needs {', '.join(needed)}"] * bool(missing)
     problems += [f"holds {' and '.join(told)}, answers of {len(told)} kinds; give one of them"] * (len(told) > 1)
     strange = [name for name in given if name not in known]
-    problems += [f"holds {', '.join(map(shown, strange))}, which is none of {', '.join(sorted(known))}"] * bool(strange)
+    problems += [f"holds {', '.join(map(quoted, strange))}, which is none of {', '.join(sorted(known))}"] * bool(
+        strange
+    )
     if problems:
         raise MIAUsageError([f"mia_outputs {problem}" for problem in problems])
     answers: list[Any] = [given.get(name) for name in (TOKENS if told == [TOKENS[0]] else told)]
