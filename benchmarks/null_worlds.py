@@ -1,6 +1,6 @@
-"""How often audits err where the truth is known: in worlds without any leak, and in worlds with a known one.
+"""How often audits err where the truth is known: without any leak, with a known one, and in their negative controls.
 
-Run `python benchmarks/null_worlds.py` to print the tables of benchmarks/README.md; it takes about five minutes on one
+Run `python benchmarks/null_worlds.py` to print the tables of benchmarks/README.md; it takes about ten minutes on one
 core.
 
 No model is trained: a world makes the answers of all models directly, so its truth is exact. In a null world a model's
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pytest_mia import findings
+from pytest_mia import findings, placebo
 from pytest_mia.answers import Answer, Labels, Logits, Probabilities
 from pytest_mia.attacks import ATTACKS, fitting
 from pytest_mia.findings import Context
@@ -28,6 +28,7 @@ EVERY_ATTACK = tuple(attack.name for attack in ATTACKS)
 FAST_ATTACKS = tuple(name for name in EVERY_ATTACK if name not in ("shokri", "combined"))
 WEIGHED = ("loss", "mast", "rmia_online", "combined")
 """A few attacks beside the combined one, which needs more records than the others."""
+FEW = ("gap", "loss", "lira_online", "rmia_online")
 CLASSES = 2
 GROUP = 4
 
@@ -136,23 +137,29 @@ DESIGNS = (
 )
 """Audits, the number of runs of each, and where."""
 
+CONTROLLED = ((Design("recipe", 8, attacks=FEW), 300), (Design("release", 8, attacks=FEW), 300))
+"""Audits whose negative controls are looked at, in all worlds, and the number of runs of each."""
 
-def audit(world: World, design: Design, seed: int) -> AuditResult:
-    """One audit of new models on new records."""
+
+def observed(world: World, design: Design, seed: int) -> tuple[Observations, Context]:
+    """New models on new records."""
     labels = np.arange(design.records) // GROUP % CLASSES
     groups = np.arange(design.records) // GROUP if world is grouped else None
     rng = np.random.default_rng([seed, design.models, design.records])
     members = draw_halves(labels, models=design.models, seed=seed, groups=groups)
     signals = stack([signals_of(answer, labels) for answer in world(rng, labels, members)])
+    context = Context(design.kind, design.records, design.models - 1, design.models, {}, "none", (), (), "", 0.0)
     if design.kind == "recipe":
-        observations = recipe(signals, members, labels, seed=seed, groups=groups)
-    else:
-        is_target = np.arange(design.models) == design.models - 1
-        judged = np.repeat(is_target[:, None], design.records, axis=1)
-        observations = Observations(signals, members, labels, ~is_target, ~judged, judged, seed, groups)
-    shadows = design.models - 1
-    context = Context(design.kind, design.records, shadows, design.models, {}, "none", (), (), "", 0.0)
-    chosen = fitting(signals, shadows=shadows, names=design.attacks)
+        return recipe(signals, members, labels, seed=seed, groups=groups), context
+    is_target = np.arange(design.models) == design.models - 1
+    judged = np.repeat(is_target[:, None], design.records, axis=1)
+    return Observations(signals, members, labels, ~is_target, ~judged, judged, seed, groups), context
+
+
+def audit(world: World, design: Design, seed: int) -> AuditResult:
+    """One audit of them."""
+    observations, context = observed(world, design, seed)
+    chosen = fitting(observations.signals, shadows=design.models - 1, names=design.attacks)
     return findings.find(chosen, observations, context, Settings(seed=seed))
 
 
@@ -222,8 +229,21 @@ def leak_row(world: World, design: Design, runs: int) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def control_row(world: World, design: Design, runs: int) -> str:
+    """A line of the table of negative controls, of which each that fails accuses a sound audit."""
+    found = []
+    for seed in range(runs):
+        observations, context = observed(world, design, seed)
+        settings = Settings(seed=seed, attacks=design.attacks)
+        found.append(placebo.measured(observations, context, settings, store=None))
+    failed = np.mean([placebo.finding(interval) is not None for interval in found])
+    advantage, error = mean_with_error([interval.estimate for interval in found])
+    cells = world.__name__.replace("_", " "), str(design), f"{runs}", f"{failed:.3f}", f"{advantage:+.4f} ± {error:.4f}"
+    return f"| {' | '.join(cells)} |"
+
+
 def main() -> None:
-    """Print both tables."""
+    """Print the tables."""
     heads = (
         "world",
         "audit",
@@ -242,6 +262,11 @@ def main() -> None:
     for models in (4, 8):
         print(leak_row(luckier_members, Design("recipe", models, attacks=("gap",)), 1000), flush=True)
         print(leak_row(leaking, Design("recipe", models), 200), flush=True)
+    heads = ("world", "audit", "runs", "failed controls", "mean advantage")
+    print(f"\n| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+    for design, runs in CONTROLLED:
+        for world in (*NULL_WORLDS, leaking):
+            print(control_row(world, design, runs), flush=True)
 
 
 if __name__ == "__main__":
