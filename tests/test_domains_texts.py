@@ -7,32 +7,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from whole import assert_leaks, assert_not_accused, audit, names, other_than
+from worlds import Bigrams
 
 import pytest_mia
 from pytest_mia import MIAUsageError, Target, TokenLogProbabilities, TorchTraining
 
 torch = pytest.importorskip("torch")
-
-
-class Bigrams:
-    """Counts of pairs of tokens, with a little of everything added."""
-
-    def __init__(self, vocabulary, added):
-        self.counts = np.full((vocabulary, vocabulary), added)
-
-    def learn(self, texts, _labels):
-        for text in texts:
-            kept = text[text >= 0]
-            np.add.at(self.counts, (kept[:-1], kept[1:]), 1.0)
-
-    def tell(self, texts):
-        logs = np.log(self.counts / self.counts.sum(axis=1, keepdims=True))
-        means = (np.exp(logs) * logs).sum(axis=1)
-        deviations = np.sqrt((np.exp(logs) * logs**2).sum(axis=1) - means**2)
-        before, after = texts[:, :-1], texts[:, 1:]
-        return TokenLogProbabilities(
-            np.where(after < 0, np.nan, logs[before, after]), means[before], np.maximum(deviations[before], 0)
-        )
 
 
 class TestLanguageModels:

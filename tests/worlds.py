@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from scipy import special
 
-from pytest_mia.answers import Logits
+from pytest_mia.answers import Logits, TokenLogProbabilities
 from pytest_mia.memberships import draw_halves
 from pytest_mia.observations import Observations, recipe
 from pytest_mia.rotation import lessons, run_attack
@@ -121,3 +121,24 @@ def drawn_answers(likelihood=LIKELIHOOD, *, models=5, records=2000, classes=2, s
     signals = Signals(correct=(drawn < 3).astype(float), confidence=phi, shown=ANSWERS[drawn].astype(np.float32))
     every = np.ones((models, records), dtype=bool)
     return Observations(signals, members, labels, every[:, 0], every, every, seed), drawn
+
+
+class Bigrams:
+    """Counts of pairs of tokens, with a little of everything added."""
+
+    def __init__(self, vocabulary, added):
+        self.counts = np.full((vocabulary, vocabulary), added)
+
+    def learn(self, texts, _labels):
+        for text in texts:
+            kept = text[text >= 0]
+            np.add.at(self.counts, (kept[:-1], kept[1:]), 1.0)
+
+    def tell(self, texts):
+        logs = np.log(self.counts / self.counts.sum(axis=1, keepdims=True))
+        means = (np.exp(logs) * logs).sum(axis=1)
+        deviations = np.sqrt((np.exp(logs) * logs**2).sum(axis=1) - means**2)
+        before, after = texts[:, :-1], texts[:, 1:]
+        return TokenLogProbabilities(
+            np.where(after < 0, np.nan, logs[before, after]), means[before], np.maximum(deviations[before], 0)
+        )
