@@ -11,18 +11,17 @@ from typing import Any
 
 from pytest_mia import (
     asking,
+    attackers,
     attacks,
     auditing_outputs,
     backends,
     canaries,
-    company,
     control,
     examination,
     findings,
     model_cache,
     parts,
     placebo,
-    plan,
     probes,
     remedies,
     retraining,
@@ -32,7 +31,7 @@ from pytest_mia import (
 )
 from pytest_mia.arrays import BoolArray
 from pytest_mia.backends import Backend
-from pytest_mia.errors import MIAUsageError, ModelTrainingError, OutOfTimeError
+from pytest_mia.errors import ModelTrainingError, OutOfTimeError
 from pytest_mia.figures import CacheUse
 from pytest_mia.jobs import Method, Progress, Trained
 from pytest_mia.plan import Plan
@@ -99,7 +98,7 @@ def run(
     if subject.outputs is not None:
         return auditing_outputs.run(subject, settings, replay=replay, store=store)
     method = _method(subject, settings)
-    plans = _plans(subject, settings, method, threshold, store)
+    plans = attackers.planned(subject, settings, method, threshold=threshold, store=store)
     begun = time.perf_counter()
     trained: list[Trained] = []
     results = []
@@ -112,7 +111,7 @@ def run(
         # The targets are the same for every attacker, and come first.
         common = [one for one in trained if one.number < made.targets]
         result, trained = _audit(
-            made, side, settings, method, common, begun, progress, replay, threshold, store, attackers=len(plans)
+            made, side, settings, method, common, begun, progress, replay, threshold, store, rivals=len(plans)
         )
         results.append(replace(result, attacker=side.attacker))
     result = results[0] if len(results) == 1 else findings.compared(results)
@@ -150,38 +149,6 @@ def _retrained(
     return replace(result, what_if=(*result.what_if, *found), notes=(*result.notes, *notes))
 
 
-def _plans(
-    subject: Subject, settings: Settings, method: Method, threshold: float | None, store: Store | None
-) -> list[tuple[Subject, Plan]]:
-    """Each attacker with the plan of his audit; what is wrong with any of them is found before anything is trained."""
-    made, problems = [], list[str]()
-    with contextlib.nullcontext() if store is None else model_cache.watched():
-        for side in _sides(subject, settings):
-            try:
-                made.append((side, plan.make(side, settings, method, threshold=threshold)))
-            except MIAUsageError as error:
-                problems += error.problems
-    if problems:
-        raise MIAUsageError([*dict.fromkeys(problems)])
-    return [(side, _in_company(made, settings, method)) for side, made in made] if len(made) == 1 else made
-
-
-def _in_company(made: Plan, settings: Settings, method: Method) -> Plan:
-    """The plan in which models are trained as one where that is faster; a cluster, or an early stop, has each alone."""
-    if settings.backend == "dask" or settings.early_stop or not made.jobs:
-        return made
-    jobs, reasons = company.joined(made.jobs, made.tried, made.records.data, method)
-    records = replace(made.records, notes=(*made.records.notes, *reasons))
-    return replace(made, jobs=jobs, records=records)
-
-
-def _sides(subject: Subject, settings: Settings) -> tuple[Subject, ...]:
-    """The attackers, each by himself; without shadows they don't differ."""
-    if settings.shadows:
-        return subject.attackers
-    return (replace(subject, shadow_factory=subject.attackers[0].guess, shadow_dataset=None),)
-
-
 def _audit(
     made: Plan,
     subject: Subject,
@@ -194,7 +161,7 @@ def _audit(
     threshold: float | None,
     store: Store | None,
     *,
-    attackers: int,
+    rivals: int,
 ) -> tuple[AuditResult, list[Trained]]:
     """The audit of one attacker out of several, and the models that were trained; those in `common` are there."""
     cache = model_cache.of(store, made.records.data, made.tried)
@@ -202,7 +169,7 @@ def _audit(
     if settings.what_if != "off":
         method = method.trying(remedies.by_default(len(made.records.data.classes)))
     stops = _looks(made, settings, threshold)
-    chances = len(stops) * attackers
+    chances = len(stops) * rivals
     released, method = _released(made, method, settings)
     trained: list[Trained] = []
     controlled: tuple[tuple[str, ...], tuple[str, ...]] | None = None
@@ -214,14 +181,7 @@ def _audit(
             method = method.settled(trained[0]) if trained else method
             controlled = control.found(made, trained, method, store) if controlled is None else controlled
             so_far = made.only([one.number for one in trained])
-            context = _context(so_far, trained, method, looks=chances, replay=replay, start=start)
-            drawn = settings.coins and made.target is None
-            context = replace(
-                context,
-                findings=(*context.findings, *controlled[0]),
-                notes=(*context.notes, *controlled[1]),
-                drawn=drawn,
-            )
+            context = _context(so_far, trained, method, settings, controlled, looks=chances, replay=replay, start=start)
             if store is not None:
                 context = replace(context, cache=_cache_use(trained[len(common) :]))
             if len(trained) < look:
@@ -262,7 +222,7 @@ def train(
     """
     method = replace(_method(subject, settings), probes=())
     found: list[ShadowModel] = []
-    for _, made in _plans(subject, settings, method, threshold=None, store=None):
+    for _, made in attackers.planned(subject, settings, method, threshold=None, store=None):
         if announce is not None:
             announce(made.line)
         jobs = [job for job in made.jobs if made.references[job.number]]
@@ -352,8 +312,17 @@ def _released(made: Plan, method: Method, settings: Settings) -> tuple[Trained |
 
 
 def _context(
-    made: Plan, trained: Sequence[Trained], method: Method, *, looks: int, replay: str, start: float
+    made: Plan,
+    trained: Sequence[Trained],
+    method: Method,
+    settings: Settings,
+    controlled: tuple[tuple[str, ...], tuple[str, ...]],
+    *,
+    looks: int,
+    replay: str,
+    start: float,
 ) -> findings.Context:
+    """What is known of an audit beside what models answered; `controlled` are findings and notes on the code."""
     return findings.Context(
         kind=made.kind,
         audited=made.records.audited,
@@ -361,11 +330,12 @@ def _context(
         models=len(made.jobs) + (made.target is not None),
         slices=made.records.slices,
         device=trained[0].device if trained else "cpu",
-        findings=made.records.findings,
-        notes=(*made.records.notes, *_training_notes(trained, method)),
+        findings=(*made.records.findings, *controlled[0]),
+        notes=(*made.records.notes, *_training_notes(trained, method), *controlled[1]),
         replay=replay,
         training_seconds=time.perf_counter() - start,
         looks=looks,
+        drawn=settings.coins and made.target is None,
         shift=made.records.shift,
         classes=made.records.classes,
         copied=made.records.copied,
