@@ -89,7 +89,7 @@ def measure(case: Case, models: int, epochs: int, runs: int, device: torch.devic
             train(module, X[one.members], y[one.members], settings, seed=one.seed, device=device)
 
     def batched() -> None:
-        train_many(learners(case, models, len(X)), X, y, settings, devices=[device])
+        train_many(learners(case, models, len(X)), X, y, settings, device=device)
 
     pairs = [(timed(one_by_one), timed(batched)) for _ in range(runs + 1)][1:]
     seconds = [median(pair[way][0] for pair in pairs) for way in (0, 1)]
