@@ -495,5 +495,8 @@ def _training_notes(trained: Sequence[Trained], method: Method) -> tuple[str, ..
         notes.append(f"each record was asked about with {trained[0].queries} changed copies of it, by mia_augment")
     elif trained[0].queries > 1:
         notes.append(f"{trained[0].queries} queries averaged per record, since answers vary")
-    notes += dict.fromkeys(f"models are trained one by one: {one.alone}" for one in trained if one.alone)
+    notes += dict.fromkeys(one.alone for one in trained if one.alone)
+    notes += dict.fromkeys(
+        f"models are on the CPU, since the GPU has no room: {one.moved}" for one in trained if one.moved
+    )
     return tuple(notes)

@@ -289,7 +289,8 @@ def test_a_factory_that_imports_torch_inside_gives_the_same_models_in_other_proc
     method = Method(QUICK, None, None, "cpu", 1)
     jobs = [Job(number, number, factory, number != CODES) for number in range(3)]
     here = [shadows.train_one(job, data, method).signals.confidence for job in jobs]
-    there = sorted(Loky(2).train([[(job, UNCACHED)] for job in jobs], data, method), key=lambda one: one.number)
+    first = shadows.Trained(0, None, 1, "cpu", "")
+    there = sorted(Loky(2).train([[(job, UNCACHED)] for job in jobs], data, method, first), key=lambda one: one.number)
     np.testing.assert_array_equal(here, [one.signals.confidence for one in there])
 
 

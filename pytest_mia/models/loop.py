@@ -140,7 +140,7 @@ def reproducible(device: torch.device) -> Iterator[None]:
     """Keep cuDNN from choosing its algorithms by how fast they happen to be; its precision stays the user's."""
     from torch.backends import cudnn, flags_frozen
 
-    if device.type != "cuda" or flags_frozen():
+    if device.type != "cuda" or flags_frozen():  # type: ignore[no-untyped-call]
         yield
         return
     before = cudnn.benchmark, cudnn.deterministic

@@ -203,7 +203,7 @@ class ModuleTrainer:
         why = self.why_alone(models, X, y)
         if why is not None:
             raise CannotBatch(why)
-        learners = [Learner(model.cpu(), *each) for model, *each in zip(models, rows, seeds, strict=True)]
+        learners = [Learner(model.cpu(), own, seed) for model, own, seed in zip(models, rows, seeds, strict=True)]
         inputs, targets = as_tensor(X, models[0]), self._targets(y, models[0])
         train_many(learners, inputs, targets, self.settings, device=self.device)
         return models
