@@ -24,7 +24,7 @@ from pytest_mia.dataset import take
 from pytest_mia.fallback import where_it_fits
 from pytest_mia.jobs import Data, Job, Method, Progress, Trained, Unit
 from pytest_mia.models.adapter import CannotBatch, Together
-from pytest_mia.models.cuda import memory_ran_out, release
+from pytest_mia.models.cuda import meant_by_cuda, memory_ran_out, release
 from pytest_mia.randomness import seeded, single_threaded
 from pytest_mia.slots import UNCACHED, Cache
 from pytest_mia.users_code import call_factory, named
@@ -240,7 +240,7 @@ def _alone(job: Job, data: Data, method: Method) -> Trained:
         adapter = method.adapter(model, data)
         rows = np.flatnonzero(job.members)
         # Once more, for the libraries that the factory was the first to import.
-        with single_threaded():
+        with single_threaded(), meant_by_cuda(adapter.device):
             model = adapter.fit(model, take(data.X, rows), None if data.y is None else take(data.y, rows), job.seed)
             if job.number == 0:
                 order.check(adapter, model, data.X, data.y, job.seed)

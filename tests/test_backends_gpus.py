@@ -18,6 +18,8 @@ from pytest_mia.company import joined
 from pytest_mia.factories import Tried
 from pytest_mia.jobs import Data, Job, Method, Trained
 from pytest_mia.models import tensors
+from pytest_mia.models.adapter import Adapter
+from pytest_mia.models.function import FunctionTrainer, LossAsker
 from pytest_mia.shadows import train_all
 
 torch = pytest.importorskip("torch")
@@ -93,6 +95,27 @@ def test_all_of_them_only_where_they_are_meant_and_may_work_at_once(device, work
     first = Trained(0, None, 1, "cpu:0", "", seconds=1.0)
     method = dataclasses.replace(METHOD, device=device)
     assert Loky(workers).suits([[(None, None)]] * 3, method, first) is suits
+
+
+def test_cuda_means_the_gpu_of_the_model_in_the_users_training(monkeypatch):
+    meant = []
+
+    @contextlib.contextmanager
+    def device(name):
+        meant.append(name)
+        yield
+        meant.pop()
+
+    def train(model, X, y):
+        seen.extend(meant)
+
+    seen = []
+    monkeypatch.setattr(torch.cuda, "device", device)
+    adapter = Adapter(FunctionTrainer(train), LossAsker(lambda model, X, y: np.zeros(len(X))), "cuda:1")
+    monkeypatch.setattr(Method, "adapter", lambda self, model, data: adapter)
+    data = Data(X, Y, np.array([]), Y)
+    train_all([Job(0, 0, functools.partial(nn.Linear, 4, 3), MEMBERS[0])], data, METHOD)
+    assert (seen, meant) == (["cuda:1"], [])
 
 
 class TestGpus:

@@ -20,7 +20,7 @@ from pytest_mia.arrays import IntArray
 from pytest_mia.backends.gpus import Gpus, shared
 from pytest_mia.errors import MIAWarning, ModelTrainingError
 from pytest_mia.jobs import Data, Job, Method, Trained, Unit
-from pytest_mia.models.cuda import release
+from pytest_mia.models.cuda import meant_by_cuda, release
 from pytest_mia.models.tensors import devices_named
 from pytest_mia.shadows import obtained
 
@@ -141,7 +141,7 @@ def _train(
     data = Data(X, y, classes, labels)
     if gpus is None:
         return obtained(unit, data, method, wait=0.0)
-    with gpus.one() as gpu:
+    with gpus.one() as gpu, meant_by_cuda(gpu):
         trained = obtained(unit, data, replace(method, device=gpu), wait=0.0)
         release()
     return trained

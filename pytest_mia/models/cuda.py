@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -21,6 +21,15 @@ SHARE_OF_RECORDS = 0.25
 """The same for the records of a model that is trained alone, which stay where they are if there are more."""
 WORDS_OF_MEMORY = ("out of memory", "_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED")
 """What torch says, and the libraries beneath it, when a GPU has no memory left."""
+
+
+def meant_by_cuda(name: str) -> AbstractContextManager[Any]:
+    """Have "cuda" mean this GPU, in the user's code too."""
+    if not name.startswith("cuda"):
+        return nullcontext()
+    import torch
+
+    return torch.cuda.device(name)
 
 
 @contextmanager

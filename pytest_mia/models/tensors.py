@@ -39,7 +39,8 @@ def devices_named(name: str) -> list[torch.device]:
     if name == "auto":
         name = found[0].partition(":")[0]
     if name == "cuda" and gpus:
-        return [torch.device(gpu) for gpu in gpus if kind(gpu) == kind(gpus[0])]
+        # To ask for a kind starts CUDA.
+        return [torch.device(gpu) for gpu in gpus if len(gpus) == 1 or kind(gpu) == kind(gpus[0])]
     if name not in found and not name.startswith("cpu"):
         raise MIAUsageError(f"device {name} is not available; this machine has {', '.join(sorted(found))}")
     return [torch.device(name)]
