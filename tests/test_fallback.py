@@ -37,6 +37,10 @@ def picture_network():
     return nn.Sequential(nn.Unflatten(1, (1, 2, 2)), nn.Conv2d(1, 2, 2), nn.Flatten(), nn.Linear(2, 3)).double()
 
 
+class Tensor:
+    """It can be seen whether somebody still holds it."""
+
+
 @pytest.fixture
 def gpu(monkeypatch):
     there = tensors.devices_named
@@ -51,9 +55,6 @@ def full(gpu, monkeypatch):
 
     def fill(place, name):
         function, held = getattr(place, name), []
-
-        class Tensor:
-            pass
 
         @functools.wraps(function)
         def filled(*given, **named):
@@ -97,11 +98,14 @@ def test_a_released_model_is_asked_on_the_cpu(full):
 
 @pytest.mark.usefixtures("gpu")
 def test_half_as_many_are_trained_as_one_until_they_fit(monkeypatch):
-    tries, train_many = [], batched.train_many
+    tries, held, train_many = [], [], batched.train_many
 
     def small(learners, *given, **named):
+        assert not any(each() for each in held), "what was on the GPU stays there"
         tries.append(len(learners))
         if len(learners) > 2:
+            tensor = Tensor()
+            held.append(weakref.ref(tensor))
             raise torch.cuda.OutOfMemoryError(RAN_OUT)
         train_many(learners, *given, **named)
 

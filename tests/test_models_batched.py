@@ -9,7 +9,7 @@ import pytest
 
 from pytest_mia.models import cuda
 from pytest_mia.models.adapter import CannotBatch
-from pytest_mia.models.loop import train
+from pytest_mia.models.loop import reproducible, train
 from pytest_mia.models.module import TorchTraining
 from pytest_mia.randomness import seeded, single_threaded
 
@@ -336,6 +336,29 @@ class TestCaptured:
             step(rows)
         with pytest.raises(torch.cuda.OutOfMemoryError):
             step(rows)
+
+
+def test_cudnn_keeps_the_users_precision_and_gets_back_its_flags(monkeypatch):
+    cudnn = torch.backends.cudnn
+    if not hasattr(cudnn, "conv"):
+        pytest.skip("this torch has one switch for all")
+    monkeypatch.setattr(cudnn, "benchmark", True)
+    before, cudnn.conv.fp32_precision = cudnn.conv.fp32_precision, "ieee"
+    try:
+        with reproducible(GPU):
+            assert (cudnn.benchmark, cudnn.deterministic, cudnn.conv.fp32_precision) == (False, True, "ieee")
+    finally:
+        cudnn.conv.fp32_precision = before
+    assert (cudnn.benchmark, cudnn.deterministic) == (True, False)
+
+
+@pytest.mark.parametrize(("records", "room"), [(250, True), (251, False)])
+def test_records_stay_on_a_gpu_that_has_room_for_them(monkeypatch, records, room):
+    """A quarter of 32,000 bytes, of which each record takes 32."""
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: types.SimpleNamespace(total_memory=32000))
+    tensors = torch.zeros(records, 6), torch.zeros(records, dtype=torch.int64)
+    assert cuda.has_room(GPU, *tensors) is room
+    assert not cuda.has_room(CPU, *tensors)
 
 
 @pytest.mark.parametrize(("whole", "fit"), [(24 * 10**9, 60), (10**9, 2), (10**8, 1)])
