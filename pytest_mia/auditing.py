@@ -251,7 +251,7 @@ def _audit(
             context = replace(
                 context,
                 findings=(*context.findings, *controlled[0]),
-                notes=(*context.notes, *controlled[1]),
+                notes=(*context.notes, *_moved([] if released is None else [released]), *controlled[1]),
                 drawn=drawn,
             )
             if store is not None:
@@ -496,7 +496,9 @@ def _training_notes(trained: Sequence[Trained], method: Method) -> tuple[str, ..
     elif trained[0].queries > 1:
         notes.append(f"{trained[0].queries} queries averaged per record, since answers vary")
     notes += dict.fromkeys(one.alone for one in trained if one.alone)
-    notes += dict.fromkeys(
-        f"models are on the CPU, since the GPU has no room: {one.moved}" for one in trained if one.moved
-    )
-    return tuple(notes)
+    return (*notes, *_moved(trained))
+
+
+def _moved(trained: Sequence[Trained]) -> tuple[str, ...]:
+    why = [one.moved for one in trained if one.moved]
+    return (f"models that the GPU has no room for are on the CPU: {why[0]}",) if why else ()

@@ -24,7 +24,8 @@ def where_it_fits(work: Callable[[Method], Trained], method: Method) -> Trained:
     except Exception as error:
         if method.device == "cpu" or not memory_ran_out(error):
             raise
-        why = str(error).partition("\n")[0]
+        # What is free, and who holds what, says torch in further sentences.
+        why = ". ".join(str(error).partition("\n")[0].split(". ")[:2])
     # Not before: what was on the GPU hangs on the error's traceback.
     release()
     return replace(work(replace(method, device="cpu")), moved=why)
