@@ -69,6 +69,15 @@ def gpus(monkeypatch):
 
 
 @pytest.mark.usefixtures("gpus")
+def test_they_share_blocks_that_are_the_same_however_many_they_are():
+    factory = functools.partial(nn.Linear, 4, 3)
+    jobs = [Job(number, number, factory, MEMBERS[0]) for number in range(200)]
+    jobs, _ = joined(jobs, [Tried("", factory, (factory(), factory()))], DATA, METHOD)
+    blocks = [1, *[7] * 7, *[8] * 8, *[16] * 16, *[32] * 32, *[64] * 128, *[8] * 8]
+    assert [len(job.company) or 1 for job in jobs] == blocks
+
+
+@pytest.mark.usefixtures("gpus")
 @pytest.mark.parametrize("alone", [False, True])
 def test_both_train_and_figures_are_those_of_one(tmp_path, alone):
     jobs = all_jobs(tmp_path, alone=alone)

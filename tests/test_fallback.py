@@ -72,9 +72,9 @@ def full(gpu, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["train", "forward"])
-def test_an_audit_goes_on_on_the_cpu_from_the_first_model_on(full, name):
+def test_an_audit_goes_on_on_the_cpu_from_the_first_model_on(full, name, tmp_path):
     def audited(device):
-        how = {"training": TRAINING, "attacks": ["loss"], "jobs": 1, "device": device}
+        how = {"training": TRAINING, "attacks": ["loss"], "jobs": 1, "device": device, "cache_dir": tmp_path}
         return pytest_mia.audit(picture_network, (X, Y), **how)
 
     expected = audited("cpu")
@@ -82,8 +82,9 @@ def test_an_audit_goes_on_on_the_cpu_from_the_first_model_on(full, name):
     found = audited("auto")
     assert f"models that the GPU has no room for are on the CPU: {RAN_OUT}" in found.notes
     assert (found.device, found.advantage) == ("cpu", expected.advantage)
+    assert (found.cache.hits, audited("auto").cache.hits) == (7, 8), "the others are those of the CPU; and all are kept"
     # Before all training, where a model is only looked at, and with the first one.
-    assert len(tries) == 1 + (name == "forward")
+    assert len(tries) == (3 if name == "forward" else 1)
 
 
 def test_a_released_model_is_asked_on_the_cpu(full):
