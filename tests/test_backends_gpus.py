@@ -94,8 +94,11 @@ def test_both_train_and_figures_are_those_of_one(tmp_path, alone):
 @pytest.mark.usefixtures("gpus")
 def test_an_error_on_one_of_them_names_the_model(tmp_path):
     method = dataclasses.replace(METHOD, training=failing)
-    with pytest.raises(ModelTrainingError, match=r"model 2 \(seed 102\) could not be trained: .*not this one"):
+    with pytest.raises(
+        ModelTrainingError, match=r"model 2 \(seed 102\) could not be trained: .*not this one"
+    ) as caught:
         train_all(all_jobs(tmp_path, alone=True), DATA, method, backend=Loky(8))
+    assert caught.value.__notes__ in [[f"on {gpu}"] for gpu in BOTH]
 
 
 @pytest.mark.usefixtures("gpus")

@@ -160,3 +160,4 @@ def test_whoever_fits_stays():
 )
 def test_how_memory_runs_out(words, ran_out):
     assert memory_ran_out(RuntimeError(words)) is ran_out
+    assert not memory_ran_out(ModelTrainingError(words))

@@ -18,7 +18,7 @@ from typing import Any
 from pytest_mia import pickling, reads
 from pytest_mia.arrays import IntArray
 from pytest_mia.backends.gpus import Gpus, shared
-from pytest_mia.errors import MIAWarning, ModelTrainingError
+from pytest_mia.errors import MIAError, MIAWarning, ModelTrainingError
 from pytest_mia.jobs import Data, Job, Method, Trained, Unit
 from pytest_mia.models.cuda import meant_by_cuda, release
 from pytest_mia.models.tensors import devices_named
@@ -142,9 +142,13 @@ def _train(
     if gpus is None:
         return obtained(unit, data, method, wait=0.0)
     with gpus.one() as gpu, meant_by_cuda(gpu):
-        trained = obtained(unit, data, replace(method, device=gpu), wait=0.0)
-        release()
-    return trained
+        try:
+            return obtained(unit, data, replace(method, device=gpu), wait=0.0)
+        except MIAError as error:
+            error.add_note(f"on {gpu}")
+            raise
+        finally:
+            release()
 
 
 @functools.cache

@@ -61,8 +61,8 @@ def train_many(
     """
     import torch
 
-    course = Course(inputs.to(device), targets.to(device), settings, device)
     try:
+        course = Course(inputs.to(device), targets.to(device), settings, device)
         with torch.enable_grad(), reproducible(device), _without_warnings(), cuda.own_stream(device):
             trained = [(_train_group(group, course), group) for group in _groups(learners, course)]
     except CannotBatch:

@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_mia.errors import MIAError
+
 if TYPE_CHECKING:
     import torch
 
@@ -56,8 +58,9 @@ def send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
 
 
 def memory_ran_out(error: Exception) -> bool:
-    """Whether a GPU had no memory left."""
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in WORDS_OF_MEMORY)
+    """Whether a GPU had no memory left; no error of ours, which may quote one that was the last word."""
+    from_torch = isinstance(error, RuntimeError) and not isinstance(error, MIAError)
+    return from_torch and any(words in str(error) for words in WORDS_OF_MEMORY)
 
 
 def release() -> None:
