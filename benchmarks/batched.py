@@ -1,12 +1,14 @@
 """Many torch networks trained as one against the one-by-one loop, side by side in one process.
 
-    python benchmarks/batched.py [--device cpu|cuda] [--models N] [--threads 1] [--runs 5] [--epochs 20]
+    python benchmarks/batched.py [--models N] [--threads 1] [--runs 5] [--epochs 20] [--cases 5]
+    python benchmarks/batched.py --device cpu|cuda [...]
     python benchmarks/batched.py --workers 2 [--models 64] [--runs 5] [--epochs 20]
 
 Each run trains the same networks both ways, in turns, on halves of generated records whose sizes differ a little, as
-stratified halves do. Prints medians of seconds, and the median of the runs' ratios. On a machine with other work the
-ratio of processor time says more than that of the clock. With `--workers`, the models are those of an audit of the
-first network, trained by that many processes.
+stratified halves do: 16 of them on the CPU, and 64 on a GPU where there is one. Prints medians of seconds, and the
+median of the runs' ratios. On a machine with other work the ratio of processor time says more than that of the clock.
+Where there are several GPUs, the last table is of audits whose models are trained one by one, on one GPU and on all.
+With `--workers`, the models are those of an audit of the first network, trained by that many processes of the CPU.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ from pytest_mia.models.module import TorchTraining
 from pytest_mia.shadows import train_all
 
 MEMBERS, SPREAD = 2505, 3
+MODELS_ON_CPU, MODELS_ON_GPU = 16, 64
+HEAD = "| network | models | one by one | as one | ratio | ratio of processor time |\n|---|---|---|---|---|---|"
 
 
 class Case(NamedTuple):
@@ -68,8 +72,17 @@ def learners(case: Case, models: int, records: int) -> list[Learner]:
     return [Learner(network(case.widths), half, seed) for seed, half in enumerate(halves)]
 
 
+def normalised_network() -> torch.nn.Module:
+    """The first network with batch normalisation, so that it is trained one by one."""
+    before, within, after = CASES[0].widths
+    norm = torch.nn.BatchNorm1d(within)
+    return torch.nn.Sequential(torch.nn.Linear(before, within), norm, torch.nn.ReLU(), torch.nn.Linear(within, after))
+
+
 def timed(work: Callable[[], object]) -> np.ndarray:
     """Seconds by the clock and of the processor."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     clock, processor = time.perf_counter(), time.process_time()
     work()
     if torch.cuda.is_available():
@@ -89,7 +102,7 @@ def measure(case: Case, models: int, epochs: int, runs: int, device: torch.devic
             train(module, X[one.members], y[one.members], settings, seed=one.seed, device=device)
 
     def batched() -> None:
-        train_many(learners(case, models, len(X)), X, y, settings, devices=[device])
+        train_many(learners(case, models, len(X)), X, y, settings, device=device)
 
     pairs = [(timed(one_by_one), timed(batched)) for _ in range(runs + 1)][1:]
     seconds = [median(pair[way][0] for pair in pairs) for way in (0, 1)]
@@ -98,29 +111,60 @@ def measure(case: Case, models: int, epochs: int, runs: int, device: torch.devic
     return f"| {name} | {models} | {seconds[0]:.2f} s | {seconds[1]:.2f} s | {ratios[0]:.2f} | {ratios[1]:.2f} |"
 
 
+class Audit(NamedTuple):
+    """The models of an audit."""
+
+    jobs: Sequence[Job]
+    data: Data
+    method: Method
+
+    @classmethod
+    def of(cls, factory: Callable[[], torch.nn.Module], models: int, epochs: int, device: str) -> Audit:
+        """Models of this factory, each alone."""
+        rng = np.random.default_rng(0)
+        X, labels = rng.normal(size=(2 * MEMBERS, CASES[0].widths[0])).astype(np.float32), np.arange(2 * MEMBERS) % 30
+        jobs = [Job(number, number, factory, rng.random(len(X)) < 0.5) for number in range(models)]
+        return cls(
+            jobs,
+            Data(X, labels, np.arange(30), labels),
+            Method(TorchTraining(epochs=epochs), None, None, device, 1),
+        )
+
+    def in_company(self) -> Audit:
+        """The same models, trained as one where that is faster."""
+        factory = self.jobs[0].factory
+        tried = [Tried("", factory, (factory(), factory()))]
+        return self._replace(jobs=company.joined(self.jobs, tried, self.data, self.method)[0])
+
+    def seconds(self, workers: int) -> float:
+        """What it takes to train them all, by the clock."""
+        return float(timed(lambda: train_all(self.jobs, self.data, self.method, backend=Loky(workers)))[0])
+
+
 def measure_audit(models: int, workers: int, epochs: int, runs: int) -> str:
     """One row of the table of whole audits' training."""
-    case, rng = CASES[0], np.random.default_rng(0)
-    X, labels = rng.normal(size=(2 * MEMBERS, case.widths[0])).astype(np.float32), np.arange(2 * MEMBERS) % 30
-    data = Data(X, labels, np.arange(30), labels)
-    method = Method(TorchTraining(epochs=epochs), None, None, "cpu", 1)
-    factory = functools.partial(network, case.widths)
-    alone = [Job(number, number, factory, rng.random(len(X)) < 0.5) for number in range(models)]
-    joined = company.joined(alone, [Tried("", factory, (factory(), factory()))], data, method)[0]
+    alone = Audit.of(functools.partial(network, CASES[0].widths), models, epochs, "cpu")
+    joined = alone.in_company()
+    pairs = [(alone.seconds(workers), joined.seconds(workers)) for _ in range(runs + 1)][1:]
+    return f"| 446-128-30, {workers} workers | {models} | {_times_and_ratio(pairs)} | |"
 
-    def seconds(jobs: Sequence[Job]) -> float:
-        return float(timed(lambda: train_all(jobs, data, method, backend=Loky(workers)))[0])
 
-    pairs = [(seconds(alone), seconds(joined)) for _ in range(runs + 1)][1:]
-    both = [median(pair[way] for pair in pairs) for way in (0, 1)]
-    ratio = median(one / other for one, other in pairs)
-    return f"| 446-128-30, {workers} workers | {models} | {both[0]:.2f} s | {both[1]:.2f} s | {ratio:.2f} | |"
+def measure_gpus(models: int, gpus: int, epochs: int, runs: int) -> str:
+    """One row of the table of several GPUs; the run that isn't counted starts CUDA in each process."""
+    audit = Audit.of(normalised_network, models, epochs, "cuda")
+    pairs = [(audit.seconds(1), audit.seconds(gpus)) for _ in range(runs + 1)][1:]
+    return f"| 446-128-30, batch normalisation, {gpus} GPUs | {models} | {_times_and_ratio(pairs)} |"
+
+
+def _times_and_ratio(pairs: Sequence[tuple[float, float]]) -> str:
+    one, other = (median(pair[way] for pair in pairs) for way in (0, 1))
+    return f"{one:.2f} s | {other:.2f} s | {median(one / other for one, other in pairs):.2f}"
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="that one alone")
     parser.add_argument("--models", type=int)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--runs", type=int, default=5)
@@ -129,14 +173,34 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=len(CASES), help="how many, the first ones")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    device = torch.device(given.device)
-    models = given.models or (64 if device.type == "cuda" or given.workers else 16)
-    print("| network | models | one by one | as one | ratio | ratio of processor time |\n|---|---|---|---|---|---|")
     if given.workers:
-        print(measure_audit(models, given.workers, given.epochs, given.runs))
+        print(HEAD)
+        print(measure_audit(given.models or MODELS_ON_GPU, given.workers, given.epochs, given.runs))
         return
+    if given.device != "cuda":
+        _print_cases(torch.device("cpu"), given.models or MODELS_ON_CPU, given)
+    if given.device != "cpu":
+        _print_gpus(given.models or MODELS_ON_GPU, given)
+
+
+def _print_cases(device: torch.device, models: int, given: argparse.Namespace) -> None:
+    print(HEAD)
     for case in CASES[: given.cases]:
         print(measure(case, models, given.epochs, given.runs, device), flush=True)
+
+
+def _print_gpus(models: int, given: argparse.Namespace) -> None:
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not gpus:
+        print("\nno GPU here: left out")
+        return
+    print(f"\non {torch.cuda.get_device_name(0)}:\n")
+    _print_cases(torch.device("cuda:0"), models, given)
+    if gpus == 1:
+        print("\none GPU here: several are left out")
+        return
+    print("\n| network | models | one GPU | all GPUs | ratio |\n|---|---|---|---|---|", flush=True)
+    print(measure_gpus(models, gpus, given.epochs, given.runs))
 
 
 if __name__ == "__main__":

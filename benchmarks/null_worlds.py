@@ -9,7 +9,7 @@ answer on a record has nothing to do with that record's membership, and every "l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -242,9 +242,17 @@ def control_row(world: World, design: Design, runs: int) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def table(heads: Sequence[str], rows: Iterable[str]) -> None:
+    """Print a table, row by row as they are found."""
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+    for row in rows:
+        print(row, flush=True)
+    print()
+
+
 def main() -> None:
     """Print the tables."""
-    heads = (
+    heads = [
         "world",
         "audit",
         "runs",
@@ -252,21 +260,19 @@ def main() -> None:
         "upper bound below 0",
         "mean advantage",
         "mean AUC furthest from 0.5",
-    )
-    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
-    for design, runs, worlds in DESIGNS:
-        for world in worlds:
-            print(null_row(world, design, runs), flush=True)
-    heads = ("world", "audit", "runs", "truth", "mean advantage", "lower bound holds", "upper bound holds")
-    print(f"\n| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
-    for models in (4, 8):
-        print(leak_row(luckier_members, Design("recipe", models, attacks=("gap",)), 1000), flush=True)
-        print(leak_row(leaking, Design("recipe", models), 200), flush=True)
-    heads = ("world", "audit", "runs", "failed controls", "mean advantage")
-    print(f"\n| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
-    for design, runs in CONTROLLED:
-        for world in (*NULL_WORLDS, leaking):
-            print(control_row(world, design, runs), flush=True)
+    ]
+    table(heads, (null_row(world, design, runs) for design, runs, worlds in DESIGNS for world in worlds))
+    heads = ["world", "audit", "runs", "truth", "mean advantage", "lower bound holds", "upper bound holds"]
+    table(heads, (row for models in (4, 8) for row in known_leaks(models)))
+    heads = ["world", "audit", "runs", "failed controls", "mean advantage"]
+    worlds = (*NULL_WORLDS, leaking)
+    table(heads, (control_row(world, design, runs) for design, runs in CONTROLLED for world in worlds))
+
+
+def known_leaks(models: int) -> Iterator[str]:
+    """Lines of the table of known leaks."""
+    yield leak_row(luckier_members, Design("recipe", models, attacks=("gap",)), 1000)
+    yield leak_row(leaking, Design("recipe", models), 200)
 
 
 if __name__ == "__main__":

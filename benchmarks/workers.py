@@ -24,13 +24,15 @@ from scipy import sparse
 from sklearn.ensemble import RandomForestClassifier
 
 from pytest_mia.backends.loky import Loky
-from pytest_mia.jobs import Data, Job, Method
+from pytest_mia.jobs import Data, Job, Method, Trained
 from pytest_mia.memberships import draw_halves
 from pytest_mia.randomness import seed_for
 from pytest_mia.rows import is_sparse
+from pytest_mia.signals import Signals
 from pytest_mia.slots import UNCACHED
 
 METHOD = Method(None, None, None, "cpu", 1)
+FIRST = Trained(0, Signals(), 1, "cpu", "")
 
 
 def jobs(factory: Callable[[], Any], labels: np.ndarray, models: int) -> list[Job]:
@@ -43,7 +45,7 @@ def seconds(data: Data, models: int, workers: int) -> float:
     """What it takes to train in so many processes, one process included."""
     work = jobs(RandomForestClassifier, data.labels, models)
     start = time.perf_counter()
-    done = Loky(workers).train([[(job, UNCACHED)] for job in work], data, METHOD)
+    done = Loky(workers).train([[(job, UNCACHED)] for job in work], data, METHOD, FIRST)
     assert done is not None
     assert len(list(done)) == models
     return time.perf_counter() - start

@@ -11,8 +11,10 @@ from pytest_mia import order, probes
 from pytest_mia.answers import Answer, checked
 from pytest_mia.dataset import take
 from pytest_mia.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
+from pytest_mia.fallback import where_it_fits
 from pytest_mia.jobs import Data, Method, Trained
 from pytest_mia.models import Adapter
+from pytest_mia.models.cuda import memory_ran_out
 from pytest_mia.probes.augment import augmented
 from pytest_mia.probes.protocol import Oracle
 from pytest_mia.randomness import seed_for, seeded, single_threaded
@@ -88,8 +90,8 @@ def _probed(
     names = probes.by_default(plain, data.X) if method.probes is None else method.probes
     try:
         found = probes.measure(names, oracle, data.X, seed=method.seed, model_seed=seed)
-    except Exception:
-        if method.probes is not None:
+    except Exception as error:
+        if method.probes is not None or memory_ran_out(error):
             raise
         # A model that can't be asked about copies is audited without, as its note says.
         names, found = (), Signals()
@@ -113,14 +115,18 @@ def ask_released(model: Any, data: Data, method: Method, seed: int, *, number: i
     ModelTrainingError
         When the model, or the user's way to ask it, raises.
     """
+
+    def released(method: Method) -> Trained:
+        adapter = method.adapter(model, data)
+        problems = probes.problems(method.probes or (), adapter, model, data.X)
+        if problems:
+            raise MIAUsageError(problems)
+        order.check(adapter, model, data.X, data.y, seed_for(seed, "released"))
+        return asked(adapter, model, data, method, number, seed_for(seed, "released"))
+
     with single_threaded():
         try:
-            adapter = method.adapter(model, data)
-            problems = probes.problems(method.probes or (), adapter, model, data.X)
-            if problems:
-                raise MIAUsageError(problems)
-            order.check(adapter, model, data.X, data.y, seed_for(seed, "released"))
-            return asked(adapter, model, data, method, number, seed_for(seed, "released"))
+            return where_it_fits(released, method)
         except (MIAUsageError, InvalidAuditError):
             raise
         except Exception as error:

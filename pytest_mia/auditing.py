@@ -182,6 +182,7 @@ def _audit(
             controlled = control.found(made, trained, method, store) if controlled is None else controlled
             so_far = made.only([one.number for one in trained])
             context = _context(so_far, trained, method, settings, controlled, looks=chances, replay=replay, start=start)
+            context = replace(context, notes=(*context.notes, *_moved([] if released is None else [released])))
             if store is not None:
                 context = replace(context, cache=_cache_use(trained[len(common) :]))
             if len(trained) < look:
@@ -356,5 +357,10 @@ def _training_notes(trained: Sequence[Trained], method: Method) -> tuple[str, ..
         notes.append(f"each record was asked about with {trained[0].queries} changed copies of it, by mia_augment")
     elif trained[0].queries > 1:
         notes.append(f"{trained[0].queries} queries averaged per record, since answers vary")
-    notes += dict.fromkeys(f"models are trained one by one: {one.alone}" for one in trained if one.alone)
-    return tuple(notes)
+    notes += dict.fromkeys(one.alone for one in trained if one.alone)
+    return (*notes, *_moved(trained))
+
+
+def _moved(trained: Sequence[Trained]) -> tuple[str, ...]:
+    why = [one.moved for one in trained if one.moved]
+    return (f"models that the GPU has no room for are on the CPU: {why[0]}",) if why else ()

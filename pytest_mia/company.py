@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pytest_mia.jobs import Data, Method
 
 MOST_ON_CPU = 16
+MOST_ON_GPU = 64
+"""So that several GPUs have equal shares of many models; one step of so many keeps a GPU busy."""
 FEWEST_PER_CORE = 8
 
 
@@ -51,7 +53,7 @@ def joined(
             continue
         why = _why_alone(each, data, method) if own else None
         if why is None:
-            found |= {job.number: job for job in _in_company(own, MOST_ON_CPU if device == "cpu" else len(jobs))}
+            found |= {job.number: job for job in _in_company(own, MOST_ON_CPU if device == "cpu" else MOST_ON_GPU)}
         elif why:
             reasons.append(f"models are trained one by one: {why}")
     return tuple(found.values()), tuple(dict.fromkeys(reasons))

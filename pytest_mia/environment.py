@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 import os
 import platform
 import sys
 from pathlib import Path
+from typing import Any
 
 from pytest_mia.sources import INSTALLED
 
@@ -16,6 +18,11 @@ TORCH_DEFAULTS = {
     "get_default_dtype": "torch.float32",
     "get_float32_matmul_precision": "highest",
     "are_deterministic_algorithms_enabled": "False",
+    "backends.cudnn.enabled": "True",
+    "backends.cudnn.allow_tf32": "True",
+    "backends.cuda.matmul.fp32_precision": "none",
+    "backends.cudnn.conv.fp32_precision": "tf32",
+    "backends.cudnn.rnn.fp32_precision": "tf32",
 }
 SKLEARN_DEFAULTS = {
     "assume_finite": False,
@@ -70,8 +77,20 @@ def _recorded(folder: Path) -> bytes:
 def _settings() -> list[str]:
     """Settings of libraries that the user has changed; one that isn't loaded yet has its defaults."""
     torch, sklearn = sys.modules.get("torch"), sys.modules.get("sklearn")
-    now = {} if torch is None else {name: str(getattr(torch, name)()) for name in TORCH_DEFAULTS}
+    now = {} if torch is None else {name: _told(torch, name) for name in TORCH_DEFAULTS}
     config = {} if sklearn is None else sklearn.get_config()
     return [f"{name} {value}" for name, value in now.items() if value != TORCH_DEFAULTS[name]] + [
         f"{name} {config[name]}" for name, value in SKLEARN_DEFAULTS.items() if config.get(name, value) != value
     ]
+
+
+def _told(torch: Any, name: str) -> str:
+    """What torch says that a setting is; its default, where this version has no such setting."""
+    try:
+        value = operator.attrgetter(name)(torch)
+        return str(value() if callable(value) else value)
+    except AttributeError:
+        return TORCH_DEFAULTS[name]
+    except RuntimeError:
+        # It won't answer by the older of two names once the newer one was used, which is asked too.
+        return "set by another name"

@@ -76,9 +76,10 @@ class Method:
         return replace(self, what_if=tuple(replace(self, remedy=remedy, what_if=()) for remedy in remedies))
 
     def settled(self, first: Trained) -> Method:
-        """The method with what was decided on the first model, with and without remedies: queries and probes."""
+        """The method with what was decided on the first model: queries, probes, and the CPU where no GPU has room."""
         what_if = tuple(each.settled(asked) for each, asked in zip(self.what_if, first.what_if, strict=True))
-        return replace(self, queries=first.queries, probes=first.probes, what_if=what_if)
+        device = first.device if first.moved else self.device
+        return replace(self, device=device, queries=first.queries, probes=first.probes, what_if=what_if)
 
     def probing_as(self, released: Trained) -> Method:
         """The method with the probes that were run on the released model, with and without remedies."""
@@ -149,7 +150,9 @@ class Trained:
     what_if
         The same model asked with each remedy of the method.
     alone
-        Why it was trained alone, though it had company.
+        That it was trained without the whole of its company, and why.
+    moved
+        Why it is on the CPU, though a GPU was meant for it.
     """
 
     number: int
@@ -163,3 +166,4 @@ class Trained:
     probes: tuple[str, ...] = ()
     what_if: tuple[Trained, ...] = ()
     alone: str = ""
+    moved: str = ""

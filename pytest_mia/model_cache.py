@@ -75,6 +75,7 @@ class ModelSlot:
             cached=True,
             what_if=what_if,
             alone=words["alone"],
+            moved=words["moved"],
         )
 
     def obtain(self, train: Callable[[], Trained], *, wait: float) -> Trained | None:
@@ -104,7 +105,7 @@ class ModelSlot:
         return trained
 
     def _save(self, trained: Trained, files: Mapping[str, str]) -> None:
-        kept = ("queries", "probes", "device", "description", "seconds", "alone")
+        kept = ("queries", "probes", "device", "description", "seconds", "alone", "moved")
         words = {name: getattr(trained, name) for name in kept}
         arrays = {name: array for name in SIGNALS if (array := getattr(trained.signals, name)) is not None}
         for slot, asked in zip(self.what_if, trained.what_if, strict=True):

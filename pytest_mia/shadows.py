@@ -21,8 +21,10 @@ import numpy as np
 from pytest_mia import order, reads
 from pytest_mia.asking import asked
 from pytest_mia.dataset import take
+from pytest_mia.fallback import where_it_fits
 from pytest_mia.jobs import Data, Job, Method, Progress, Trained, Unit
 from pytest_mia.models.adapter import CannotBatch, Together
+from pytest_mia.models.cuda import meant_by_cuda, memory_ran_out, release
 from pytest_mia.randomness import seeded, single_threaded
 from pytest_mia.slots import UNCACHED, Cache
 from pytest_mia.users_code import call_factory, named
@@ -94,9 +96,9 @@ def train_all(
     new = int(not first.cached)
     total = new + len(missing)
     tell(new, total, time.perf_counter() - start)
-    sent = backend is not None and not keep_models and backend.suits(first, len(missing))
     parts = _units(missing)
-    models = backend.train(parts, data, method) if backend is not None and sent else None
+    sent = backend is not None and not keep_models and backend.suits(parts, method, first)
+    models = backend.train(parts, data, method, first) if backend is not None and sent else None
     here = functools.partial(obtained, data=data, method=method, keep_models=keep_models)
     others = _obtained(parts, models, here, deadline)
     while time.perf_counter() < deadline and (one := next(others, None)) is not None:
@@ -180,41 +182,69 @@ def trainer(job: Job, data: Data, method: Method, *, keep_models: bool) -> Calla
 
 
 def train_together(jobs: Sequence[Job], data: Data, method: Method, *, keep_models: bool = False) -> list[Trained]:
-    """Train models as one and ask each about every record; one by one where it turns out that they can't be."""
+    """Train models as one and ask each about every record.
+
+    One by one where it turns out that they can't be; half as many at a time where a GPU's memory runs out.
+    """
+    if len(jobs) == 1:
+        return [train_one(jobs[0], data, method, keep_model=keep_models)]
+    try:
+        return _as_one(jobs, data, method, keep_models=keep_models)
+    except CannotBatch as error:
+        most, why = 1, str(error)
+    except Exception as error:
+        if not memory_ran_out(error):
+            raise
+        most, why = -(-len(jobs) // 2), "the GPU has no room for more"
+    # Not before: what was on the GPU hangs on the error's traceback.
+    release()
+    how = "models are trained one by one" if most == 1 else f"no more than {most} models are trained as one"
+    parts = [jobs[start : start + most] for start in range(0, len(jobs), most)]
+    trained = [one for part in parts for one in train_together(part, data, method, keep_models=keep_models)]
+    return [replace(one, alone=one.alone or f"{how}: {why}") for one in trained]
+
+
+def _as_one(jobs: Sequence[Job], data: Data, method: Method, *, keep_models: bool) -> list[Trained]:
     start = time.perf_counter()
     models: Sequence[Any] = [call_factory(job.factory, job.seed) for job in jobs]
     adapter = method.adapter(models[0], data)
     assert isinstance(adapter.trainer, Together), "jobs have company only where it was found that they can be"
     rows, seeds = [np.flatnonzero(job.members) for job in jobs], [job.seed for job in jobs]
     with seeded(seeds[0]), single_threaded():
-        try:
-            models = adapter.trainer.fit_together(models, data.X, data.y, rows, seeds)
-        except CannotBatch as error:
-            alone = (train_one(job, data, method, keep_model=keep_models) for job in jobs)
-            return [replace(one, alone=str(error)) for one in alone]
+        models = adapter.trainer.fit_together(models, data.X, data.y, rows, seeds)
     found = []
     for job, model in zip(jobs, models, strict=True):
-        with named(job), seeded(job.seed), single_threaded():
-            trained = asked(adapter, model, data, method, job.number, job.seed)
+        with named(job), single_threaded():
+            trained = where_it_fits(functools.partial(_asked, job, model, data), method)
         found.append(replace(trained, model=model if keep_models else None))
     seconds = (time.perf_counter() - start) / len(jobs)
     return [replace(one, seconds=seconds) for one in found]
 
 
+def _asked(job: Job, model: Any, data: Data, method: Method) -> Trained:
+    with seeded(job.seed):
+        return asked(method.adapter(model, data), model, data, method, job.number, job.seed)
+
+
 def train_one(job: Job, data: Data, method: Method, *, keep_model: bool = False) -> Trained:
     """Train one model and ask it about every record; the user's global generators stay as they were."""
     start = time.perf_counter()
-    with seeded(job.seed), single_threaded(), named(job):
+    with single_threaded(), named(job):
+        trained = where_it_fits(functools.partial(_alone, job, data), method)
+    return replace(trained, model=trained.model if keep_model else None, seconds=time.perf_counter() - start)
+
+
+def _alone(job: Job, data: Data, method: Method) -> Trained:
+    with seeded(job.seed):
         model = job.factory()
         adapter = method.adapter(model, data)
         rows = np.flatnonzero(job.members)
         # Once more, for the libraries that the factory was the first to import.
-        with single_threaded():
+        with single_threaded(), meant_by_cuda(adapter.device):
             model = adapter.fit(model, take(data.X, rows), None if data.y is None else take(data.y, rows), job.seed)
             if job.number == 0:
                 order.check(adapter, model, data.X, data.y, job.seed)
-            trained = asked(adapter, model, data, method, job.number, job.seed)
-    return replace(trained, model=model if keep_model else None, seconds=time.perf_counter() - start)
+            return replace(asked(adapter, model, data, method, job.number, job.seed), model=model)
 
 
 def _silent(_done: int, _total: int, _seconds: float) -> None:

@@ -24,7 +24,7 @@ from pytest_mia import MIAUsageError, ModelTrainingError
 from pytest_mia.backends import chosen, dask, home, loky
 from pytest_mia.backends.dask import Dask
 from pytest_mia.backends.loky import Loky
-from pytest_mia.jobs import Data, Job, Method
+from pytest_mia.jobs import Data, Job, Method, Trained
 from pytest_mia.settings import Settings
 from pytest_mia.shadows import train_all
 from pytest_mia.slots import UNCACHED
@@ -65,6 +65,9 @@ class Noisy(ClassifierMixin, BaseEstimator):
 def jobs(factory=Noisy, models=5):
     draws = np.random.default_rng(1)
     return [Job(number, 100 + number, factory, draws.random(120) < 0.5) for number in range(models)]
+
+
+FIRST = Trained(0, None, 1, "cpu", "")
 
 
 def trained(factory=Noisy, models=5, *, records=X, backend=None, **others):
@@ -324,7 +327,7 @@ class TestRefused:
             backend.check(jobs(), METHOD)
             monkeypatch.setattr(home, "OURS", "another")
             with pytest.raises(MIAUsageError, match="has another version of pytest-mia"):
-                list(backend.train([[(job, UNCACHED)] for job in jobs()], Data(X, Y, np.arange(2), Y), METHOD))
+                list(backend.train([[(job, UNCACHED)] for job in jobs()], Data(X, Y, np.arange(2), Y), METHOD, FIRST))
 
     def test_a_worker_without_the_users_module_or_with_another(self, empty, tmp_path, monkeypatch):
         def written(folder, code):

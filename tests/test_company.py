@@ -8,6 +8,7 @@ import pytest
 
 from pytest_mia import audit, company, shadows
 from pytest_mia.auditing import train
+from pytest_mia.backends import loky
 from pytest_mia.backends.loky import Loky
 from pytest_mia.company import joined
 from pytest_mia.errors import ModelTrainingError
@@ -134,7 +135,7 @@ class TestTraining:
 
     def test_workers_make_no_difference(self, cores, monkeypatch):
         cores(1)
-        monkeypatch.setattr(Loky, "suits", lambda self, first, others: True)
+        monkeypatch.setattr(loky, "WORTH_A_PROCESS", 0.0)
         jobs = in_company(16)[0]
         here, there = (train_all(jobs, DATA, METHOD, backend=backend) for backend in (None, Loky(2)))
         assert np.array_equal(phi(here), phi(there))

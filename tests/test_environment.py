@@ -68,6 +68,22 @@ def test_settings_of_torch():
     assert environment.content() == before
 
 
+def test_precisions_of_gpus_by_their_new_names():
+    """Once one of them is used, torch raises when it is asked by the old names."""
+    pytest.importorskip("torch", minversion="2.9")
+    script = """
+import torch
+from pytest_mia import environment
+found = [environment.content()]
+for setting in (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn):
+    setting.fp32_precision = "ieee"
+    found.append(environment.content())
+print(len(set(found)))
+"""
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert found.strip() == "4"
+
+
 def test_settings_of_scikit_learn():
     import sklearn
 

@@ -302,7 +302,10 @@ def test_workers_are_no_forks_of_this_process(monkeypatch):
     assert joblib.parallel.get_active_backend()[0].__class__.__name__ == "LokyBackend"
 
 
-def test_models_on_a_gpu_are_trained_in_this_process():
-    """No worker ever meets a CUDA that this process has started, even where it would be no fork."""
-    first = pytest_mia.shadows.Trained(0, None, 1, "cuda", "", seconds=100.0)
-    assert not loky.Loky(8).suits(first, 100)
+def test_models_on_a_gpu_are_trained_in_this_process(monkeypatch):
+    """Without another GPU; and no worker ever meets a CUDA that this process has started, since it is no fork."""
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(loky, "devices_named", lambda name: [torch.device("cuda:0")])
+    first = pytest_mia.shadows.Trained(0, None, 1, "cuda:0", "", seconds=100.0)
+    method = pytest_mia.shadows.Method(None, None, None, "auto", 1)
+    assert not loky.Loky(8).suits([[(None, None)]] * 100, method, first)

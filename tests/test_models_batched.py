@@ -1,11 +1,15 @@
+import contextlib
 import copy
+import functools
 import random
+import types
 
 import numpy as np
 import pytest
 
+from pytest_mia.models import cuda
 from pytest_mia.models.adapter import CannotBatch
-from pytest_mia.models.loop import train
+from pytest_mia.models.loop import reproducible, train
 from pytest_mia.models.module import TorchTraining
 from pytest_mia.randomness import seeded, single_threaded
 
@@ -44,7 +48,7 @@ def weights(some):
 
 def together(some, settings=QUICK, X=X, Y=Y):
     with seeded(2), single_threaded():
-        train_many(some, X, Y, settings, devices=[CPU])
+        train_many(some, X, Y, settings, device=CPU)
     return weights(some)
 
 
@@ -155,12 +159,6 @@ class TestTraining:
         with torch.no_grad():
             assert same(in_place)
         assert torch.equal(X, before)
-
-    def test_two_devices_share_the_models(self):
-        some = learners(sizes=SIZES["steps"])
-        train_many(some, X, Y, QUICK, devices=[CPU, CPU])
-        expected = alone(learners(sizes=SIZES["steps"]))
-        assert all(torch.allclose(*pair, rtol=0, atol=1e-8) for pair in zip(weights(some), expected, strict=True))
 
 
 class Branching(nn.Module):
@@ -283,14 +281,92 @@ class TestWhyNot:
         assert "fails (RuntimeError: mat1 and mat2" in reason(X=X[:, :5])
 
 
-def test_a_captured_step_counts_its_first_calls_and_falls_back_where_it_cannot_be_captured(monkeypatch):
-    def refuse(*given, **named):
-        raise RuntimeError("operation not permitted when stream is capturing")
+class FakeGPU:
+    """As torch.cuda captures: what is done meanwhile isn't done, and is done at each replay."""
 
-    seen = []
-    monkeypatch.setattr(torch.cuda, "CUDAGraph", object)
-    monkeypatch.setattr(torch.cuda, "graph", refuse)
-    step = Captured(lambda rows: seen.append(rows.tolist()))
-    for number in range(6):
-        step(torch.tensor([number]))
-    assert seen == [[number] for number in range(6)]
+    def __init__(self, monkeypatch):
+        self.mode, self.capturing, self.captures = "default", False, 0
+        monkeypatch.setattr(torch.cuda, "get_sync_debug_mode", lambda: self.mode)
+        monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", functools.partial(setattr, self, "mode"))
+        monkeypatch.setattr(torch.cuda, "current_stream", lambda device: None)
+        monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: types.SimpleNamespace(replay=lambda: self.replay()))
+        monkeypatch.setattr(torch.cuda, "graph", self.graph)
+
+    @contextlib.contextmanager
+    def graph(self, graph, *, stream, capture_error_mode):
+        self.capturing, self.captures = True, self.captures + 1
+        yield
+        self.capturing = False
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    return FakeGPU(monkeypatch)
+
+
+class TestCaptured:
+    @pytest.mark.parametrize("waits", [False, True])
+    def test_each_step_is_done_once_with_its_own_rows(self, gpu, waits):
+        done = []
+
+        def gradients(rows):
+            if waits and gpu.mode == "error":
+                raise RuntimeError("called a synchronizing CUDA operation")
+            if gpu.capturing:
+                gpu.replay = lambda: done.append(rows.tolist())
+            return rows.tolist()
+
+        def update(found):
+            if not gpu.capturing:
+                done.append(found)
+
+        step = Captured(gradients, update)
+        for number in range(8):
+            step(torch.tensor([number]))
+        assert done == [[number] for number in range(8)]
+        assert (gpu.captures, gpu.mode) == (0 if waits else 1, "default")
+
+    def test_memory_that_runs_out_meanwhile_is_no_reason_to_go_on(self, gpu):
+        def gradients(rows):
+            if gpu.mode == "error":
+                raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+        step, rows = Captured(gradients, lambda found: None), torch.tensor([0])
+        for _ in range(cuda.STEPS_BEFORE_CAPTURE):
+            step(rows)
+        with pytest.raises(torch.cuda.OutOfMemoryError):
+            step(rows)
+
+
+def test_cudnn_keeps_the_users_precision_and_gets_back_its_flags(monkeypatch):
+    cudnn = torch.backends.cudnn
+    if not hasattr(cudnn, "conv"):
+        pytest.skip("this torch has one switch for all")
+    monkeypatch.setattr(cudnn, "benchmark", True)
+    before, cudnn.conv.fp32_precision = cudnn.conv.fp32_precision, "ieee"
+    try:
+        with reproducible(GPU):
+            assert (cudnn.benchmark, cudnn.deterministic, cudnn.conv.fp32_precision) == (False, True, "ieee")
+    finally:
+        cudnn.conv.fp32_precision = before
+    assert (cudnn.benchmark, cudnn.deterministic) == (True, False)
+
+
+@pytest.mark.parametrize(("records", "room"), [(250, True), (251, False)])
+def test_records_stay_on_a_gpu_that_has_room_for_them(monkeypatch, records, room):
+    """A quarter of 32,000 bytes, of which each record takes 32."""
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: types.SimpleNamespace(total_memory=32000))
+    tensors = torch.zeros(records, 6), torch.zeros(records, dtype=torch.int64)
+    assert cuda.has_room(GPU, *tensors) is room
+    assert not cuda.has_room(CPU, *tensors)
+
+
+@pytest.mark.parametrize(("whole", "fit"), [(24 * 10**9, 60), (10**9, 2), (10**8, 1)])
+def test_as_many_fit_as_the_whole_memory_says_whatever_is_free(monkeypatch, whole, fit):
+    """Each takes 0.1 GB, twice; what the first step leaves behind, a workspace of libraries, doesn't count."""
+    peaks = iter([10**9 + 2 * 10**8])
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 11 * 10**8)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: next(peaks))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: types.SimpleNamespace(total_memory=whole))
+    assert cuda.most_at_once(lambda: None, GPU) == fit

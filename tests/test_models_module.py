@@ -12,7 +12,7 @@ from pytest_mia.jobs import Data, Job, Method
 from pytest_mia.models import adapter_for
 from pytest_mia.models.loop import classification_loss, epoch_batches, make_optimizer
 from pytest_mia.models.module import TorchTraining
-from pytest_mia.models.tensors import as_tensor, device_named, evaluating
+from pytest_mia.models.tensors import as_tensor, device_named, devices_named, evaluating
 from pytest_mia.randomness import seeded, single_threaded
 from pytest_mia.slots import UNCACHED
 
@@ -289,7 +289,8 @@ def test_a_factory_that_imports_torch_inside_gives_the_same_models_in_other_proc
     method = Method(QUICK, None, None, "cpu", 1)
     jobs = [Job(number, number, factory, number != CODES) for number in range(3)]
     here = [shadows.train_one(job, data, method).signals.confidence for job in jobs]
-    there = sorted(Loky(2).train([[(job, UNCACHED)] for job in jobs], data, method), key=lambda one: one.number)
+    first = shadows.Trained(0, None, 1, "cpu", "")
+    there = sorted(Loky(2).train([[(job, UNCACHED)] for job in jobs], data, method, first), key=lambda one: one.number)
     np.testing.assert_array_equal(here, [one.signals.confidence for one in there])
 
 
@@ -370,6 +371,24 @@ class TestProblems:
     def test_devices_that_are_not_there(self, device):
         with pytest.raises(MIAUsageError, match=rf"device {device} is not available; this machine has cpu"):
             adapter_for(linear(), classes=CLASSES, device=device)
+
+    @pytest.mark.parametrize(
+        ("kinds", "name", "found"),
+        [
+            (["H200"], "auto", ["cuda:0"]),
+            (["H200", "H200"], "auto", ["cuda:0", "cuda:1"]),
+            (["H200", "H200"], "cuda", ["cuda:0", "cuda:1"]),
+            (["H200", "T4", "H200"], "cuda", ["cuda:0", "cuda:2"]),
+            (["H200", "H200"], "cuda:1", ["cuda:1"]),
+            (["H200", "H200"], "cpu", ["cpu"]),
+        ],
+    )
+    def test_gpus_of_one_kind_share_the_models(self, monkeypatch, kinds, name, found):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: len(kinds))
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda gpu: kinds[int(gpu[-1])])
+        assert [str(device) for device in devices_named(name)] == found
+        assert str(device_named(name)) == found[0]
 
     def test_devices(self):
         assert str(device_named("cpu")) == "cpu"

@@ -23,12 +23,23 @@ class Backend(Protocol):
         """
         ...
 
-    def suits(self, first: Trained, others: int) -> bool:
-        """Whether to train so many more models here, after the first one."""
+    def suits(self, units: Sequence[Unit], method: Method, first: Trained) -> bool:
+        """Whether to train these models here, after the first one."""
         ...
 
-    def train(self, units: Sequence[Unit], data: Data, method: Method) -> Generator[Trained, None, None] | None:
+    def train(
+        self, units: Sequence[Unit], data: Data, method: Method, first: Trained
+    ) -> Generator[Trained, None, None] | None:
         """Start to train.
+
+        Parameters
+        ----------
+        units
+            What to train.
+        data, method
+            On what, and how.
+        first
+            The audit's first model, which tells where others like it can be trained.
 
         Returns
         -------

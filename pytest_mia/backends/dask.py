@@ -71,11 +71,17 @@ class Dask:
         if problems:
             raise MIAUsageError(problems)
 
-    def suits(self, first: Trained, others: int) -> bool:  # noqa: ARG002 - who asks for a cluster gets it
+    def suits(self, units: Sequence[Unit], method: Method, first: Trained) -> bool:  # noqa: ARG002 - as asked for
         """Always, if there are any."""
-        return others > 0
+        return bool(units)
 
-    def train(self, units: Sequence[Unit], data: Data, method: Method) -> Generator[Trained, None, None]:
+    def train(
+        self,
+        units: Sequence[Unit],
+        data: Data,
+        method: Method,
+        first: Trained,  # noqa: ARG002 - the cluster tells
+    ) -> Generator[Trained, None, None]:
         """Start to train, each model alone; see `Backend`."""
         jobs = [each for unit in units for each in unit]
         if self._client is None:

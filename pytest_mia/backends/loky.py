@@ -1,4 +1,4 @@
-"""Training in processes of this machine, through joblib."""
+"""Training in processes of this machine, through joblib: on its cores, or one process for each of its GPUs."""
 
 from __future__ import annotations
 
@@ -11,18 +11,23 @@ import threading
 import time
 import warnings
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pickle import PicklingError
 from typing import Any
 
 from pytest_mia import pickling, reads
 from pytest_mia.arrays import IntArray
-from pytest_mia.errors import MIAWarning, ModelTrainingError
+from pytest_mia.backends.gpus import Gpus, shared
+from pytest_mia.errors import MIAError, MIAWarning, ModelTrainingError
 from pytest_mia.jobs import Data, Job, Method, Trained, Unit
+from pytest_mia.models.cuda import meant_by_cuda, release
+from pytest_mia.models.tensors import devices_named
 from pytest_mia.shadows import obtained
 
 WORTH_A_PROCESS = 2.0
 """Seconds of training left below which starting processes takes longer than it saves."""
+WORTH_A_GPU = 30.0
+"""The same for several GPUs, where each process starts CUDA too; roughly, as it was measured on none."""
 LOOK = 0.5
 """Seconds between two looks of a worker at whether the process that it works for is still there."""
 
@@ -34,7 +39,7 @@ class Loky:
     Attributes
     ----------
     workers
-        How many, at the most.
+        How many, at the most; on GPUs one for each.
     """
 
     workers: int
@@ -42,11 +47,17 @@ class Loky:
     def check(self, jobs: Sequence[Job], method: Method) -> None:
         """Nothing can be wrong: what can't be sent is trained in this process."""
 
-    def suits(self, first: Trained, others: int) -> bool:
+    def suits(self, units: Sequence[Unit], method: Method, first: Trained) -> bool:
         """Whether several processes finish earlier than this one would; they would get in each other's way on a GPU."""
-        return self.workers > 1 and first.device == "cpu" and first.seconds * others >= WORTH_A_PROCESS
+        gpus = _gpus(method, first)
+        if gpus:
+            # A GPU trains all models of a unit about as fast as one.
+            return min(self.workers, len(gpus)) > 1 and first.seconds * len(units) >= WORTH_A_GPU
+        return self.workers > 1 and first.seconds * sum(map(len, units)) >= WORTH_A_PROCESS
 
-    def train(self, units: Sequence[Unit], data: Data, method: Method) -> Generator[Trained, None, None] | None:
+    def train(
+        self, units: Sequence[Unit], data: Data, method: Method, first: Trained
+    ) -> Generator[Trained, None, None] | None:
         """Start to train; see `Backend`."""
         modules = pickling.test_modules()
         try:
@@ -54,20 +65,34 @@ class Loky:
         except Exception:
             # Pickling runs code of any kind, which may raise anything.
             return None
-        return _results(parcels, data, min(self.workers, len(units)))
+        release()
+        gpus = _gpus(method, first)
+        return _sharing(gpus, parcels, data, min(self.workers, len(units), len(gpus) or self.workers))
 
     def close(self) -> None:
         """Nothing: joblib keeps idle processes for the next audit, and ends them by itself."""
 
 
-def _results(parcels: Sequence[bytes], data: Data, workers: int) -> Generator[Trained, None, None]:
+def _gpus(method: Method, first: Trained) -> list[str]:
+    """The GPUs that share models like the first one; none where it was trained on the CPU."""
+    return [] if first.device == "cpu" else [str(device) for device in devices_named(method.device)]
+
+
+def _sharing(
+    names: Sequence[str], parcels: Sequence[bytes], data: Data, workers: int
+) -> Generator[Trained, None, None]:
+    with shared(names) as gpus, contextlib.closing(_results(parcels, data, workers, gpus)) as results:
+        yield from results
+
+
+def _results(parcels: Sequence[bytes], data: Data, workers: int, gpus: Gpus | None) -> Generator[Trained, None, None]:
     import joblib
     from joblib.externals.loky.process_executor import BrokenProcessPool, TerminatedWorkerError
 
     torch = "torch" in sys.modules
     # X travels on its own, so that joblib can share large arrays among the workers instead of copying them.
     calls = (
-        joblib.delayed(_train)(parcel, os.getpid(), sys.path, torch, data.X, data.y, data.classes, data.labels)
+        joblib.delayed(_train)(parcel, os.getpid(), sys.path, torch, gpus, data.X, data.y, data.classes, data.labels)
         for parcel in parcels
     )
     results = joblib.Parallel(n_jobs=workers, backend="loky", return_as="generator_unordered")(calls)
@@ -96,7 +121,15 @@ def _warn(why: str) -> None:
 
 
 def _train(
-    parcel: bytes, audit: int, path: list[str], torch: bool, X: Any, y: Any, classes: Any, labels: IntArray
+    parcel: bytes,
+    audit: int,
+    path: list[str],
+    torch: bool,
+    gpus: Gpus | None,
+    X: Any,
+    y: Any,
+    classes: Any,
+    labels: IntArray,
 ) -> list[Trained]:
     _end_with(audit)
     sys.path[:] = path
@@ -105,7 +138,17 @@ def _train(
         importlib.import_module("torch")
     with reads.recorded():
         unit, method = pickling.loads(parcel)
-    return obtained(unit, Data(X, y, classes, labels), method, wait=0.0)
+    data = Data(X, y, classes, labels)
+    if gpus is None:
+        return obtained(unit, data, method, wait=0.0)
+    with gpus.one() as gpu, meant_by_cuda(gpu):
+        try:
+            return obtained(unit, data, replace(method, device=gpu), wait=0.0)
+        except MIAError as error:
+            error.add_note(f"on {gpu}")
+            raise
+        finally:
+            release()
 
 
 @functools.cache

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_mia.models.module import TorchTraining
 
 LARGE_BLOCK = 2**25 - 2**16
+EPS_OF_TF32 = 2.0**-10
 
 
 def train_many(
@@ -35,11 +35,11 @@ def train_many(
     targets: torch.Tensor,
     settings: TorchTraining,
     *,
-    devices: Sequence[torch.device],
+    device: torch.device,
 ) -> None:
     """Train modules in place, each as `pytest_mia.models.loop.train` would.
 
-    Dropout draws from torch's global generator of each device.
+    Dropout draws from the device's generator, torch's global one.
 
     Parameters
     ----------
@@ -49,39 +49,37 @@ def train_many(
         One row per record, on the CPU; `Learner.members` counts these rows.
     settings
         How.
-    devices
-        The CPU, or one or more GPUs, which share the modules.
+    device
+        The CPU or a GPU.
 
     Raises
     ------
     CannotBatch
         When torch can't run these modules as one, or does it wrongly; train them one by one then.
+    RuntimeError
+        When a GPU has no memory left; train fewer then.
     """
+    import torch
 
-    def share(device: torch.device, own: Sequence[Learner]) -> list[tuple[Stack, Sequence[Learner]]]:
-        return _train_share(own, Course(inputs.to(device), targets.to(device), settings, device))
-
-    shares = [learners[number :: len(devices)] for number in range(len(devices))]
     try:
-        with reproducible(devices[0]), _without_slow_paths(), ThreadPoolExecutor(len(devices)) as pool:
-            trained = list(pool.map(share, devices, shares)) if len(devices) > 1 else [share(devices[0], learners)]
+        course = Course(inputs.to(device), targets.to(device), settings, device)
+        with torch.enable_grad(), reproducible(device), _without_warnings(), cuda.own_stream(device):
+            trained = [(_train_group(group, course), group) for group in _groups(learners, course)]
     except CannotBatch:
         raise
     except Exception as error:
+        if cuda.memory_ran_out(error):
+            raise
         said = str(error).strip().partition("\n")[0]
         raise CannotBatch(f"torch can't batch them ({type(error).__name__}: {said})") from error
-    for stack, own in (pair for pairs in trained for pair in pairs):
+    for stack, own in trained:
         stack.write([learner.module for learner in own])
 
 
-def _train_share(learners: Sequence[Learner], course: Course) -> list[tuple[Stack, Sequence[Learner]]]:
-    """Train the share of one device, as many modules together as fit its memory."""
-    import torch
-
-    with torch.enable_grad(), cuda.own_stream(course.device):
-        groups = -(-len(learners) // _most_at_once(learners, course))
-        together = [sorted(learners[number::groups], key=course.steps) for number in range(groups)]
-        return [(_train_group(group, course), group) for group in together]
+def _groups(learners: Sequence[Learner], course: Course) -> list[list[Learner]]:
+    """As many together as fit into a GPU, in the order of their number of steps."""
+    groups = -(-len(learners) // _most_at_once(learners, course))
+    return [sorted(learners[number::groups], key=course.steps) for number in range(groups)]
 
 
 def _most_at_once(learners: Sequence[Learner], course: Course) -> int:
@@ -100,10 +98,13 @@ def _train_group(learners: Sequence[Learner], course: Course) -> Stack:
     stack = _checked(Stack.of([learner.module for learner in learners], course.device), learners, course)
     updater = Updater.of(stack, learners, course)
 
-    def step(rows: torch.Tensor) -> None:
-        updater.step(course.gradients(stack, rows))
+    def gradients(rows: torch.Tensor) -> Gradients:
+        return course.gradients(stack, rows)
 
-    advance = cuda.Captured(step) if course.device.type == "cuda" else step
+    def step(rows: torch.Tensor) -> None:
+        updater.step(gradients(rows))
+
+    advance = cuda.Captured(gradients, updater.step) if course.device.type == "cuda" else step
     for epoch in course.epochs(learners):
         for rows in epoch.full:
             advance(rows)
@@ -139,9 +140,11 @@ def _agree(batched: Gradients, alone: Gradients) -> bool:
 
 
 def _rounding(tensor: torch.Tensor) -> float:
+    """How much of the largest gradient rounding may change; GPUs multiply float32 in TF32, where torch lets them."""
     import torch
 
-    return float(torch.finfo(tensor.dtype).eps ** 0.5)
+    in_tf32 = tensor.is_cuda and tensor.dtype == torch.float32
+    return float((EPS_OF_TF32 if in_tf32 else torch.finfo(tensor.dtype).eps) ** 0.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,8 +201,12 @@ def _keep_freed_memory() -> None:
 
 
 @contextmanager
-def _without_slow_paths() -> Iterator[None]:
-    """Have torch refuse operations that it would batch by a loop over the modules, rather than warn of them."""
+def _without_warnings() -> Iterator[None]:
+    """Have torch refuse operations that it would batch by a loop over the modules, rather than warn of them.
+
+    That steps before a capture are not captured is nothing to warn of.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="(?s).*performance drop")
+        warnings.filterwarnings("ignore", message="(?s).*constructed with capturable=True")
         yield

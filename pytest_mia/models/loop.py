@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pytest_mia.dataset import codes_of
+from pytest_mia.models.cuda import has_room
 from pytest_mia.models.tensors import evaluating, float_type
 from pytest_mia.rows import is_tensor
 
@@ -61,15 +62,17 @@ def epochs(
     import torch
 
     _materialise(module, inputs, device)
+    place = device if has_room(device, inputs, targets) else inputs.device
+    inputs, targets = inputs.to(place), targets.to(place)
     optimizer = make_optimizer(settings, module.parameters())
     loss_of = loss_function(settings)
     order = torch.Generator().manual_seed(seed)
     for _ in range(settings.epochs):
         module.train()
         with torch.enable_grad(), reproducible(device):
-            for rows in epoch_batches(len(inputs), settings.batch_size, order):
+            for rows in epoch_batches(len(inputs), settings.batch_size, order, place):
                 optimizer.zero_grad()
-                batch, wanted = (tensor[rows.to(tensor.device)].to(device) for tensor in (inputs, targets))
+                batch, wanted = (tensor[rows].to(device) for tensor in (inputs, targets))
                 loss_of(module(batch), wanted).backward()
                 optimizer.step()
         yield
@@ -80,11 +83,14 @@ def loss_function(settings: TorchTraining) -> Callable[[torch.Tensor, torch.Tens
     return settings.loss if callable(settings.loss) else classification_loss
 
 
-def epoch_batches(records: int, batch_size: int, order: torch.Generator) -> list[torch.Tensor]:
-    """Row numbers of each batch of an epoch, in a new random order."""
+def epoch_batches(
+    records: int, batch_size: int, order: torch.Generator, device: torch.device | None = None
+) -> list[torch.Tensor]:
+    """Row numbers of each batch of an epoch, in a new random order, sent to a device all at once."""
     import torch
 
-    return list(torch.split(torch.randperm(records, generator=order), batch_sizes(records, batch_size)))
+    rows = torch.randperm(records, generator=order).to(device)
+    return list(torch.split(rows, batch_sizes(records, batch_size)))
 
 
 def batch_sizes(records: int, batch_size: int) -> list[int]:
@@ -129,13 +135,20 @@ def targets_of(y: Any, classes: npt.NDArray[Any], module: torch.nn.Module) -> to
     return targets.to(float_type(module)) if targets.is_floating_point() else targets
 
 
-def reproducible(device: torch.device) -> AbstractContextManager[Any]:
-    """Keep cuDNN from choosing its algorithms by how fast they happen to be."""
-    from torch.backends import cudnn
+@contextmanager
+def reproducible(device: torch.device) -> Iterator[None]:
+    """Keep cuDNN from choosing its algorithms by how fast they happen to be; its precision stays the user's."""
+    from torch.backends import cudnn, flags_frozen
 
-    if device.type != "cuda":
-        return nullcontext()
-    return cudnn.flags(enabled=cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=cudnn.allow_tf32)
+    if device.type != "cuda" or flags_frozen():  # type: ignore[no-untyped-call]
+        yield
+        return
+    before = cudnn.benchmark, cudnn.deterministic
+    cudnn.benchmark, cudnn.deterministic = False, True
+    try:
+        yield
+    finally:
+        cudnn.benchmark, cudnn.deterministic = before
 
 
 def _materialise(module: torch.nn.Module, inputs: torch.Tensor, device: torch.device) -> None:

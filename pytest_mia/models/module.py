@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
@@ -16,6 +17,7 @@ from pytest_mia.arrays import IntArray
 from pytest_mia.dataset import Dataset, as_labels, encode, take
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.models.adapter import CannotBatch
+from pytest_mia.models.cuda import memory_ran_out
 from pytest_mia.models.loop import targets_of, train
 from pytest_mia.models.tensors import as_tensor, forward, home_of
 from pytest_mia.randomness import seeded
@@ -183,11 +185,13 @@ class ModuleTrainer:
         """Why modules like these are better trained one by one; ``None`` where they aren't."""
         from pytest_mia.models.batchable import why_not
 
+        if home_of(models[0]).type != "cpu":
+            models = [model.cpu() for model in copy.deepcopy(list(models))]
         try:
-            inputs, targets = (as_tensor(take(X, [0, -1]), models[0]), self._targets(take(y, [0, -1]), models[0]))
+            inputs, targets = as_tensor(take(X, [0, -1]), models[0]), self._targets(take(y, [0, -1]), models[0])
         except Exception as error:
             return f"two records can't be made tensors ({type(error).__name__}: {error})"
-        return why_not(models, self.settings, inputs, targets, self.device)
+        return why_not(models, self.settings, inputs.cpu(), targets.cpu(), self.device)
 
     def fit_together(
         self, models: Sequence[Any], X: Any, y: Any, rows: Sequence[IntArray], seeds: Sequence[int]
@@ -199,9 +203,9 @@ class ModuleTrainer:
         why = self.why_alone(models, X, y)
         if why is not None:
             raise CannotBatch(why)
-        learners = [Learner(*each) for each in zip(models, rows, seeds, strict=True)]
+        learners = [Learner(model.cpu(), own, seed) for model, own, seed in zip(models, rows, seeds, strict=True)]
         inputs, targets = as_tensor(X, models[0]), self._targets(y, models[0])
-        train_many(learners, inputs, targets, self.settings, devices=[self.device])
+        train_many(learners, inputs, targets, self.settings, device=self.device)
         return models
 
 
@@ -232,7 +236,9 @@ class ModuleAsker:
         except MIAUsageError as error:
             return list(error.problems)
         except Exception as error:
-            return [f"{type(model).__name__} fails on the first and last record of X: {type(error).__name__}: {error}"]
+            # What is too large for a GPU is trained on the CPU.
+            said = f"{type(model).__name__} fails on the first and last record of X: {type(error).__name__}: {error}"
+            return [] if memory_ran_out(error) else [said]
         return []
 
     def answer(self, model: Any, X: Any, y: Any) -> Answer:

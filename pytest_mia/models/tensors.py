@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_mia.environment import kind
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.rows import as_array, described, is_tensor
 
@@ -17,8 +18,14 @@ if TYPE_CHECKING:
 ASKED_AT_ONCE = 512
 
 
-def device_named(name: str) -> torch.device:
-    """The device called `name`; ``auto`` is the GPU when there is one.
+def devices_named(name: str) -> list[torch.device]:
+    """The devices that share the models of an audit.
+
+    Parameters
+    ----------
+    name
+        ``cpu``, ``mps``, a GPU such as ``cuda:1``, or ``cuda``: all GPUs of the first one's kind, since figures would
+        depend on which model came to which kind. ``auto`` means ``cuda`` where there are GPUs.
 
     Raises
     ------
@@ -27,13 +34,21 @@ def device_named(name: str) -> torch.device:
     """
     import torch
 
-    found = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
-    found += ["mps"] if torch.backends.mps.is_available() else []
+    gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    found = [*gpus, *(["mps"] if torch.backends.mps.is_available() else []), "cpu"]
     if name == "auto":
-        return torch.device(found[0] if found else "cpu")
-    if name not in {"cpu", *found, *(["cuda"] if "cuda:0" in found else [])}:
-        raise MIAUsageError(f"device {name} is not available; this machine has {', '.join(['cpu', *found])}")
-    return torch.device(name)
+        name = found[0].partition(":")[0]
+    if name == "cuda" and gpus:
+        # To ask for a kind starts CUDA.
+        return [torch.device(gpu) for gpu in gpus if len(gpus) == 1 or kind(gpu) == kind(gpus[0])]
+    if name not in found and not name.startswith("cpu"):
+        raise MIAUsageError(f"device {name} is not available; this machine has {', '.join(sorted(found))}")
+    return [torch.device(name)]
+
+
+def device_named(name: str) -> torch.device:
+    """The first of these, on which the first model is trained."""
+    return devices_named(name)[0]
 
 
 def home_of(module: torch.nn.Module) -> torch.device:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,6 +14,7 @@ from pytest_mia.answers import Logits, Probabilities
 from pytest_mia.arrays import FloatArray, IntArray
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.models.adapter import Adapter
+from pytest_mia.models.cuda import memory_ran_out
 from pytest_mia.models.function import FunctionAsker
 from pytest_mia.models.loop import classification_loss
 from pytest_mia.models.module import ModuleAsker
@@ -56,7 +58,9 @@ class GradientNorm:
         except MIAUsageError as error:
             return list(error.problems)
         except Exception as error:
-            return [f"gradient_norm fails on the first and last record of X: {type(error).__name__}: {error}"]
+            # A model that is too large for a GPU is asked on the CPU.
+            said = f"gradient_norm fails on the first and last record of X: {type(error).__name__}: {error}"
+            return [] if memory_ran_out(error) else [said]
         return []
 
     def measure(self, oracle: Oracle, X: Any, seed: int) -> Signals:  # noqa: ARG002 - nothing is drawn
@@ -115,12 +119,11 @@ def _norms(
 def _of_batch(one: Callable[..., torch.Tensor], learnt: Tensors, batch: torch.Tensor, wanted: torch.Tensor) -> Any:
     import torch
 
-    try:
+    # Not every operation can be batched, and each says so in its own way.
+    with suppress(Exception):
         gradients = torch.func.vmap(torch.func.grad(one), in_dims=(None, 0, 0))(learnt, batch, wanted)
-    except Exception:
-        # Not every operation can be batched, and each says so in its own way.
-        return torch.cat([_alone(one, learnt, *pair) for pair in zip(batch, wanted, strict=True)])
-    return _norm([each.flatten(1) for each in gradients.values()])
+        return _norm([each.flatten(1) for each in gradients.values()])
+    return torch.cat([_alone(one, learnt, *pair) for pair in zip(batch, wanted, strict=True)])
 
 
 def _alone(one: Callable[..., torch.Tensor], learnt: Tensors, record: torch.Tensor, target: torch.Tensor) -> Any:
