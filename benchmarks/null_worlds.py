@@ -199,7 +199,7 @@ def null_row(world: World, design: Design, runs: int) -> str:
     """A line of the table of null worlds."""
     results = audits(world, design, runs)
     advantage, error = mean_with_error([result.advantage.estimate for result in results])
-    name, area, area_error = max(areas(results), key=lambda found: abs(found[1] - 0.5) / found[2])
+    name, area, area_error = max(areas(results), key=lambda found: abs(found[1] - 0.5) / max(found[2], 1e-9))
     cells = (
         world.__name__.replace("_", " "),
         str(design),
