@@ -100,12 +100,12 @@ def train_all(
     sent = backend is not None and not keep_models and backend.suits(parts, method, first)
     models = backend.train(parts, data, method, first) if backend is not None and sent else None
     here = functools.partial(obtained, data=data, method=method, keep_models=keep_models)
-    others = _obtained(parts, models, here, deadline)
-    while time.perf_counter() < deadline and (one := next(others, None)) is not None:
-        trained.append(one)
-        new += 1
-        tell(new, total, time.perf_counter() - start)
-    others.close()
+    # Who holds on to an interrupt between two models, as pytest does, would hold on to the workers too.
+    with contextlib.closing(_obtained(parts, models, here, deadline)) as others:
+        while time.perf_counter() < deadline and (one := next(others, None)) is not None:
+            trained.append(one)
+            new += 1
+            tell(new, total, time.perf_counter() - start)
     return sorted(trained, key=lambda one: one.number)
 
 

@@ -231,6 +231,30 @@ class TestProcesses:
 
         np.testing.assert_array_equal(confidences(trained(factory, workers=2)), confidences(trained()))
 
+    def test_an_interrupt_between_two_models_ends_the_workers_though_it_is_still_held(self):
+        """As pytest holds it until it has reported; a generator that it holds too would keep its workers at work."""
+        ended = []
+
+        class Workers(Loky):
+            def suits(self, first, others):
+                return True
+
+            def train(self, units, data, method):
+                try:
+                    for [(job, _)] in units:
+                        yield train_one(job, data, method)
+                finally:
+                    ended.append(True)
+
+        def tell(done, total, seconds):
+            if done == 2:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt) as held:
+            train_all(jobs(), data(), METHOD, backend=Workers(2), progress=tell)
+        assert ended
+        assert held.traceback
+
 
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.usefixtures("parallel")

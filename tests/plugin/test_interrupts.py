@@ -10,11 +10,13 @@ import time
 import pytest
 
 CONFTEST = """
-import os, pathlib, time
+import os, pathlib, signal, time
 import numpy as np
 import pytest
 from sklearn.naive_bayes import GaussianNB
 
+# As at a terminal: where a shell runs the tests in the background, they and all that they start ignore interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 RUN, FOLDER = os.getpid(), pathlib.Path(__file__).parent / "workers"
 
 class Slow(GaussianNB):
