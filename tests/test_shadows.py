@@ -236,10 +236,10 @@ class TestProcesses:
         ended = []
 
         class Workers(Loky):
-            def suits(self, first, others):
+            def suits(self, units, method, first):
                 return True
 
-            def train(self, units, data, method):
+            def train(self, units, data, method, first):
                 try:
                     for [(job, _)] in units:
                         yield train_one(job, data, method)
