@@ -138,7 +138,7 @@ def observed(case: Case, keep: Path | None, models: int = MODELS) -> Observation
             return recipe(Signals(**archive), members, labels, seed=SEED)
     jobs = [Job(k, seed_for(SEED, "model", k), case.factory, members[k]) for k in range(models)]
     classes = np.unique(y) if case.loss is None else np.array([])
-    method = Method(case.training, None, case.loss, "cpu", 1)
+    method = Method(case.training, None, case.loss, "cpu", 1, probes=None, seed=SEED)
     trained = train_all(jobs, Data(X, y, classes, labels), method, backend=Loky(joblib.cpu_count()))
     signals = stack([one.signals for one in trained], losses=case.loss is not None)
     if kept is not None:
