@@ -44,7 +44,7 @@ FAMILIES = {
     "RMIA": ("rmia_online", "rmia_offline"),
     "BASE": ("base_online", "base_offline"),
     "NIG-t": ("nig_t",),
-    "class-centred": ("lira_online_centred", "rmia_online_centred", "nig_t_centred"),
+    "class-centred": ("mast_centred", "rmia_online_centred", "nig_t_centred"),
     "Shokri": ("shokri",),
     "combined": ("loss", "rmia_online", "combined"),
 }

@@ -27,8 +27,8 @@ MOST_LESSONS = 8
 MANY, LESSONS_OF_MANY = 32, 4
 """So many targets share fewer lessons: three quarters of them are shadows enough to learn from."""
 
-MOST_AREAS = 8
-"""Targets over which the ROC area is averaged at the most: it decides nothing, and costs a sort each."""
+MOST_SORTED = 2**18
+"""Scores of whole targets over which the ROC area is averaged, about: it decides nothing, and costs a sort each."""
 
 TOGETHER = 2**20
 """Pairs of targets and records that are scored at a time: what a score takes on its way stays small."""
@@ -48,7 +48,7 @@ class AttackRun:
     learned
         What was learnt for each target on other models.
     auc
-        Area under the ROC curve of up to `MOST_AREAS` targets, ties counted half.
+        Area under the ROC curve of each of some targets, ties counted half.
     counts
         Guesses at the learnt threshold.
     tail_counts
@@ -128,7 +128,7 @@ def _scored(
         tuple(learned),
         np.array([
             auc(scores[row][judged[row]], members[row][judged[row]])
-            for row in range(0, len(scores), -(-len(scores) // MOST_AREAS))
+            for row in range(0, len(scores), -(-scores.size // MOST_SORTED))
         ]),
         _count(scores, sides, [each.threshold for each in learned], share),
         tuple(

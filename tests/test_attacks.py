@@ -109,10 +109,8 @@ class TestRegistry:
             "base_offline",
             "attack_r",
             "attack_p",
-            *(f"{name}{end}"
-              for name in ("lira_online", "lira_offline", "rmia_online", "rmia_offline", "mast", "watson", "nig_t")
-              for end in ("", "_centred")),
-            "loss_centred",
+            *("lira_online", "lira_offline", "rmia_online", "rmia_offline", "mast", "watson", "nig_t"),
+            *("loss_centred", "mast_centred", "nig_t_centred", "rmia_online_centred"),
             "lira_online_residual",
             "nig_t_residual",
             "min_k",

@@ -17,7 +17,6 @@ from pytest_mia.observations import Observations
 from pytest_mia.rotation import (
     LESSONS_OF_MANY,
     MANY,
-    MOST_AREAS,
     MOST_LESSONS,
     choose,
     lessons,
@@ -210,10 +209,12 @@ class TestRunAttack:
         assert run.counts.share == run.tail_counts[0].share == pytest.approx(1 / 3)
         assert pick([run.counts], np.zeros(8, dtype=int)).share == run.counts.share
 
-    def test_many_targets_have_their_areas_averaged_over_some(self):
+    @pytest.mark.parametrize(("most", "areas"), [(40 * 30, 40), (1000, 20), (300, 10), (1, 1)])
+    def test_many_targets_have_their_areas_averaged_over_some(self, most, areas, monkeypatch):
+        monkeypatch.setattr("pytest_mia.rotation.MOST_SORTED", most)
         given = trained(1.0, models=40, records=30)
         run = run_attack(LOSS, given, lessons(given))
-        assert 2 <= len(run.auc) <= MOST_AREAS
+        assert len(run.auc) == areas
         assert len(run.counts.members) == 40
 
     def test_the_constant_is_the_one_that_did_best_on_the_others(self):
