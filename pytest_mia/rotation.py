@@ -33,7 +33,7 @@ MOST_SORTED = 2**18
 TOGETHER = 2**20
 """Pairs of targets and records that are scored at a time: what a score takes on its way stays small."""
 
-MOST_PAIRS = 64_000
+MOST_PAIRS = 50_000
 """Labelled pairs that a lesson needs at the most: a threshold doesn't get better from more."""
 
 
