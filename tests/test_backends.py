@@ -12,6 +12,7 @@ import threading
 import time
 
 import clusters
+import distributed
 import numpy as np
 import pandas as pd
 import pytest
@@ -287,6 +288,21 @@ class TestRefused:
         address = free_address()
         (problem,) = self.refused(address)
         assert problem.startswith(f"no Dask scheduler answers at {address} within 0.5 s; is it running")
+
+    @pytest.mark.parametrize("kind", ["tcp", "carrier-pigeon"])
+    def test_a_client_that_cant_connect_is_closed(self, kind, monkeypatch):
+        """By whom it was made: the garbage collector would close it at a time of its own, while another one starts."""
+        made = []
+
+        class Client(distributed.Client):
+            def __init__(self, *given, **named):
+                made.append(self)
+                super().__init__(*given, **named)
+
+        monkeypatch.setattr(dask, "CONNECT", 0.5)
+        monkeypatch.setattr(distributed, "Client", Client)
+        self.refused(free_address().replace("tcp", kind))
+        assert [client.status for client in made] == ["closed"]
 
     def test_an_address_of_an_unknown_kind(self):
         (problem,) = self.refused("carrier-pigeon://127.0.0.1:1")

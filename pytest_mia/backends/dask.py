@@ -104,12 +104,27 @@ class Dask:
                 f"backend dask needs Dask's scheduler ({error}): pip install 'pytest-mia[dask]'"
             ) from None
         try:
-            return Client(self._scheduler, timeout=CONNECT, set_as_default=False)
+            return _made(Client, self._scheduler, timeout=CONNECT, set_as_default=False)
         except (OSError, ValueError) as error:
             raise MIAUsageError(
                 f"no Dask scheduler answers at {self._scheduler} within {CONNECT:g} s; "
                 f"is it running, and can this machine reach it? ({error})"
             ) from None
+
+
+def _made(kind: Any, *given: Any, **named: Any) -> Any:
+    """A client; one that can't connect is closed at once.
+
+    Left to the garbage collector, it might be closed while another one starts, which holds the lock that closing takes:
+    the process would wait for itself.
+    """
+    client = kind.__new__(kind)
+    try:
+        client.__init__(*given, **named)
+    except BaseException:
+        client.__del__()
+        raise
+    return client
 
 
 class _Held:
