@@ -8,9 +8,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import UnionType
 from typing import Any
 
+import numpy as np
+
 from pytest_mia import environment, fingerprint, reads
+from pytest_mia.arrays import AnyArray
 from pytest_mia.factories import Tried
 from pytest_mia.jobs import Data, Job, Method, Trained
 from pytest_mia.signals import Signals
@@ -18,6 +22,16 @@ from pytest_mia.slots import UNCACHED, Cache, Slot
 from pytest_mia.store import Entry, Store
 
 SIGNALS = tuple(row.name for row in dataclasses.fields(Signals))
+WORDS: dict[str, type | UnionType] = {
+    "queries": int,
+    "probes": list,
+    "device": str,
+    "description": str,
+    "seconds": float | int,
+    "alone": str,
+    "moved": str,
+}
+"""What is kept of a model besides its signals, and as what JSON gives it back."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +76,10 @@ class ModelSlot:
         words, arrays = entry.words, entry.arrays
         if any(self._digest(path) != digest for path, digest in words["files"].items()):
             return None
-        if not set(SIGNALS).issuperset(arrays) or any(len(array) != self.records for array in arrays.values()):
+        fitting = [len(array) == self.records and _are_numbers(array) for array in arrays.values()]
+        fitting += [isinstance(words[name], kind) for name, kind in WORDS.items()]
+        fitting += [isinstance(name, str) for name in words["probes"]]
+        if not set(SIGNALS).issuperset(arrays) or not all(fitting):
             raise ValueError("these are no signals of this audit")
         return Trained(
             self.number,
@@ -105,12 +122,15 @@ class ModelSlot:
         return trained
 
     def _save(self, trained: Trained, files: Mapping[str, str]) -> None:
-        kept = ("queries", "probes", "device", "description", "seconds", "alone", "moved")
-        words = {name: getattr(trained, name) for name in kept}
+        words = {name: getattr(trained, name) for name in WORDS}
         arrays = {name: array for name in SIGNALS if (array := getattr(trained.signals, name)) is not None}
         for slot, asked in zip(self.what_if, trained.what_if, strict=True):
             slot._save(asked, files)
         self.store.save(self.key, Entry({**words, "files": dict(files)}, arrays))
+
+
+def _are_numbers(array: AnyArray) -> bool:
+    return array.dtype.kind == "f" and bool(np.isfinite(array).all())
 
 
 class ModelCache:

@@ -47,7 +47,13 @@ def test_damaged_entries_are_trained_again_with_a_warning(cached_audit, tmp_path
 
 @pytest.mark.parametrize(
     "arrays",
-    [{"confidence": np.zeros(3)}, {"weights": np.zeros(120)}, {"confidence": np.zeros(120), "correct": np.zeros(119)}],
+    [
+        {"confidence": np.zeros(3)},
+        {"weights": np.zeros(120)},
+        {"confidence": np.zeros(120), "correct": np.zeros(119)},
+        {"confidence": np.zeros(120), "shown": np.full((120, 3), "0.5")},
+        {"confidence": np.full(120, np.nan)},
+    ],
 )
 def test_entries_that_hold_something_else_are_trained_again(cached_audit, tmp_path, arrays):
     whole = cached_audit()
@@ -60,6 +66,18 @@ def test_entries_that_hold_something_else_are_trained_again(cached_audit, tmp_pa
 
     assert uses(again) == (0, 4)
     assert again.advantage == whole.advantage
+
+
+@pytest.mark.parametrize(("word", "value"), [("alone", {}), ("probes", [3]), ("seconds", "long"), ("queries", None)])
+def test_entries_whose_words_are_of_another_kind_are_trained_again(cached_audit, tmp_path, word, value):
+    cached_audit()
+    kept = Store(tmp_path / "cache")
+    for path in entries(tmp_path)[:4]:
+        key = path.stem.removeprefix("mia-")
+        entry = kept.load(key)
+        kept.save(key, Entry({**entry.words, word: value}, entry.arrays))
+    with pytest.warns(pytest_mia.CacheWarning, match="holds something else"):
+        assert uses(cached_audit()) == (0, 4)
 
 
 def test_a_folder_that_cannot_be_written_is_noted(cached_audit, tmp_path):
