@@ -81,19 +81,8 @@ class ModelSlot:
         fitting += [isinstance(name, str) for name in words["probes"]]
         if not set(SIGNALS).issuperset(arrays) or not all(fitting):
             raise ValueError("these are no signals of this audit")
-        return Trained(
-            self.number,
-            Signals(**arrays),
-            words["queries"],
-            words["device"],
-            words["description"],
-            probes=tuple(words["probes"]),
-            seconds=words["seconds"],
-            cached=True,
-            what_if=what_if,
-            alone=words["alone"],
-            moved=words["moved"],
-        )
+        told: dict[str, Any] = {name: words[name] for name in WORDS} | {"probes": tuple(words["probes"])}
+        return Trained(self.number, Signals(**arrays), **told, cached=True, what_if=what_if)
 
     def obtain(self, train: Callable[[], Trained], *, wait: float) -> Trained | None:
         """The model from the store; otherwise trained here, and stored as soon as it is; see `Slot`."""

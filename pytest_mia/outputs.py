@@ -97,9 +97,8 @@ def _named(given: Mapping[str, Any]) -> ModelOutputs:
     problems = [f"lacks {', '.join(missing)}; it needs {', '.join(needed)}"] * bool(missing)
     problems += [f"holds {' and '.join(told)}, answers of {len(told)} kinds; give one of them"] * (len(told) > 1)
     strange = [name for name in given if name not in known]
-    problems += [f"holds {', '.join(map(quoted, strange))}, which is none of {', '.join(sorted(known))}"] * bool(
-        strange
-    )
+    if strange:
+        problems.append(f"holds {', '.join(map(quoted, strange))}, which is none of {', '.join(sorted(known))}")
     if problems:
         raise MIAUsageError([f"mia_outputs {problem}" for problem in problems])
     answers: list[Any] = [given.get(name) for name in (TOKENS if told == [TOKENS[0]] else told)]

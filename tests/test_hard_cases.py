@@ -60,7 +60,7 @@ def release(model=None, factory=GaussianNB, inside=(X[INSIDE], Y[INSIDE]), outsi
     return pytest_mia.audit(factory, options.pop("dataset", None), target=target, **QUICK | options)
 
 
-def invalid(result, match, limit=0.99):
+def assert_invalid(result, match, limit=0.99):
     """However generous the limit; the number and the remedy stand in the message."""
     with pytest.raises(InvalidAuditError) as error:
         result.assert_membership_advantage_below(limit)
@@ -121,12 +121,12 @@ class TestSharesOfClasses:
         y = np.r_[np.arange(120) % 4 == 0, np.arange(120) % 4 > 0].astype(int)
         noise = rng.normal(size=(240, 3))
         result = release(inside=(noise[INSIDE], y[INSIDE]), outside=(noise[OUTSIDE], y[OUTSIDE]))
-        invalid(result, "can be told apart without any model", 0.1)
+        assert_invalid(result, "can be told apart without any model", 0.1)
 
 
 def test_sides_of_two_sources():
     result = release(outside=(X[OUTSIDE] + 1, Y[OUTSIDE]))
-    invalid(result, r"can be told apart without any model \(advantage 0\.\d+\).*Draw both sides at random", 0.1)
+    assert_invalid(result, r"can be told apart without any model \(advantage 0\.\d+\).*Draw both sides at random", 0.1)
 
 
 class TestCopies:
@@ -142,7 +142,7 @@ class TestCopies:
 
     def test_more_are_invalid(self):
         both = np.r_[120:240, 0:20]
-        invalid(release(outside=(X[both], Y[both])), r"20 of 140 non-members are members too.*5%")
+        assert_invalid(release(outside=(X[both], Y[both])), r"20 of 140 non-members are members too.*5%")
 
 
 class TestNearDuplicates:
@@ -150,11 +150,13 @@ class TestNearDuplicates:
     dataset = np.concatenate([X, near]), np.r_[Y, Y[:60]]
 
     def test_in_a_recipe(self):
-        invalid(recipe(dataset=self.dataset), r"40\.0% of the records have a near-duplicate.*Dataset\(X, y, groups=")
+        assert_invalid(
+            recipe(dataset=self.dataset), r"40\.0% of the records have a near-duplicate.*Dataset\(X, y, groups="
+        )
 
     def test_across_the_sides_of_a_release(self):
         outside = np.concatenate([X[OUTSIDE], self.near[:20]]), np.r_[Y[OUTSIDE], Y[:20]]
-        invalid(release(outside=outside), r"15\.4% of the records have a near-duplicate")
+        assert_invalid(release(outside=outside), r"15\.4% of the records have a near-duplicate")
 
     def test_groups_are_the_remedy(self):
         X, y = self.dataset
@@ -278,12 +280,12 @@ class Continued:
 
 class TestFactories:
     def test_one_that_ignores_its_records(self):
-        invalid(recipe(lambda: Outside(max_features=1)), "mia_model_factory ignores what it is given")
+        assert_invalid(recipe(lambda: Outside(max_features=1)), "mia_model_factory ignores what it is given")
 
     def test_one_that_returns_a_cached_model(self, monkeypatch):
         """Its answers are 0 and 1, as those of trees that have all found the same cut."""
         monkeypatch.setattr(Cached, "first", None)
-        invalid(recipe(Cached), "mia_model_factory ignores what it is given")
+        assert_invalid(recipe(Cached), "mia_model_factory ignores what it is given")
 
     def test_one_that_returns_a_fitted_model(self):
         with pytest.raises(MIAUsageError, match="is fitted already"):
@@ -291,7 +293,7 @@ class TestFactories:
 
     def test_one_that_returns_a_trained_model(self):
         """All its models have known all records since before they were trained."""
-        invalid(recipe(Continued), "answer alike before any training, and as well as after it")
+        assert_invalid(recipe(Continued), "answer alike before any training, and as well as after it")
 
     def test_one_that_returns_a_model_trained_elsewhere(self):
         """It may have seen these records, or none of them: who is told can find out."""
@@ -304,7 +306,7 @@ def test_preprocessing_of_all_records():
     def train(model, given, y):
         model.fit((given - X.mean(axis=0)) / X.std(axis=0), y)
 
-    invalid(recipe(training=train), "mia_training looks at records that it isn't given.*Fit scalers.*inside")
+    assert_invalid(recipe(training=train), "mia_training looks at records that it isn't given.*Fit scalers.*inside")
 
 
 class TestAReleaseOfAnotherFactory:
@@ -312,7 +314,7 @@ class TestAReleaseOfAnotherFactory:
 
     def test_it_is_invalid(self):
         """Thresholds learnt on the shadows hold for all its answers, or for none: it would pass."""
-        invalid(release(self.other, DecisionTreeClassifier), r"answers so unlike the shadows \(distance 0\.\d+")
+        assert_invalid(release(self.other, DecisionTreeClassifier), r"answers so unlike the shadows \(distance 0\.\d+")
 
     def test_a_guess_is_allowed_to_be_wrong(self):
         result = release(self.other, DecisionTreeClassifier, shadow_factory=DecisionTreeClassifier)
