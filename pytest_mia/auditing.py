@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_mia import (
-    asking,
     attackers,
     attacks,
+    auditing_models,
     auditing_outputs,
-    backends,
     canaries,
-    control,
-    examination,
     findings,
-    model_cache,
-    parts,
-    placebo,
     probes,
-    remedies,
     retraining,
     shadows,
-    stopping,
     what_if,
 )
 from pytest_mia.arrays import BoolArray
-from pytest_mia.backends import Backend
-from pytest_mia.errors import ModelTrainingError, OutOfTimeError
-from pytest_mia.figures import CacheUse
+from pytest_mia.auditing_models import Terms
+from pytest_mia.errors import ModelTrainingError
 from pytest_mia.jobs import Method, Progress, Trained
 from pytest_mia.plan import Plan
 from pytest_mia.results import AuditResult, RemedyResult
 from pytest_mia.settings import Settings
-from pytest_mia.slots import Cache
 from pytest_mia.store import Store
 from pytest_mia.subject import Subject
-
-FEWEST_SHADOWS = 3
 
 
 @dataclass(frozen=True)
@@ -99,106 +85,57 @@ def run(
         return auditing_outputs.run(subject, settings, replay=replay, store=store)
     method = _method(subject, settings)
     plans = attackers.planned(subject, settings, method, threshold=threshold, store=store)
-    begun = time.perf_counter()
-    trained: list[Trained] = []
+    terms = Terms(settings, method, time.perf_counter(), len(plans), progress, replay, threshold, store)
+    result, made = _compared(plans, terms, announce), plans[0][1]
+    result = replace(result, lines=retraining.lines(made, subject))
+    if settings.controls:
+        sought = canaries.sought(made, method, settings, progress=progress, store=store, deadline=terms.deadline)
+        result = canaries.added(result, sought)
+    return _retrained(result, made, subject, terms, announce)
+
+
+def _compared(
+    plans: Sequence[tuple[Subject, Plan]], terms: Terms, announce: Callable[[str], None] | None
+) -> AuditResult:
+    """The result of the only attacker, or of all of them side by side."""
+    trained: Sequence[Trained] = ()
     results = []
     for side, made in plans:
         if announce is not None:
             # Canaries are planted once, for all attackers.
-            more = canaries.line(made) if settings.controls and made is plans[0][1] else ""
-            line = f"{made.line}; {more}" if more else made.line
-            announce(f"{side.attacker}: {line}" if side.attacker else line)
+            more = canaries.line(made) if terms.settings.controls and made is plans[0][1] else ""
+            announce((f"{side.attacker}: " if side.attacker else "") + made.line + (f"; {more}" if more else ""))
         # The targets are the same for every attacker, and come first.
         common = [one for one in trained if one.number < made.targets]
-        result, trained = _audit(
-            made, side, settings, method, common, begun, progress, replay, threshold, store, rivals=len(plans)
-        )
+        result, trained = auditing_models.run(made, side, terms, common)
         results.append(replace(result, attacker=side.attacker))
-    result = results[0] if len(results) == 1 else findings.compared(results)
-    result = replace(result, lines=retraining.lines(plans[0][1], subject))
-    if settings.controls:
-        deadline = begun + (settings.time_limit or math.inf)
-        sought = canaries.sought(plans[0][1], method, settings, progress=progress, store=store, deadline=deadline)
-        result = canaries.added(result, sought)
-    return _retrained(result, plans[0][1], subject, settings, progress, announce, store)
+    return results[0] if len(results) == 1 else findings.compared(results)
 
 
 def _retrained(
     result: AuditResult,
     made: Plan,
     subject: Subject,
-    settings: Settings,
-    progress: Progress | None,
+    terms: Terms,
     announce: Callable[[str], None] | None,
-    store: Store | None,
 ) -> AuditResult:
     """The result with the audits of those remedies that train; one that can't be trained is noted."""
+    settings = terms.settings
     found, notes = list[RemedyResult](), list[str]()
     changes = retraining.measured(made, subject, settings)
+    shared = what_if.sharing(settings, len(changes))
     if settings.what_if == "train" and not changes:
         notes.append("what if: nothing to train otherwise is known for this model, or it is a release, trained already")
     for each in changes:
         if announce is not None:
             announce(f"what if: {each.line}")
         try:
-            audit = run(each.subject, what_if.sharing(settings, len(changes)), progress=progress, store=store)
+            audit = run(each.subject, shared, progress=terms.progress, store=terms.store)
         except ModelTrainingError as error:
             notes.append(f"what if: {each.line} can't be measured: {str(error).splitlines()[0]}")
         else:
             found.append(RemedyResult(each.line, each.idea, audit, trains=True))
     return replace(result, what_if=(*result.what_if, *found), notes=(*result.notes, *notes))
-
-
-def _audit(
-    made: Plan,
-    subject: Subject,
-    settings: Settings,
-    method: Method,
-    common: Sequence[Trained],
-    begun: float,
-    progress: Progress | None,
-    replay: str,
-    threshold: float | None,
-    store: Store | None,
-    *,
-    rivals: int,
-) -> tuple[AuditResult, list[Trained]]:
-    """The audit of one attacker out of several, and the models that were trained; those in `common` are there."""
-    cache = model_cache.of(store, made.records.data, made.tried)
-    start = time.perf_counter()
-    if settings.what_if != "off":
-        method = method.trying(remedies.by_default(len(made.records.data.classes)))
-    stops = _looks(made, settings, threshold)
-    chances = len(stops) * rivals
-    released, method = _released(made, method, settings)
-    trained: list[Trained] = []
-    controlled: tuple[tuple[str, ...], tuple[str, ...]] | None = None
-    with contextlib.closing(backends.chosen(settings)) as backend:
-        for look in stops:
-            trained += common[len(trained) : look]
-            method = method.settled(trained[0]) if trained else method
-            trained += _train(made, trained, look, method, settings, progress, begun, cache, backend)
-            method = method.settled(trained[0]) if trained else method
-            controlled = control.found(made, trained, method, store) if controlled is None else controlled
-            so_far = made.only([one.number for one in trained])
-            context = _context(so_far, trained, method, settings, controlled, looks=chances, replay=replay, start=start)
-            context = replace(context, notes=(*context.notes, *_moved([] if released is None else [released])))
-            if store is not None:
-                context = replace(context, cache=_cache_use(trained[len(common) :]))
-            if len(trained) < look:
-                result = _out_of_time(so_far, made, trained, released, subject, context, settings, store)
-                break
-            result = examination.examine(so_far, trained, released, subject, context, settings, store)
-            if look < stops[-1] and threshold is not None and stopping.leaks(result, threshold):
-                note = f"stopped after {look} of {stops[-1]} models: the leak is certain"
-                result = replace(result, notes=(*result.notes, note))
-                break
-    if settings.controls:
-        observations = examination.observed(so_far, trained, released, subject, settings)
-        result = placebo.added(result, observations, context, settings, store)
-    if settings.what_if != "off":
-        result = what_if.measured(result, so_far, trained, released, subject, method, context, settings, store)
-    return result, trained
 
 
 def train(
@@ -232,63 +169,6 @@ def train(
     return tuple(found)
 
 
-def _looks(made: Plan, settings: Settings, threshold: float | None) -> tuple[int, ...]:
-    """Numbers of trained models at which the audit is judged; one look at all of them unless it may stop early."""
-    if not settings.early_stop or threshold is None or not made.in_order:
-        return (len(made.jobs),)
-    return stopping.looks(len(made.jobs))
-
-
-def _train(
-    made: Plan,
-    before: Sequence[Trained],
-    look: int,
-    method: Method,
-    settings: Settings,
-    progress: Progress | None,
-    start: float,
-    cache: Cache,
-    backend: Backend,
-) -> list[Trained]:
-    """Train the models up to a look; progress counts those before them and after them too."""
-    jobs = made.jobs[len(before) : look]
-    if not jobs:
-        return []
-    earlier, later = sum(not one.cached for one in before), len(made.jobs) - look
-
-    def tell(done: int, total: int, _seconds: float) -> None:
-        if progress is not None:
-            progress(earlier + done, earlier + total + later, time.perf_counter() - start)
-
-    return shadows.train_all(
-        jobs,
-        made.records.data,
-        method,
-        backend=backend,
-        progress=tell,
-        deadline=start + (settings.time_limit or math.inf),
-        cache=cache,
-    )
-
-
-def _out_of_time(
-    so_far: Plan,
-    made: Plan,
-    trained: Sequence[Trained],
-    released: Trained | None,
-    subject: Subject,
-    context: findings.Context,
-    settings: Settings,
-    store: Store | None,
-) -> AuditResult:
-    """The result with the models that there are, if an audit can be made of them."""
-    told = f"the time limit of {settings.time_limit:g} s was reached after {len(trained)} of {len(made.jobs)} models"
-    if so_far.shadows < FEWEST_SHADOWS or not so_far.judged.any():
-        raise OutOfTimeError(f"{told}, too few for an audit, which needs {FEWEST_SHADOWS} shadows; raise the limit")
-    result = examination.examine(so_far, trained, released, subject, context, settings, store)
-    return replace(result, notes=(*result.notes, told))
-
-
 def _method(subject: Subject, settings: Settings) -> Method:
     asked = settings.attacks
     needed = None if asked is None or attacks.DEFAULT in asked else probes.measuring(attacks.reads(asked))
@@ -302,65 +182,3 @@ def _method(subject: Subject, settings: Settings) -> Method:
         needed,
         settings.seed,
     )
-
-
-def _released(made: Plan, method: Method, settings: Settings) -> tuple[Trained | None, Method]:
-    """The released model, asked, and the method by which its shadows are probed as it is."""
-    if made.target is None:
-        return None, method
-    asked = asking.ask_released(made.target, made.records.data, method, settings.seed, number=len(made.jobs))
-    return asked, method.probing_as(asked)
-
-
-def _context(
-    made: Plan,
-    trained: Sequence[Trained],
-    method: Method,
-    settings: Settings,
-    controlled: tuple[tuple[str, ...], tuple[str, ...]],
-    *,
-    looks: int,
-    replay: str,
-    start: float,
-) -> findings.Context:
-    """What is known of an audit beside what models answered; `controlled` are findings and notes on the code."""
-    return findings.Context(
-        kind=made.kind,
-        audited=made.records.audited,
-        shadows=made.shadows,
-        models=len(made.jobs) + (made.target is not None),
-        slices=made.records.slices,
-        device=trained[0].device if trained else "cpu",
-        findings=(*made.records.findings, *controlled[0]),
-        notes=(*made.records.notes, *_training_notes(trained, method), *controlled[1]),
-        replay=replay,
-        training_seconds=time.perf_counter() - start,
-        looks=looks,
-        drawn=settings.coins and made.target is None,
-        shift=made.records.shift,
-        classes=made.records.classes,
-        copied=made.records.copied,
-        columns=parts.frame_of(made.records.data.X, made.records.audited),
-    )
-
-
-def _cache_use(trained: Sequence[Trained]) -> CacheUse:
-    hits = sum(one.cached for one in trained)
-    return CacheUse(hits, len(trained) - hits)
-
-
-def _training_notes(trained: Sequence[Trained], method: Method) -> tuple[str, ...]:
-    if not trained:
-        return ()
-    notes = [trained[0].description] if trained[0].description else []
-    if method.augment is not None:
-        notes.append(f"each record was asked about with {trained[0].queries} changed copies of it, by mia_augment")
-    elif trained[0].queries > 1:
-        notes.append(f"{trained[0].queries} queries averaged per record, since answers vary")
-    notes += dict.fromkeys(one.alone for one in trained if one.alone)
-    return (*notes, *_moved(trained))
-
-
-def _moved(trained: Sequence[Trained]) -> tuple[str, ...]:
-    why = [one.moved for one in trained if one.moved]
-    return (f"models that the GPU has no room for are on the CPU: {why[0]}",) if why else ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,33 +29,56 @@ MOST_SUM = 1.5
 """What the three largest probabilities of a record may sum to: rounded to quarters they sum to 1.25 at the most."""
 
 
-def examine(
-    made: Plan,
-    trained: Sequence[Trained],
-    released: Trained | None,
-    subject: Subject,
-    context: findings.Context,
-    settings: Settings,
-    store: Store | None,
-) -> AuditResult:
-    """Attack what has been trained so far."""
-    observations = observed(made, trained, released, subject, settings)
-    if released is not None:
-        finding, note = _strange(observations, guessed=subject.guess is not None)
+@dataclass(frozen=True)
+class Answered:
+    """The models of one attacker that have answered so far.
+
+    Attributes
+    ----------
+    plan
+        What is trained and attacked, of these models alone.
+    trained
+        The models that were trained, in the order of the plan's jobs.
+    released
+        The released model; ``None`` for a recipe.
+    subject
+        What is audited, as this attacker knows it.
+    """
+
+    plan: Plan
+    trained: Sequence[Trained]
+    released: Trained | None
+    subject: Subject
+
+    @property
+    def models(self) -> tuple[Trained, ...]:
+        """All of them, the released one first."""
+        return (*self.trained,) if self.released is None else (self.released, *self.trained)
+
+    def remedied(self, place: int) -> Answered:
+        """The same models, as they answer with one of the remedies that they were asked with."""
+        released = None if self.released is None else self.released.what_if[place]
+        return replace(self, trained=[one.what_if[place] for one in self.trained], released=released)
+
+
+def examine(answered: Answered, context: findings.Context, settings: Settings, store: Store | None) -> AuditResult:
+    """Attack what has answered so far."""
+    observations = observed(answered, settings)
+    if answered.released is not None:
+        finding, note = _strange(observations, guessed=answered.subject.guess is not None)
         context = replace(context, findings=(*context.findings, *finding), notes=(*context.notes, *note))
     return attack(observations, context, settings, store)
 
 
-def observed(
-    made: Plan, trained: Sequence[Trained], released: Trained | None, subject: Subject, settings: Settings
-) -> Observations:
+def observed(answered: Answered, settings: Settings) -> Observations:
     """What attacks see of the models so far; the released model's answers fill the rows after the trained models'."""
-    answered = [one.signals for one in trained]
+    made, released = answered.plan, answered.released
+    signals = [one.signals for one in answered.trained]
     if released is not None:
-        answered += [released.signals] * (len(made.members) - len(answered))
+        signals += [released.signals] * (len(made.members) - len(signals))
     records, seen = made.records, made.seen
     return Observations(
-        stack(answered, losses=subject.loss is not None).of(np.arange(len(made.members)), seen),
+        stack(signals, losses=answered.subject.loss is not None).of(np.arange(len(made.members)), seen),
         made.members[:, seen],
         records.data.labels[seen],
         made.references,

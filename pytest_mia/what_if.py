@@ -10,9 +10,9 @@ the error with the others, and with that sequence (Bonferroni).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 from pytest_mia import attacks, bounds, examination, findings, retraining
+from pytest_mia.examination import Answered
 from pytest_mia.figures import Seconds
 from pytest_mia.jobs import Method, Trained
 from pytest_mia.models.estimator import EstimatorAsker
@@ -21,7 +21,6 @@ from pytest_mia.plan import Plan
 from pytest_mia.results import AuditResult, RemedyResult
 from pytest_mia.settings import Settings
 from pytest_mia.store import Store
-from pytest_mia.subject import Subject
 
 LABELS_ALONE = "what if: the model answers with labels alone, of which no remedy takes anything; training is left"
 NO_CLASSES = "what if: remedies on answers are measured for classes alone; training is left"
@@ -35,10 +34,7 @@ def sharing(settings: Settings, trainings: int) -> Settings:
 
 def measured(
     result: AuditResult,
-    made: Plan,
-    trained: Sequence[Trained],
-    released: Trained | None,
-    subject: Subject,
+    answered: Answered,
     method: Method,
     context: findings.Context,
     settings: Settings,
@@ -50,12 +46,12 @@ def measured(
     ----------
     result
         The audit without any remedy.
-    made, trained, released, subject, context, settings, store
-        What it was made of; `trained` and `released` were asked with each remedy too.
+    answered, context, settings, store
+        What it was made of; the models were asked with each remedy too.
     method
         How they were asked.
     """
-    first = released or trained[0]
+    made, first = answered.plan, answered.models[0]
     places = [place for place in range(len(method.what_if)) if _fits(first.what_if[place], context, settings)]
     note = None
     if not method.what_if:
@@ -64,11 +60,10 @@ def measured(
         places, note = [], LABELS_ALONE
     elif len(places) < len(method.what_if):
         note = f"what if: {len(method.what_if) - len(places)} remedies leave nothing that these attacks look at"
-    share = sharing(settings, len(retraining.measured(made, subject, settings)))
+    share = sharing(settings, len(retraining.measured(made, answered.subject, settings)))
     found = []
     for place in places:
-        asked, target = [one.what_if[place] for one in trained], None if released is None else released.what_if[place]
-        audit = examination.examine(made, asked, target, subject, context, share, store)
+        audit = examination.examine(answered.remedied(place), context, share, store)
         remedy = method.what_if[place].remedy
         assert remedy is not None, "what a method tries is a remedy"
         found.append(RemedyResult(remedy.line(_wrapped(made, method)), remedy.idea, audit))
