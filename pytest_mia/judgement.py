@@ -80,8 +80,9 @@ def epsilon(
     result = dataclasses.replace(result, attack=best.attack or result.attack)
     interval = Interval(found.epsilon, found.epsilon, math.inf, confidence)
     outcome = "invalid" if result.findings else "leak" if found.epsilon > claimed else "pass"
-    reasons = [f"a training with epsilon {claimed:g} (delta {delta:g}) can't leak that much"] * (outcome == "leak")
-    reasons.append(grounds.right_guesses(best, found.name, delta))
+    reasons = [grounds.right_guesses(best, found.name, delta)]
+    if outcome == "leak":
+        reasons.insert(0, f"a training with epsilon {claimed:g} (delta {delta:g}) can't leak that much")
     if best.swapped and result.kind == "recipe":
         reasons.append("halves of a fixed size show at most half of what independent coins do (--mia-coins)")
     if most.epsilon <= claimed:

@@ -24,6 +24,11 @@ SHAPES = {
     TokenLogProbabilities: (3, "(models, records, tokens), NaN where a text has ended"),
 }
 
+MISSING_LABELS = (
+    "labels are missing; without them give pytest_mia.TokenLogProbabilities, Residuals or Losses as outputs "
+    "(token_log_probabilities, residuals or losses in a file)"
+)
+
 
 def among(outputs: Array | Typed, members: Array, labels: Array | None, groups: Array | None) -> list[str]:
     """Everything that makes these outputs unfit for an audit, each with its remedy.
@@ -105,10 +110,7 @@ def _membership_problems(members: Array, shape: Shape) -> list[str]:
 
 def _label_problems(outputs: Array | Typed, labels: Array | None, records: int, task: Task) -> list[str]:
     if labels is None:
-        return [
-            "labels are missing; without them give pytest_mia.TokenLogProbabilities, Residuals or Losses as outputs "
-            "(token_log_probabilities, residuals or losses in a file)"
-        ] * isinstance(outputs, np.ndarray)
+        return [MISSING_LABELS] if isinstance(outputs, np.ndarray) else []
     several = isinstance(outputs, Losses) or task is not Task.CLASSES
     if labels.shape[:1] != (records,) or (labels.ndim != 1 and not several):
         wanted = f"(records, ...), {records} records" if several and labels.ndim > 1 else f"(records,) = {(records,)}"

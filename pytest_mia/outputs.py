@@ -93,10 +93,13 @@ def _named(given: Mapping[str, Any]) -> ModelOutputs:
     told = [name for name in ("outputs", *KINDS) if name in given]
     by_labels = told in ([], ["outputs"]) and not isinstance(given.get("outputs"), misfits.Typed)
     needed = FIELDS if by_labels else ("members",)
-    missing, known = [name for name in needed if name not in given], {*FIELDS, *KINDS, *TOKENS, "groups"}
-    problems = [f"lacks {', '.join(missing)}; it needs {', '.join(needed)}"] * bool(missing)
-    problems += [f"holds {' and '.join(told)}, answers of {len(told)} kinds; give one of them"] * (len(told) > 1)
-    strange = [name for name in given if name not in known]
+    known = {*FIELDS, *KINDS, *TOKENS, "groups"}
+    missing, strange = [name for name in needed if name not in given], [name for name in given if name not in known]
+    problems = []
+    if missing:
+        problems.append(f"lacks {', '.join(missing)}; it needs {', '.join(needed)}")
+    if len(told) > 1:
+        problems.append(f"holds {' and '.join(told)}, answers of {len(told)} kinds; give one of them")
     if strange:
         problems.append(f"holds {', '.join(map(quoted, strange))}, which is none of {', '.join(sorted(known))}")
     if problems:

@@ -16,9 +16,10 @@ from pytest_mia.jobs import Job, Method
 from pytest_mia.memberships import draw_coins, draw_halves, independent_share
 from pytest_mia.probes import augment
 from pytest_mia.randomness import seed_for
+from pytest_mia.records import Records, gather
 from pytest_mia.settings import Settings
 from pytest_mia.statistics import least_records, least_records_to_pass, records_to_pass
-from pytest_mia.subject import Records, Subject, gather
+from pytest_mia.subject import Subject
 
 ANY_LIMIT = 1e-6
 

@@ -1,0 +1,279 @@
+"""The records that an audit concerns, checked and put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_mia import dataset, diagnostics, lookalikes, tasks
+from pytest_mia.arrays import BoolArray, IntArray
+from pytest_mia.dataset import Dataset, Target
+from pytest_mia.errors import MIAUsageError
+from pytest_mia.jobs import Data
+from pytest_mia.joining import joined, taken
+from pytest_mia.memberships import strata_of
+from pytest_mia.subject import Subject
+from pytest_mia.tasks import Task
+
+MOST_DUPLICATES = 0.05
+"""Share of the non-members that may be members too, and are left out."""
+
+MEMBERS, NONMEMBERS, VALIDATION = "mia_target members", "mia_target nonmembers", "mia_target validation"
+
+
+@dataclass(frozen=True)
+class Records:
+    """All records of an audit: first the audited ones, then those that only attackers hold.
+
+    Attributes
+    ----------
+    data
+        The records.
+    audited
+        How many of them are audited.
+    held
+        Records (records,) that the attacker's shadows train on.
+    groups
+        Group of each record (records,), or ``None`` where each stands for itself.
+    members
+        For a release, whether each audited record (audited,) was in the training data; ``None`` for a recipe.
+    slices
+        Values of each slice on the audited records.
+    findings, notes
+        What was found on the way.
+    shift
+        Advantage with which members and non-members of a release can be told apart without any model.
+    copied
+        Whether each audited record has a copy that isn't of its own group; ``None`` where none has.
+    """
+
+    data: Data
+    audited: int
+    held: BoolArray
+    groups: IntArray | None
+    members: BoolArray | None
+    slices: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    findings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    shift: float = 0.0
+    copied: BoolArray | None = None
+
+    @property
+    def classes(self) -> Sequence[Any]:
+        """Class of each audited record; empty where a record has none."""
+        if not len(self.data.classes):
+            return ()
+        named: list[Any] = self.data.classes[self.data.labels[: self.audited]].tolist()
+        return named
+
+
+def gather(subject: Subject, *, seed: int, kind: str | None = None) -> Records:
+    """Check and put together the records of an audit.
+
+    Parameters
+    ----------
+    subject
+        What is audited.
+    seed
+        The audit's seed.
+    kind
+        What the model says that it is: "classifier", "regressor"..., or nothing.
+
+    Raises
+    ------
+    MIAUsageError
+        With every problem that was found.
+    """
+    _refuse(subject.problems)
+    given = _given(subject, kind)
+    audited = given["mia_dataset"] if subject.target is None else joined(given[MEMBERS], given[NONMEMBERS])
+    _refuse(_problems("mia_target", audited, subject, kind) if subject.target is not None else ())
+    members, findings, notes, shift = None, list[str](), list[str](), 0.0
+    if subject.target is not None:
+        members = np.repeat([True, False], [dataset.count(given[side].X) for side in (MEMBERS, NONMEMBERS)])
+        audited, members, chosen_by = _without_validation(audited, members, given.get(VALIDATION))
+        audited, members, findings, notes = _without_twins(audited, members)
+        notes += chosen_by
+        shift = diagnostics.shift(audited.X, audited.y, members, seed=seed)
+    everything, held = _everything(subject, given, audited)
+    groups, copied, note = _groups(everything)
+    near = _near(audited, groups, members, seed)
+    size = dataset.count(audited.X)
+    classes, labels = _labels(everything, subject, kind)
+    return Records(
+        Data(everything.X, everything.y, classes, labels),
+        size,
+        held[subject.attacker],
+        groups,
+        members,
+        {} if audited.slices is None else {name: audited.slices[name] for name in audited.slices},
+        (*findings, *near[0]),
+        (*notes, *note, *near[1], *_overlap(subject, members, held)),
+        shift,
+        None if copied is None else copied[:size],
+    )
+
+
+def _labels(records: Dataset, subject: Subject, kind: str | None) -> tuple[npt.NDArray[Any], IntArray]:
+    """The classes with each record's code, or no classes and each record's stratum."""
+    size = dataset.count(records.X)
+    if subject.loss is not None:
+        return np.array([]), strata_of(records.y, size)
+    task = _task(records, subject, kind)
+    return dataset.encode(records.y) if task is Task.CLASSES else (np.array([]), tasks.strata(records.y, task, size))
+
+
+def _task(records: Dataset, subject: Subject, kind: str | None) -> Task:
+    return tasks.task_of(records.y, kind=kind, own_predict=subject.predict is not None)
+
+
+def _given(subject: Subject, kind: str | None) -> dict[str, Dataset]:
+    """The records of every fixture that gave some, by its name, each checked by itself."""
+    given: dict[str, Dataset] = {}
+    problems: list[str] = []
+    for place, value in _values(subject).items():
+        try:
+            given[place] = dataset.as_dataset(value)
+            problems += _problems(place, given[place], subject, kind)
+        except MIAUsageError as error:
+            problems += [f"{place}: {problem}" for problem in error.problems]
+    if subject.target is not None and not isinstance(subject.target, Target):
+        got = type(subject.target).__name__
+        problems.append(f"mia_target must be pytest_mia.Target(model, members=(X, y), nonmembers=(X, y)), got {got}")
+    _refuse(problems)
+    return given
+
+
+def _values(subject: Subject) -> dict[str, Any]:
+    values = {"mia_dataset": subject.dataset} if subject.target is None or subject.dataset is not None else {}
+    values |= {_place(name, subject): own for name, own in subject.held.items() if own is not None}
+    if isinstance(subject.target, Target):
+        values |= {MEMBERS: subject.target.members, NONMEMBERS: subject.target.nonmembers}
+        values |= {} if subject.target.validation is None else {VALIDATION: subject.target.validation}
+    return values
+
+
+def _place(attacker: str, subject: Subject) -> str:
+    """Where an attacker's own records were given."""
+    return f"mia_shadow_dataset {attacker!r}" if isinstance(subject.shadow_dataset, Mapping) else "mia_shadow_dataset"
+
+
+def _problems(place: str, records: Dataset, subject: Subject, kind: str | None) -> list[str]:
+    """What is wrong with the records of a place; one side of a release may hold one class only."""
+    judged = subject.loss is None and place not in (MEMBERS, NONMEMBERS, VALIDATION)
+    task = _task(records, subject, kind)
+    found = dataset.problems(records, needs_labels=judged and task is Task.CLASSES)
+    found += tasks.problems(records.y, task) if judged and not found else []
+    return [f"{place}: {problem}" for problem in found]
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    if problems:
+        raise MIAUsageError([*problems])
+
+
+def _without_twins(records: Dataset, members: BoolArray) -> tuple[Dataset, BoolArray, list[str], list[str]]:
+    """Leave out non-members that are members too, or of a member's group; a finding where they are many."""
+    keys = diagnostics.record_keys(records.X, records.y)
+    twice = np.zeros(len(members), dtype=bool)
+    for ids in (keys, dataset.numbered(records.groups)):
+        twice |= False if ids is None else ~members & np.isin(ids, ids[members])
+    share = f"{int(twice.sum())} of {int((~members).sum())} non-members"
+    if twice.sum() > MOST_DUPLICATES * (~members).sum():
+        finding = (
+            f"{share} are members too, or of a member's group, more than {MOST_DUPLICATES:.0%}: the same record stands "
+            "on both sides"
+        )
+        return records, members, [finding], []
+    if not twice.any():
+        return records, members, [], []
+    return taken(records, ~twice), members[~twice], [], [f"{share} were left out: they are members too"]
+
+
+def _without_validation(
+    records: Dataset, members: BoolArray, validation: Dataset | None
+) -> tuple[Dataset, BoolArray, list[str]]:
+    """Leave out non-members that the model was chosen by: it knows them a little, which would hide a leak."""
+    if validation is None:
+        return records, members, []
+    both, size = joined(records, validation), len(members)
+    known = np.zeros(size, dtype=bool)
+    for ids in (diagnostics.record_keys(both.X, both.y), dataset.numbered(both.groups)):
+        known |= False if ids is None else ~members & np.isin(ids[:size], ids[size:])
+    if not known.any():
+        return records, members, []
+    note = f"{int(known.sum())} of {int((~members).sum())} non-members were left out: the model was chosen by them"
+    return taken(records, ~known), members[~known], [note]
+
+
+def _near(
+    audited: Dataset, groups: IntArray | None, members: BoolArray | None, seed: int
+) -> tuple[list[str], list[str]]:
+    """Findings and notes on near-duplicates."""
+    own = None if groups is None else groups[: dataset.count(audited.X)]
+    found = lookalikes.share(audited.X, seed=seed, groups=own, members=members)
+    return lookalikes.said(found, grouped=audited.groups is not None)
+
+
+def _overlap(subject: Subject, members: BoolArray | None, held: Mapping[str, BoolArray]) -> list[str]:
+    """What is to be known where an attacker's own records are members of the released model too."""
+    if members is None or subject.own_records is None:
+        return []
+    own = held[subject.attacker]
+    both = int((own[: len(members)] & members).sum())
+    if not both:
+        return []
+    return [
+        f"{both} of the {int(own.sum())} records that the attacker holds are members of the released model too; that "
+        "does no harm, since his shadows draw their halves without regard to the model's"
+    ]
+
+
+def _everything(
+    subject: Subject, given: Mapping[str, Dataset], audited: Dataset
+) -> tuple[Dataset, dict[str, BoolArray]]:
+    """The audited records with those that only attackers hold behind them, and which of them each attacker holds.
+
+    Every attacker's are there, whoever's turn it is, so that the targets of all attackers are the same models. A record
+    that is there already isn't put there twice: shadows that train on it are known to have had it.
+    """
+    everything, rows = audited, dict[str, IntArray]()
+    known = np.arange(dataset.count(audited.X))
+    for attacker, own in subject.held.items():
+        if own is not None:
+            everything, rows[attacker] = _placed(everything, given[_place(attacker, subject)])
+        elif subject.target is not None and subject.dataset is not None:
+            everything, others = _placed(everything, given["mia_dataset"])
+            rows[attacker] = np.r_[known, others]
+        else:
+            rows[attacker] = known
+    places = np.arange(dataset.count(everything.X))
+    return everything, {attacker: np.isin(places, held) for attacker, held in rows.items()}
+
+
+def _placed(records: Dataset, more: Dataset) -> tuple[Dataset, IntArray]:
+    """The records with those of `more` that they lack behind them, and the places of all copies of `more`."""
+    both, size = joined(records, more), dataset.count(records.X)
+    keys = diagnostics.record_keys(both.X, both.y)
+    if keys is None:
+        return both, np.arange(size, dataset.count(both.X))
+    kept = np.r_[np.ones(size, dtype=bool), ~np.isin(keys[size:], keys[:size])]
+    held = np.flatnonzero(np.isin(keys, keys[size:])[kept])
+    return (records if kept.sum() == size else both if kept.all() else taken(both, kept)), held
+
+
+def _groups(records: Dataset) -> tuple[IntArray | None, BoolArray | None, list[str]]:
+    """The user's groups, with exact duplicates kept together, and the records that have copies in another group."""
+    keys = diagnostics.record_keys(records.X, records.y)
+    duplicates = 0 if keys is None else len(keys) - len(np.unique(keys))
+    given = dataset.numbered(records.groups)
+    if not duplicates or keys is None:
+        return given, None, []
+    note = f"{duplicates} records are copies of others; copies are drawn together"
+    own = np.arange(len(keys)) if given is None else given
+    owners = np.bincount(np.unique(np.stack([keys, own]), axis=1)[0])
+    return (keys if given is None else diagnostics.merge_groups(given, keys)), owners[keys] > 1, [note]
