@@ -182,7 +182,7 @@ def _audit(
             controlled = control.found(made, trained, method, store) if controlled is None else controlled
             so_far = made.only([one.number for one in trained])
             context = _context(so_far, trained, method, settings, controlled, looks=chances, replay=replay, start=start)
-            context = replace(context, notes=(*context.notes, *_moved([] if released is None else [released])))
+            context = replace(context, notes=(*context.notes, *_released_notes(released, trained, method, settings)))
             if store is not None:
                 context = replace(context, cache=_cache_use(trained[len(common) :]))
             if len(trained) < look:
@@ -332,7 +332,7 @@ def _context(
         slices=made.records.slices,
         device=trained[0].device if trained else "cpu",
         findings=(*made.records.findings, *controlled[0]),
-        notes=(*made.records.notes, *_training_notes(trained, method), *controlled[1]),
+        notes=(*made.records.notes, *_training_notes(trained, method, settings), *controlled[1]),
         replay=replay,
         training_seconds=time.perf_counter() - start,
         looks=looks,
@@ -349,16 +349,24 @@ def _cache_use(trained: Sequence[Trained]) -> CacheUse:
     return CacheUse(hits, len(trained) - hits)
 
 
-def _training_notes(trained: Sequence[Trained], method: Method) -> tuple[str, ...]:
+def _training_notes(trained: Sequence[Trained], method: Method, settings: Settings) -> tuple[str, ...]:
     if not trained:
         return ()
     notes = [trained[0].description] if trained[0].description else []
-    if method.augment is not None:
-        notes.append(f"each record was asked about with {trained[0].queries} changed copies of it, by mia_augment")
-    elif trained[0].queries > 1:
-        notes.append(f"{trained[0].queries} queries averaged per record, since answers vary")
+    notes += asking.told(trained[0], method, settings.queries)
     notes += dict.fromkeys(one.alone for one in trained if one.alone)
     return (*notes, *_moved(trained))
+
+
+def _released_notes(
+    released: Trained | None, trained: Sequence[Trained], method: Method, settings: Settings
+) -> tuple[str, ...]:
+    """What is to be said of the released model, where its shadows don't say it already."""
+    if released is None:
+        return ()
+    before = asking.told(trained[0], method, settings.queries) if trained else ()
+    own = asking.told(released, method, settings.queries)
+    return (*(note for note in own if note not in before), *_moved([released]))
 
 
 def _moved(trained: Sequence[Trained]) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ def examine(
     """Attack what has been trained so far."""
     observations = observed(made, trained, released, subject, settings)
     if released is not None:
-        finding, note = _strange(observations, guessed=subject.guess is not None)
+        finding, note = _strange(observations, subject)
         context = replace(context, findings=(*context.findings, *finding), notes=(*context.notes, *note))
     return attack(observations, context, settings, store)
 
@@ -131,8 +131,8 @@ def _alike(observations: Observations) -> tuple[str, ...]:
     return (finding,) if finding else ()
 
 
-def _strange(observations: Observations, *, guessed: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The finding that the released model is no model of this factory; a note, where the factory is a mere guess."""
+def _strange(observations: Observations, subject: Subject) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The finding that the released model is no model of this factory; a note, where shadows may differ from it."""
     signals, target = observations.signals, observations.targets[0]
     shadows = np.flatnonzero(observations.references)
     values = signals.confidence if signals.confidence is not None else signals.correct
@@ -146,9 +146,17 @@ def _strange(observations: Observations, *, guessed: bool) -> tuple[tuple[str, .
     text = (
         f"on records that are new to both, the released model answers so unlike the shadows (distance {found:.2f}, "
         f"where {diagnostics.STRANGE:g} is the most) that nothing learnt from them holds for it: give the factory, "
-        "the training and the way to ask that it was made with, or audit it without shadows (shadows=0)"
+        f"the training and the way to ask that it was made with, {_more(subject)}or audit it without shadows "
+        "(shadows=0)"
     )
-    return ((), (text,)) if guessed else ((text,), ())
+    return ((), (text,)) if subject.may_differ else ((text,), ())
+
+
+def _more(subject: Subject) -> str:
+    """What else helps where shadows were trained on the attacker's own records."""
+    if subject.own_records is None:
+        return ""
+    return "records more like its own, an attacker beside this one who has the audited records (None in a mapping), "
 
 
 def _hidden(observations: Observations) -> tuple[str, ...]:
