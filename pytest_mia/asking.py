@@ -83,6 +83,25 @@ def ask(adapter: Adapter, model: Any, data: Data, method: Method, seed: int) -> 
     return _probed(signals, plain, Oracle(adapter, model, data.labels), data, method, seed)
 
 
+def told(one: Trained, method: Method, wanted: int | None) -> tuple[str, ...]:
+    """What a report says of how often a model was asked about each record; nothing, where that was once.
+
+    Parameters
+    ----------
+    one, method
+        The model, and how it was asked.
+    wanted
+        The queries that the user asked for; ``None`` where the model's answers decided.
+    """
+    varied = wanted is None and one.queries == QUERIES_WHEN_ANSWERS_VARY
+    if method.augment is not None:
+        so_many = ", so many since answers vary" if varied else ""
+        return (f"each record was asked about with {one.queries} changed copies of it, by mia_augment{so_many}",)
+    if one.queries == 1:
+        return ()
+    return (f"{one.queries} queries averaged per record, {'since answers vary' if varied else 'as was asked for'}",)
+
+
 def _probed(
     signals: Signals, plain: Answer, oracle: Oracle, data: Data, method: Method, seed: int
 ) -> tuple[Signals, Method]:

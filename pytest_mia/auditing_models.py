@@ -205,7 +205,7 @@ def _context(
         slices=made.records.slices,
         device=trained[0].device if trained else "cpu",
         findings=(*made.records.findings, *controlled[0]),
-        notes=(*made.records.notes, *_training_notes(answered, method), *controlled[1], *_moved(answered.models)),
+        notes=(*made.records.notes, *_training_notes(answered, method, terms.settings), *controlled[1]),
         replay=terms.replay,
         training_seconds=time.perf_counter() - start,
         looks=looks * terms.attackers,
@@ -222,18 +222,12 @@ def _cache_use(trained: Sequence[Trained]) -> CacheUse:
     return CacheUse(hits, len(trained) - hits)
 
 
-def _training_notes(answered: Answered, method: Method) -> tuple[str, ...]:
-    if not answered.trained:
-        return ()
-    first = answered.trained[0]
-    notes = [first.description] if first.description else []
-    if method.augment is not None:
-        notes.append(f"each record was asked about with {first.queries} changed copies of it, by mia_augment")
-    elif first.queries > 1:
-        notes.append(f"{first.queries} queries averaged per record, since answers vary")
-    return (*notes, *dict.fromkeys(one.alone for one in answered.trained if one.alone))
-
-
-def _moved(models: Sequence[Trained]) -> tuple[str, ...]:
+def _training_notes(answered: Answered, method: Method, settings: Settings) -> tuple[str, ...]:
+    """How models were trained and asked, each of it said once."""
+    models = answered.models
+    first = [one.description for one in answered.trained[:1] if one.description]
+    asked = dict.fromkeys(note for one in models for note in asking.told(one, method, settings.queries))
+    alone = dict.fromkeys(one.alone for one in models if one.alone)
     why = next((one.moved for one in models if one.moved), "")
-    return (f"models that the GPU has no room for are on the CPU: {why}",) if why else ()
+    moved = [f"models that the GPU has no room for are on the CPU: {why}"] if why else []
+    return (*first, *asked, *alone, *moved)

@@ -49,7 +49,7 @@ BY_NAME = {
     "modified_entropy": "Song and Mittal 2021",
     "augmentation": "Choquette-Choo et al. 2021",
     "hop_skip_jump": "Chen et al. 2020",
-    "gradient_norm": "ours",
+    "gradient_norm": "Nasr et al. 2019",
     "min_k": "Shi et al. 2024",
     "min_k_plus": "Zhang et al. 2025",
 }

@@ -65,7 +65,7 @@ def examine(answered: Answered, context: findings.Context, settings: Settings, s
     """Attack what has answered so far."""
     observations = observed(answered, settings)
     if answered.released is not None:
-        finding, note = _strange(observations, guessed=answered.subject.guess is not None)
+        finding, note = _strange(observations, answered.subject)
         context = replace(context, findings=(*context.findings, *finding), notes=(*context.notes, *note))
     return attack(observations, context, settings, store)
 
@@ -154,8 +154,8 @@ def _alike(observations: Observations) -> tuple[str, ...]:
     return (finding,) if finding else ()
 
 
-def _strange(observations: Observations, *, guessed: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The finding that the released model is no model of this factory; a note, where the factory is a mere guess."""
+def _strange(observations: Observations, subject: Subject) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The finding that the released model is no model of this factory; a note, where shadows may differ from it."""
     signals, target = observations.signals, observations.targets[0]
     shadows = np.flatnonzero(observations.references)
     values = signals.confidence if signals.confidence is not None else signals.correct
@@ -169,9 +169,17 @@ def _strange(observations: Observations, *, guessed: bool) -> tuple[tuple[str, .
     text = (
         f"on records that are new to both, the released model answers so unlike the shadows (distance {found:.2f}, "
         f"where {diagnostics.STRANGE:g} is the most) that nothing learnt from them holds for it: give the factory, "
-        "the training and the way to ask that it was made with, or audit it without shadows (shadows=0)"
+        f"the training and the way to ask that it was made with, {_more(subject)}or audit it without shadows "
+        "(shadows=0)"
     )
-    return ((), (text,)) if guessed else ((text,), ())
+    return ((), (text,)) if subject.may_differ else ((text,), ())
+
+
+def _more(subject: Subject) -> str:
+    """What else helps where shadows were trained on the attacker's own records."""
+    if subject.own_records is None:
+        return ""
+    return "records more like its own, an attacker beside this one who has the audited records (None in a mapping), "
 
 
 def _hidden(observations: Observations) -> tuple[str, ...]:

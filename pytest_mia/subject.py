@@ -53,6 +53,16 @@ class Subject:
         return _of(self.shadow_dataset, self.attacker)
 
     @property
+    def may_differ(self) -> bool:
+        """Whether shadows may answer unlike a released model: where the factory is a guess, or the records are others.
+
+        The latter only beside an attacker who has both and so shows whether the factory is that of the model.
+        """
+        everyone = replace(self, attacker="").attackers
+        shown = any(each.guess is None and each.own_records is None for each in everyone)
+        return self.guess is not None or (self.own_records is not None and shown)
+
+    @property
     def shadow_factories(self) -> tuple[Any, ...]:
         """The attacker's guesses of the factory; the factory itself by default."""
         guesses = self.model_factory if self.guess is None else self.guess

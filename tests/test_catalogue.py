@@ -21,7 +21,7 @@ def test_it_has_every_attack_once():
         ("shokri", 2, "scores", "Shokri et al. 2017"),
         ("calibrated_label_noise", 2, "noisy copies", "Choquette-Choo et al. 2021"),
         ("quantile_regression", 0, "scores, records", "Bertran et al. 2023"),
-        ("calibrated_gradient_norm", 2, "gradients", "ours"),
+        ("calibrated_gradient_norm", 2, "gradients", "Nasr et al. 2019"),
     ],
 )
 def test_a_row(name, shadows, reads, reference):

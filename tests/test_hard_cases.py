@@ -23,6 +23,7 @@
 | training that ignores its records, or is cached | invalid | `test_ignoring` |
 | a factory of trained models | refused, or invalid | `test_bad_input`, `test_pretrained` |
 | a released model of another factory | invalid; a note where the factory is a guess | |
+| an attacker with records unlike those of a released model | a note beside one who has them, else invalid | |
 | augmentation in training | `mia_augment` asks about changed copies too | `test_probes_augment` |
 | few shadows | three at the least, or a release without any | `test_settings`, `test_plan` |
 | memberships that depend on each other | invalid | `test_diagnostics`, `test_placebo` |
@@ -201,7 +202,12 @@ def test_answers_that_vary():
     def predict(model, X):
         return model.predict_proba(X) * np.random.uniform(0.5, 1, (len(X), 2))  # noqa: NPY002
 
-    assert "16 queries averaged per record, since answers vary" in recipe(predict=predict).notes
+    said = "16 queries averaged per record, since answers vary"
+    assert said in recipe(predict=predict).notes
+    assert said in release(predict=predict, shadows=0).notes
+    copies = release(predict=predict, shadows=0, augment=lambda X, rng: X + rng.normal(size=X.shape)).notes
+    assert any("with 16 changed copies of it, by mia_augment, so many since answers vary" in note for note in copies)
+    assert "3 queries averaged per record, as was asked for" in release(queries=3).notes
 
 
 class TestOrder:
@@ -320,6 +326,23 @@ class TestAReleaseOfAnotherFactory:
         result = release(self.other, DecisionTreeClassifier, shadow_factory=DecisionTreeClassifier)
         assert not result.findings
         assert any("answers so unlike the shadows" in note for note in result.notes)
+
+    # Three times as large, and of the other class.
+    unlike = (3 * X[:120] + rng.normal(size=(120, 6)), 1 - Y[:120])
+
+    def test_records_that_are_unlike_its_own_do_as_much_harm(self):
+        """Nobody shows which of the two it is."""
+        assert_invalid(release(shadow_dataset=self.unlike), "records more like its own, an attacker beside this one")
+
+    def test_an_attacker_without_its_records_is_allowed_to_be_weak_beside_one_who_has_them(self):
+        own = {"insider": None, "outsider": self.unlike}
+        result = release(shadow_dataset=own)
+        insider, outsider = result.attackers
+        assert not insider.findings
+        assert not outsider.findings
+        assert any("answers so unlike the shadows" in note for note in outsider.notes)
+        result.assert_membership_advantage_below(0.4)
+        assert_invalid(release(self.other, DecisionTreeClassifier, shadow_dataset=own), "answers so unlike the shadows")
 
     def test_one_of_this_factory_is_fine(self):
         assert not release(factory=DecisionTreeClassifier).findings

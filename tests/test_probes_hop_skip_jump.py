@@ -4,6 +4,7 @@ import pytest
 import torch
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
+from torch import nn
 
 import pytest_mia
 from pytest_mia import MIAUsageError
@@ -164,6 +165,14 @@ class TestAudits:
         holed[[3, 5], 0] = np.nan
         (problem,) = self.refused(holed)
         assert problem.endswith("X holds NaN or infinite ones in 2 of 300 records, first in record 3")
+
+    @pytest.mark.parametrize(("first", "refused"), [(nn.EmbeddingBag(9, 2), True), (nn.Linear(4, 2), False)])
+    def test_a_module_that_looks_its_records_up_is_refused(self, first, refused):
+        tokens = RNG.integers(0, 9, (300, 4))
+        adapter = adapter_for(first, classes=np.arange(2))
+        found = problems(["hop_skip_jump"], adapter, first, tokens)
+        name = type(first).__name__
+        assert found == [f"hop_skip_jump asks about features with fractions, which {name} can't answer"] * refused
 
     def test_refused_before_any_training(self):
         def train(model, X, y):
