@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pytest_mia import attacks, diagnostics, findings, numbers, result_cache
+from pytest_mia import attacks, coding, diagnostics, findings, foreign, numbers, result_cache
 from pytest_mia.arrays import FloatArray
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.figures import Seconds
@@ -41,7 +41,7 @@ def examine(
     """Attack what has been trained so far."""
     observations = observed(made, trained, released, subject, settings)
     if released is not None:
-        finding, note = _strange(observations, guessed=subject.guess is not None)
+        finding, note = _foreign(observations, made, subject)
         context = replace(context, findings=(*context.findings, *finding), notes=(*context.notes, *note))
     return attack(observations, context, settings, store)
 
@@ -95,7 +95,7 @@ def attack(
         raise MIAUsageError(_no_attack(observations, settings, context.shadows))
     context = replace(
         context,
-        findings=(*context.findings, *_alike(observations)),
+        findings=(*context.findings, *_alike(observations), *_coded(observations)),
         notes=(*context.notes, *_hidden(observations)),
     )
 
@@ -131,24 +131,19 @@ def _alike(observations: Observations) -> tuple[str, ...]:
     return (finding,) if finding else ()
 
 
-def _strange(observations: Observations, *, guessed: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The finding that the released model is no model of this factory; a note, where the factory is a mere guess."""
-    signals, target = observations.signals, observations.targets[0]
-    shadows = np.flatnonzero(observations.references)
-    values = signals.confidence if signals.confidence is not None else signals.correct
-    if values is None or not len(shadows):
-        return (), ()
-    new = observations.judged[target] & ~observations.members[target]
-    theirs = values[shadows][:, new][~observations.members[shadows][:, new]]
-    found = diagnostics.strangeness(values[target, new], theirs)
-    if found <= diagnostics.STRANGE:
-        return (), ()
-    text = (
-        f"on records that are new to both, the released model answers so unlike the shadows (distance {found:.2f}, "
-        f"where {diagnostics.STRANGE:g} is the most) that nothing learnt from them holds for it: give the factory, "
-        "the training and the way to ask that it was made with, or audit it without shadows (shadows=0)"
-    )
-    return ((), (text,)) if guessed else ((text,), ())
+def _coded(observations: Observations) -> tuple[str, ...]:
+    finding = coding.finding(observations)
+    return (finding,) if finding else ()
+
+
+def _foreign(observations: Observations, made: Plan, subject: Subject) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The finding, or the note, that the released model is none of this factory's."""
+    finding = foreign.finding(observations)
+    if subject.guess is not None or subject.own_records is not None:
+        # Who lacks the factory, or the records, may learn what doesn't hold.
+        return (), (finding,) if finding else ()
+    note = foreign.note(made.target, made.tried[0].models[0]) if made.tried and made.tried[0].models else None
+    return (finding,) if finding else (), (note,) if note else ()
 
 
 def _hidden(observations: Observations) -> tuple[str, ...]:
