@@ -78,7 +78,7 @@ def _ignored(
     twin = ignoring.twin_of(job, data)
     if twin is None:
         return None
-    return ignoring.finding(first, *twin, method, model_cache.of(store, twin[1], made.tried), suspected)
+    return ignoring.finding(first, (job, data), twin, method, model_cache.of(store, twin[1], made.tried), suspected)
 
 
 def _is_own(model: Any) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pytest_mia import attacks, diagnostics, findings, numbers, result_cache
+from pytest_mia import attacks, coding, diagnostics, findings, foreign, numbers, result_cache
 from pytest_mia.arrays import FloatArray
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.figures import Seconds
@@ -65,7 +65,7 @@ def examine(answered: Answered, context: findings.Context, settings: Settings, s
     """Attack what has answered so far."""
     observations = observed(answered, settings)
     if answered.released is not None:
-        finding, note = _strange(observations, answered.subject)
+        finding, note = _foreign(observations, answered)
         context = replace(context, findings=(*context.findings, *finding), notes=(*context.notes, *note))
     return attack(observations, context, settings, store)
 
@@ -118,7 +118,7 @@ def attack(
         raise MIAUsageError(_no_attack(observations, settings, context.shadows))
     context = replace(
         context,
-        findings=(*context.findings, *_alike(observations)),
+        findings=(*context.findings, *_alike(observations), *_coded(observations)),
         notes=(*context.notes, *_hidden(observations)),
     )
 
@@ -154,32 +154,19 @@ def _alike(observations: Observations) -> tuple[str, ...]:
     return (finding,) if finding else ()
 
 
-def _strange(observations: Observations, subject: Subject) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The finding that the released model is no model of this factory; a note, where shadows may differ from it."""
-    signals, target = observations.signals, observations.targets[0]
-    shadows = np.flatnonzero(observations.references)
-    values = signals.confidence if signals.confidence is not None else signals.correct
-    if values is None or not len(shadows):
-        return (), ()
-    new = observations.judged[target] & ~observations.members[target]
-    theirs = values[shadows][:, new][~observations.members[shadows][:, new]]
-    found = diagnostics.strangeness(values[target, new], theirs)
-    if found <= diagnostics.STRANGE:
-        return (), ()
-    text = (
-        f"on records that are new to both, the released model answers so unlike the shadows (distance {found:.2f}, "
-        f"where {diagnostics.STRANGE:g} is the most) that nothing learnt from them holds for it: give the factory, "
-        f"the training and the way to ask that it was made with, {_more(subject)}or audit it without shadows "
-        "(shadows=0)"
-    )
-    return ((), (text,)) if subject.may_differ else ((text,), ())
+def _coded(observations: Observations) -> tuple[str, ...]:
+    finding = coding.finding(observations)
+    return (finding,) if finding else ()
 
 
-def _more(subject: Subject) -> str:
-    """What else helps where shadows were trained on the attacker's own records."""
-    if subject.own_records is None:
-        return ""
-    return "records more like its own, an attacker beside this one who has the audited records (None in a mapping), "
+def _foreign(observations: Observations, answered: Answered) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The finding that the released model is none of this factory's, or was trained otherwise; or notes on that."""
+    made, subject = answered.plan, answered.subject
+    finding = foreign.finding(observations, other_records=subject.own_records is not None)
+    if subject.may_differ:
+        return (), (finding,) if finding else ()
+    note = foreign.note(made.target, made.tried[0].models[0]) if made.tried and made.tried[0].models else None
+    return (finding,) if finding else (), (note,) if note else ()
 
 
 def _hidden(observations: Observations) -> tuple[str, ...]:

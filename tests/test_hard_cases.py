@@ -22,8 +22,9 @@
 | preprocessing of all records | code that holds them all, and uses them, is invalid | `test_peeking` |
 | training that ignores its records, or is cached | invalid | `test_ignoring` |
 | a factory of trained models | refused, or invalid | `test_bad_input`, `test_pretrained` |
-| a released model of another factory | invalid; a note where the factory is a guess | |
+| a released model of another factory, or of other members | invalid; a note where the factory is a guess | |
 | an attacker with records unlike those of a released model | a note beside one who has them, else invalid | |
+| answers that call the classes otherwise than y does | invalid | `test_coding` |
 | augmentation in training | `mia_augment` asks about changed copies too | `test_probes_augment` |
 | few shadows | three at the least, or a release without any | `test_settings`, `test_plan` |
 | memberships that depend on each other | invalid | `test_diagnostics`, `test_placebo` |
@@ -38,6 +39,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 import pytest_mia
@@ -321,6 +323,22 @@ class TestAReleaseOfAnotherFactory:
     def test_it_is_invalid(self):
         """Thresholds learnt on the shadows hold for all its answers, or for none: it would pass."""
         assert_invalid(release(self.other, DecisionTreeClassifier), r"answers so unlike the shadows \(distance 0\.\d+")
+
+    def test_so_is_one_that_was_trained_on_other_records(self):
+        """Whoever was in its training, they are not the members that are given: it would pass."""
+        noise, labels = rng.normal(size=(1500, 4)), np.arange(1500) % 2
+        inside, outside, elsewhere = ((noise[part::3], labels[part::3]) for part in range(3))
+        own, found = (
+            release(DecisionTreeClassifier().fit(*trained_on), DecisionTreeClassifier, inside, outside)
+            for trained_on in (inside, elsewhere)
+        )
+        assert own.findings == ()
+        assert found.advantage.high < 0.1
+        assert_invalid(found, "tells the shadows' members .* on the released model: .* or was trained on others")
+
+    def test_one_of_another_class_is_noted(self):
+        model = make_pipeline(GaussianNB()).fit(X[INSIDE], Y[INSIDE])
+        assert any("a Pipeline, and the factory makes a GaussianNB" in note for note in release(model).notes)
 
     def test_a_guess_is_allowed_to_be_wrong(self):
         result = release(self.other, DecisionTreeClassifier, shadow_factory=DecisionTreeClassifier)

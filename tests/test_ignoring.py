@@ -41,14 +41,41 @@ def found(training, factory=DecisionTreeClassifier, dataset=(X, Y), predict=None
     made = make(Subject(factory, dataset, training, predict, loss), Settings(shadows=3), method, threshold=None)
     (first,) = train_all(made.jobs[:1], made.records.data, method)
     suspected = control.suspects(method, factory(), [first])
-    twin = ignoring.twin_of(made.jobs[0], made.records.data)
-    return ignoring.finding(first, *twin, replace(method, queries=first.queries), UNCACHED, suspected)
+    as_trained = made.jobs[0], made.records.data
+    twin = ignoring.twin_of(*as_trained)
+    return ignoring.finding(first, as_trained, twin, replace(method, queries=first.queries), UNCACHED, suspected)
 
 
 @pytest.mark.parametrize("training", [from_outside, nothing])
 @pytest.mark.parametrize("predict", [None, lambda model, X: model.predict(X)], ids=["probabilities", "labels"])
 def test_training_on_other_records_is_a_finding(training, predict):
     assert found(training, predict=predict).startswith("mia_training ")
+
+
+class TestTrainingThatCantBeRepeated:
+    """Draws that follow no seed, as of ``default_rng()``, or sums of a GPU in no fixed order."""
+
+    @pytest.fixture
+    def unseeded(self):
+        entropy = np.random.default_rng(0)
+        return lambda model: model.set_params(random_state=int(entropy.integers(2**31)), splitter="random", max_depth=8)
+
+    @pytest.mark.parametrize("predict", [None, lambda model, X: model.predict(X)], ids=["probabilities", "labels"])
+    def test_on_other_records_is_a_finding(self, unseeded, predict):
+        message = found(lambda model, _X, _y: unseeded(model).fit(X, Y), predict=predict)
+        assert "ignores what it is given: trained on a few records with other labels, a model is still right" in message
+
+    @pytest.mark.parametrize("features", [X, np.eye(3)[Y] * 100 + 0.01 * X], ids=["noise", "far apart"])
+    def test_on_what_is_given_is_none(self, unseeded, features):
+        assert found(lambda model, X, y: unseeded(model).fit(X, y), dataset=(features, Y)) is None
+
+    def test_of_a_model_that_knows_more_from_elsewhere_is_none_where_it_can_be_repeated(self):
+        """What it is given makes a difference, however small."""
+
+        def tuned(model, given, y):
+            model.fit(np.r_[X, X, given], np.r_[Y, Y, y])
+
+        assert found(tuned, GaussianNB, (np.eye(3)[Y] * 3 + X, Y)) is None
 
 
 @pytest.mark.parametrize("ask", [OUTSIDE.predict, OUTSIDE.predict_proba])

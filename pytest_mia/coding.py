@@ -1,0 +1,69 @@
+"""Do answers call the classes as y does? Codes that start at another number, or columns in another order, do not.
+
+Attacks take right answers for those of members. Where right answers count as wrong, and wrong ones as right, most of
+them find nothing, and every limit would be passed. Such answers betray themselves on the records of the training: a
+model is right on fewer of them than one that guesses, or than on those that it never saw.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pytest_mia import bounds
+from pytest_mia.arrays import BoolArray, FloatArray
+from pytest_mia.figures import Counts
+from pytest_mia.observations import Observations
+from pytest_mia.statistics import rate_bounds
+
+CONFIDENCE = 0.995
+"""Of the bound on what is found by chance."""
+FAR_BELOW = 0.5
+"""Part of the right answers of one who guesses, below which a model has not merely learnt nothing."""
+
+
+def finding(observations: Observations) -> str | None:
+    """The finding that models are right on fewer of their members than chance, and training, would have it.
+
+    By chance is as often as one is right who guesses any class, whatever the record. A model that learnt nothing may be
+    a little below it, but then on members and on others alike.
+
+    Parameters
+    ----------
+    observations
+        What models answered; answers that are never right or wrong, such as losses, prove nothing.
+    """
+    counts, chance = _right(observations), _chance(observations)
+    if counts is None or chance == 1 or not sum(counts.members):
+        return None
+    alpha = 1 - CONFIDENCE
+    members, _, most = rate_bounds(counts.flagged_members, counts.members, alpha=alpha, share=counts.share)
+    others = rate_bounds(counts.flagged_nonmembers, counts.nonmembers, alpha=alpha, share=counts.share)[0]
+    worse = members < chance and bounds.plain_interval(counts, CONFIDENCE).high < 0
+    if not worse and most >= FAR_BELOW * chance:
+        return None
+    return (
+        f"models are right on {members:.3f} of their own members and {others:.3f} of the others, where one who guesses "
+        f"is on {chance:.3f}: the answers call the classes otherwise than y does, so that no attack knows which "
+        "are right. Give mia_predict that answers with the labels of y, or with a column for each in sorted order"
+    )
+
+
+def _right(observations: Observations) -> Counts | None:
+    """How many members, and how many others, each target is right on."""
+    correct, targets = observations.signals.correct, observations.targets
+    if correct is None:
+        return None
+    judged, members = observations.judged[targets], observations.members[targets]
+    inside, outside = (_tally(correct[targets], side) for side in (judged & members, judged & ~members))
+    return Counts(*inside, *outside, observations.independent_share())
+
+
+def _tally(correct: FloatArray, side: BoolArray) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Right answers, and all of them, of each target on one side."""
+    right = (correct * side).sum(axis=1).round().astype(int)
+    return tuple(right.tolist()), tuple(side.sum(axis=1).tolist())
+
+
+def _chance(observations: Observations) -> float:
+    judged = observations.judged[observations.targets].any(axis=0)
+    return 1 / max(len(np.unique(observations.labels[judged])), 1)

@@ -1,0 +1,89 @@
+"""Is a released model one of its factory's, and was it trained on its members?
+
+Otherwise what attacks learn from shadows doesn't hold for it, and it would pass. Two things betray it: on records that
+are new to both, it answers unlike the shadows; and the simplest of attacks, which finds the members of the shadows,
+finds next to none of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pytest_mia import bounds, diagnostics
+from pytest_mia.arrays import BoolArray, FloatArray
+from pytest_mia.figures import Counts, Interval
+from pytest_mia.observations import Observations
+
+CONFIDENCE = 0.995
+"""Of the bound on what is found of the released model."""
+KEPT = 0.25
+"""Part of the shadows' advantage that a model of the same factory keeps, though it had more records to learn from."""
+REMEDY = "give the members, the factory, the training and the way to ask that it was made with"
+OF_RECORDS = "records more like its own, an attacker beside this one who has the audited records (None in a mapping)"
+WITHOUT = "or audit it without shadows (shadows=0)"
+
+
+def finding(observations: Observations, *, other_records: bool = False) -> str | None:
+    """The finding that the released model is none of its factory's, or was trained on others than its members.
+
+    Parameters
+    ----------
+    observations
+        What the shadows and the one target answered.
+    other_records
+        Whether shadows were trained on an attacker's own records, which may be to blame too.
+    """
+    signals, target = observations.signals, observations.targets[0]
+    shadows = np.flatnonzero(observations.references)
+    values = signals.confidence if signals.confidence is not None else signals.correct
+    if values is None or not len(shadows):
+        return None
+    judged = observations.judged[target]
+    theirs, among = values[shadows][:, judged], observations.members[shadows][:, judged]
+    own, members = values[target, judged], observations.members[target, judged]
+    remedy = ", ".join([REMEDY, *([OF_RECORDS] if other_records else []), WITHOUT])
+    found = diagnostics.strangeness(own[~members], theirs[~among])
+    if found > diagnostics.STRANGE:
+        return (
+            f"on records that are new to both, the released model answers so unlike the shadows (distance {found:.2f}, "
+            f"where {diagnostics.STRANGE:g} is the most) that nothing learnt from them holds for it: {remedy}"
+        )
+    threshold, promised = _learnt(theirs[among], theirs[~among])
+    kept = _reached(own >= threshold, members, observations.independent_share())
+    if kept.high >= KEPT * promised:
+        return None
+    return (
+        f"a threshold that tells the shadows' members from others with an advantage of {promised:.3f} reaches {kept} "
+        "on the released model: it is none of this factory's, or was trained on others than these members, or on many "
+        f"more: {remedy}"
+    )
+
+
+def note(model: Any, fresh: Any) -> str | None:
+    """The note that a released model is of another class than those that its factory makes."""
+    if type(model) is type(fresh):
+        return None
+    return (
+        f"the released model is a {type(model).__name__}, and the factory makes a {type(fresh).__name__}: where one "
+        "doesn't stand for the other, attacks learn what doesn't hold; give the factory that it was made with"
+    )
+
+
+def _learnt(inside: FloatArray, outside: FloatArray) -> tuple[float, float]:
+    """The threshold of the largest advantage on members and others, and that advantage."""
+    if not inside.size or not outside.size:
+        return np.inf, 0.0
+    values = np.unique(np.concatenate([inside, outside]))
+    tpr, fpr = (1 - np.searchsorted(np.sort(side), values) / side.size for side in (inside, outside))
+    best = int(np.argmax(tpr - fpr))
+    return float(values[best]), float(tpr[best] - fpr[best])
+
+
+def _reached(flagged: BoolArray, members: BoolArray, share: float) -> Interval:
+    """The advantage of these guesses on the released model."""
+    counts = ((int((flagged & side).sum()),) for side in (members, ~members))
+    totals = ((int(side.sum()),) for side in (members, ~members))
+    (inside, outside), (of_members, of_others) = counts, totals
+    return bounds.plain_interval(Counts(inside, of_members, outside, of_others, share), CONFIDENCE)
