@@ -30,7 +30,7 @@ def finding(observations: Observations) -> str | None:
     Parameters
     ----------
     observations
-        What models answered; answers that are never right or wrong, such as losses, prove nothing.
+        What models answered; answers that aren't of one class out of several prove nothing.
     """
     counts, chance = _right(observations), _chance(observations)
     if counts is None or chance == 1 or not sum(counts.members):
@@ -50,8 +50,10 @@ def finding(observations: Observations) -> str | None:
 
 def _right(observations: Observations) -> Counts | None:
     """How many members, and how many others, each target is right on."""
-    correct, targets = observations.signals.correct, observations.targets
-    if correct is None:
+    signals, targets = observations.signals, observations.targets
+    correct = signals.correct
+    # Several labels, which have no entropy, are right when all of them are: by chance next to never.
+    if correct is None or (signals.confidence is not None and signals.entropy is None):
         return None
     judged, members = observations.judged[targets], observations.members[targets]
     inside, outside = (_tally(correct[targets], side) for side in (judged & members, judged & ~members))
