@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,12 +52,18 @@ class Cluster:
         with Client(self.address, set_as_default=False) as client:
             client.wait_for_workers(number, timeout=PATIENCE)
 
+    def dismiss_workers(self) -> None:
+        """End all workers, and wait until the scheduler knows of none."""
+        from distributed import Client
+
+        _end(self.processes[1:])
+        del self.processes[1:]
+        with Client(self.address, set_as_default=False) as client:
+            waited_for(lambda: not client.nthreads())
+
     def stop(self) -> None:
         """End what is left of it."""
-        for process in self.processes:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGKILL)
-            process.wait()
+        _end(self.processes)
 
     def _start(self, kind: str, *options: str, **environment: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", "--host=127.0.0.1"]
@@ -73,6 +79,13 @@ class Cluster:
             )
         self.processes.append(process)
         return process
+
+
+def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGKILL)
+        process.wait()
 
 
 @contextlib.contextmanager

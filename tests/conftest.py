@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import importlib
+import sys
 import time
 import types
 from pathlib import Path
@@ -77,6 +78,24 @@ def deadline_passes(monkeypatch):
     clock = types.SimpleNamespace(perf_counter=lambda: time.perf_counter() + 1e9 * bool(passed))
     monkeypatch.setattr(shadows, "time", clock)
     return lambda: passed.append(True)
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory):
+    """A Dask scheduler, which takes seconds to start; see `empty`."""
+    import clusters
+
+    with clusters.running(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def empty(scheduler, monkeypatch):
+    """A cluster without workers, whose own the test starts: those end with it."""
+    # What other tests loaded, every worker would load too, which takes seconds.
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    yield scheduler
+    scheduler.dismiss_workers()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Runs of pytest inside these tests."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy  # noqa: F401
 import pytest
 import sklearn.naive_bayes
 import sklearn.tree  # noqa: F401
+from projects import ATTACKS, conftest, trees
 
 # An inner run drops what it imported first, and numpy can't be imported twice: so all that is needed is imported here.
 # What distributed brings along takes the place of importlib.metadata: dropped, it would leave no package to be found.
@@ -22,12 +24,6 @@ MODES = {
     "no-cache": ["-Wdefault", "-pno:cacheprovider"],
     "strict": ["-Werror"],
 }
-
-FIXTURE = """
-@pytest.fixture
-def {name}():
-    return {value}
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -61,8 +57,7 @@ def written(pytester):
     pytester.makepyfile(fake_engine=Path(__file__).with_name("fake_engine.py").read_text())
 
     def run(tests, *args, hooks="", **fixtures):
-        lines = "".join(FIXTURE.format(name=name, value=value) for name, value in fixtures.items())
-        pytester.makeconftest('import pytest\n\npytest_plugins = ["fake_engine"]\n' + lines + hooks)
+        pytester.makeconftest(conftest('pytest_plugins = ["fake_engine"]\n' + hooks, **fixtures))
         pytester.makepyfile(test_privacy=tests)
         return pytester.runpytest(*args)
 
@@ -77,3 +72,27 @@ def fake(written):
         return written(tests, *args, hooks=hooks, mia_dataset=advantage, mia_model_factory="object")
 
     return run
+
+
+@pytest.fixture
+def real(pytester):
+    """Run tests on the real engine, by few attacks, and with a report."""
+
+    def run(tests, *args, conftest=None):
+        pytester.makeconftest(conftest or trees())
+        pytester.makepyfile(test_privacy=tests)
+        options = ("--mia-jobs=1", "--mia-json=mia.json", f"--mia-attacks={','.join(ATTACKS)}")
+        return pytester.runpytest(*options, *args)
+
+    return run
+
+
+@pytest.fixture
+def reported(pytester):
+    """Call it for what the report says of each test's audit, by the test's name."""
+
+    def read():
+        found = json.loads((pytester.path / "mia.json").read_text())["audits"]
+        return {audit["test"].partition("::")[2]: audit for audit in found}
+
+    return read

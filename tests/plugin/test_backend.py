@@ -4,22 +4,10 @@ import json
 
 import clusters
 import pytest
+from projects import trees
 
 GATE = "def test_release(assert_membership_advantage_below):\n    assert_membership_advantage_below(0.5)\n"
-CONFTEST = """
-import numpy as np
-import pytest
-from sklearn.tree import DecisionTreeClassifier
-
-@pytest.fixture
-def mia_dataset():
-    generator = np.random.default_rng(0)
-    return generator.normal(size=(400, 3)), generator.integers(0, 2, 400)
-
-@pytest.fixture
-def mia_model_factory():
-    return lambda: DecisionTreeClassifier(max_depth=2)
-"""
+CONFTEST = trees(mia_model_factory="lambda: DecisionTreeClassifier(max_depth=2)")
 
 
 @pytest.mark.parametrize(

@@ -3,21 +3,9 @@
 import json
 
 import pytest
+from projects import trees
 
-CONFTEST = """
-import numpy as np
-import pytest
-from sklearn.tree import DecisionTreeClassifier
-
-@pytest.fixture
-def mia_dataset():
-    generator = np.random.default_rng(0)
-    return generator.normal(size=(120, 3)), generator.integers(0, 2, 120)
-
-@pytest.fixture
-def mia_model_factory():
-    return lambda: DecisionTreeClassifier(max_depth=3)
-"""
+CONFTEST = trees(120, mia_model_factory="lambda: DecisionTreeClassifier(max_depth=3)")
 TESTS = """
 def test_one(mia_audit):
     assert mia_audit.models == 4

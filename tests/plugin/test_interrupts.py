@@ -8,33 +8,22 @@ import sys
 import time
 
 import pytest
+from projects import trees
 
-CONFTEST = """
+SLOW = """
 import os, pathlib, signal, time
-import numpy as np
-import pytest
-from sklearn.naive_bayes import GaussianNB
 
 # As at a terminal: where a shell runs the tests in the background, they and all that they start ignore interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 RUN, FOLDER = os.getpid(), pathlib.Path(__file__).parent / "workers"
 
-class Slow(GaussianNB):
+class Slow(DecisionTreeClassifier):
     def fit(self, X, y):
         if os.getpid() != RUN:
             (FOLDER / str(os.getpid())).touch()
             time.sleep(600)
         time.sleep(0.7)
         return super().fit(X, y)
-
-@pytest.fixture
-def mia_dataset():
-    generator = np.random.default_rng(0)
-    return generator.normal(size=(80, 3)), generator.integers(0, 2, 80)
-
-@pytest.fixture
-def mia_model_factory():
-    return Slow
 """
 TESTS = """
 def test_release(assert_membership_advantage_below):
@@ -48,7 +37,7 @@ def test_later():
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs groups of processes, as a terminal interrupts them")
 def test_an_interrupt_from_the_keyboard(pytester):
-    pytester.makeconftest(CONFTEST)
+    pytester.makeconftest(trees(80, SLOW, mia_model_factory="Slow"))
     pytester.makepyfile(test_privacy=TESTS)
     workers = pytester.mkdir("workers")
     command = [sys.executable, "-m", "pytest", "--mia-shadows=3", "--mia-jobs=2", "--mia-json=mia.json", "-Wdefault"]

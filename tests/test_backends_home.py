@@ -1,0 +1,21 @@
+import dataclasses
+import platform
+
+from pytest_mia.backends import home
+
+
+class TestHome:
+    def test_this_process_is_at_home(self):
+        assert home.here("cpu").strange() == []
+
+    def test_another_python(self, monkeypatch):
+        here = home.here("cpu")
+        monkeypatch.setattr(platform, "python_version_tuple", lambda: ("3", "1", "4"))
+        assert here.strange() == [f"has Python 3.1, here is {here.python}: start it with the same version"]
+
+    def test_another_gpu(self):
+        here = dataclasses.replace(home.here("cpu"), gpu="Abacus 9000")
+        assert here.strange()[0].endswith("here is Abacus 9000: figures would differ")
+
+    def test_a_package_that_is_missing_may_not_be_needed(self):
+        assert dataclasses.replace(home.here("cpu"), packages={"no-such-package": "1.0"}).strange() == []
