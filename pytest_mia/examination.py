@@ -173,7 +173,8 @@ def _hidden(observations: Observations) -> tuple[str, ...]:
             f"{QUESTIONS} noisy copies of each record were asked about too, for label_noise: labels, and answers of "
             "few values, hide how sure a model is; an attacker who asks more often may do better (hop_skip_jump)",
         )
-    if signals.correct is None:
+    copies = signals.boundary_distance is not None or signals.augmented_correct is not None
+    if signals.correct is None or copies:
         return ()
     if signals.confidence is not None and len(np.unique(signals.confidence)) >= FEWEST_VALUES:
         return ()
