@@ -10,6 +10,7 @@ import numpy as np
 
 from pytest_mia import attacks, diagnostics, findings, numbers, result_cache
 from pytest_mia.arrays import FloatArray
+from pytest_mia.attacks.protocol import Attack
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.figures import Seconds
 from pytest_mia.jobs import Trained
@@ -96,7 +97,7 @@ def attack(
     context = replace(
         context,
         findings=(*context.findings, *_alike(observations)),
-        notes=(*context.notes, *_hidden(observations)),
+        notes=(*context.notes, *_hidden(observations), *_left_out(fitting, settings)),
     )
 
     def find() -> AuditResult:
@@ -120,6 +121,14 @@ def _no_attack(observations: Observations, settings: Settings, shadows: int) -> 
     possible = ", ".join(each.name for each in attacks.fitting(observations.signals, shadows=shadows)) or "none"
     asked = ", ".join(settings.attacks or ())
     return f"none of the attacks {asked} fits what these models answer; those that do: {possible}"
+
+
+def _left_out(fitting: Sequence[Attack], settings: Settings) -> tuple[str, ...]:
+    """Attacks that were asked for, and can't be run on what there is."""
+    run = {attacks.DEFAULT, *(attack.name for attack in fitting)}
+    missing = [name for name in settings.attacks or () if name not in run]
+    why = "asked for and not run, since these answers, records or shadows don't allow it"
+    return (f"{why}: {', '.join(missing)}",) if missing else ()
 
 
 def _alike(observations: Observations) -> tuple[str, ...]:
