@@ -49,7 +49,9 @@ def asked(adapter: Adapter, model: Any, data: Data, method: Method, number: int,
 
 
 def ask(adapter: Adapter, model: Any, data: Data, method: Method, seed: int) -> tuple[Signals, Method]:
-    """Signals of a trained model on every record, averaged over queries where its answers vary, or copies do.
+    """Signals of a trained model on every record, averaged over queries where its answers vary.
+
+    What it answers on changed copies stands beside that: an attacker who asks more often is not to find less.
 
     Returns
     -------
@@ -76,10 +78,13 @@ def ask(adapter: Adapter, model: Any, data: Data, method: Method, seed: int) -> 
         usual = QUERIES_WHEN_AUGMENTED if augments else 1
         method = replace(method, queries=QUERIES_WHEN_ANSWERS_VARY if _differ(first, reduced(1)) else usual)
     assert method.queries is not None
-    others = (reduced(number, changed=augments) for number in range(1, method.queries + augments))
-    signals = mean([first, *others])
-    if augments:
-        signals = replace(signals, correct=first.correct, augmented_correct=signals.correct)
+    again = (reduced(number) for number in range(1, method.queries))
+    if not augments:
+        signals = mean([first, *again])
+    else:
+        copies = mean([first, *(reduced(number, changed=True) for number in range(1, method.queries + 1))])
+        signals = mean([first, *again]) if _differ(first, reduced(1)) else first
+        signals = replace(signals, augmented_correct=copies.correct, augmented_confidence=copies.confidence)
     return _probed(signals, plain, Oracle(adapter, model, data.labels), data, method, seed)
 
 

@@ -47,6 +47,7 @@ BY_NAME = {
     "loss": "Yeom et al. 2018",
     "entropy": "Song and Mittal 2021",
     "modified_entropy": "Song and Mittal 2021",
+    "loss_augmented": "Yeom et al. 2018",
     "augmentation": "Choquette-Choo et al. 2021",
     "hop_skip_jump": "Chen et al. 2020",
     "gradient_norm": "Nasr et al. 2019",
@@ -67,6 +68,7 @@ WORDS = {
     "lowest_standardised": "tokens",
     "noise_robustness": "noisy copies",
     "augmented_correct": "your copies",
+    "augmented_confidence": "your copies",
     "boundary_distance": "copies",
     "gradient_norm": "gradients",
 }

@@ -10,6 +10,7 @@ import numpy as np
 
 from pytest_mia import attacks, coding, diagnostics, findings, foreign, numbers, result_cache
 from pytest_mia.arrays import FloatArray
+from pytest_mia.attacks.protocol import Attack
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.figures import Seconds
 from pytest_mia.jobs import Trained
@@ -119,7 +120,7 @@ def attack(
     context = replace(
         context,
         findings=(*context.findings, *_alike(observations), *_coded(observations)),
-        notes=(*context.notes, *_hidden(observations)),
+        notes=(*context.notes, *_hidden(observations), *_left_out(fitting, settings)),
     )
 
     def find() -> AuditResult:
@@ -143,6 +144,14 @@ def _no_attack(observations: Observations, settings: Settings, shadows: int) -> 
     possible = ", ".join(each.name for each in attacks.fitting(observations.signals, shadows=shadows)) or "none"
     asked = ", ".join(settings.attacks or ())
     return f"none of the attacks {asked} fits what these models answer; those that do: {possible}"
+
+
+def _left_out(fitting: Sequence[Attack], settings: Settings) -> tuple[str, ...]:
+    """Attacks that were asked for, and can't be run on what there is."""
+    run = {attacks.DEFAULT, *(attack.name for attack in fitting)}
+    missing = [name for name in settings.attacks or () if name not in run]
+    why = "asked for and not run, since these answers, records or shadows don't allow it"
+    return (f"{why}: {', '.join(missing)}",) if missing else ()
 
 
 def _alike(observations: Observations) -> tuple[str, ...]:
@@ -183,7 +192,8 @@ def _hidden(observations: Observations) -> tuple[str, ...]:
             f"{QUESTIONS} noisy copies of each record were asked about too, for label_noise: labels, and answers of "
             "few values, hide how sure a model is; an attacker who asks more often may do better (hop_skip_jump)",
         )
-    if signals.correct is None:
+    copies = signals.boundary_distance is not None or signals.augmented_correct is not None
+    if signals.correct is None or copies:
         return ()
     if signals.confidence is not None and len(np.unique(signals.confidence)) >= FEWEST_VALUES:
         return ()

@@ -137,9 +137,10 @@ def _augment_problems(subject: Subject, settings: Settings, records: Records | N
     """Why changed copies can't be asked about."""
     if subject.augment is not None:
         return [] if records is None else augment.problems(subject.augment, records.data.X)
-    if "augmented_correct" not in attacks.reads(settings.attacks or ()):
+    asked = [name for name in settings.attacks or () if any("augmented" in field for field in attacks.reads([name]))]
+    if not asked:
         return []
-    return ["the attack augmentation asks about changed copies; give mia_augment, a function augment(X, rng)"]
+    return [f"{', '.join(asked)} asks about changed copies; give mia_augment, a function augment(X, rng)"]
 
 
 def attack_problems(settings: Settings) -> list[str]:

@@ -70,6 +70,8 @@ class Signals:
         Share of noisy copies that are answered with the true label, for each level of noise, shape (..., records, 4).
     augmented_correct
         Share of right answers among the record and its augmented copies.
+    augmented_confidence
+        The confidence, averaged over the record and its augmented copies.
     boundary_distance
         How far the record lies from the decision boundary, 0 where the guessed label is wrong.
     gradient_norm
@@ -87,6 +89,7 @@ class Signals:
     lowest_standardised: FloatArray | None = None
     noise_robustness: FloatArray | None = None
     augmented_correct: FloatArray | None = None
+    augmented_confidence: FloatArray | None = None
     boundary_distance: FloatArray | None = None
     gradient_norm: FloatArray | None = None
 
@@ -136,10 +139,13 @@ def stack(parts: Sequence[Signals], *, losses: bool = False) -> Signals:
     """
     stacked = _joined(parts, np.stack)
     if stacked.residual is not None:
-        return _of_regressions(stacked.residual)
-    if losses and stacked.confidence is not None:
-        return dataclasses.replace(stacked, confidence=_log_scale(stacked.confidence))
-    return stacked
+        scaled = _of_regressions(stacked.residual)
+    elif losses and stacked.confidence is not None:
+        scaled = dataclasses.replace(stacked, confidence=_log_scale(stacked.confidence))
+    else:
+        return stacked
+    copies = stacked.augmented_confidence
+    return scaled if copies is None else dataclasses.replace(scaled, augmented_confidence=_log_scale(copies))
 
 
 def mean(parts: Sequence[Signals]) -> Signals:

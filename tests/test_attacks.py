@@ -14,7 +14,9 @@ from pytest_mia.signals import Signals, signals_of, stack
 from pytest_mia.statistics import auc
 
 NAMES = [attack.name for attack in ATTACKS]
+ON_COPIES = {f"{name}_augmented" for name in ("loss", "mast", "lira_online", "nig_t")}
 OF_OTHERS = {
+    *ON_COPIES,
     "lira_online_residual",
     "nig_t_residual",
     "min_k",
@@ -117,6 +119,7 @@ class TestRegistry:
             "nig_t_residual",
             "min_k",
             "min_k_plus",
+            *ON_COPIES,
             "combined",
             *(f"{start}{name}" for name in ("label_noise", "augmentation") for start in ("", "calibrated_")),
         }  # fmt: skip
@@ -229,7 +232,7 @@ def test_models_that_all_answer_alike_have_no_advantage(attack):
     phi = np.full((4, 60), 0.25)
     tokens = np.full((4, 60, 5), -0.25)
     shown, shares = np.full((4, 60, 3), 0.25, dtype=np.float32), np.full((4, 60, 4), 0.3)
-    signals = Signals(phi.round(), phi, phi, phi, shown, phi, phi, tokens, tokens, shares, phi, phi, phi)
+    signals = Signals(phi.round(), phi, phi, phi, shown, phi, phi, tokens, tokens, shares, phi, phi, phi, phi)
     given = dataclasses.replace(recipe(signals, members, np.zeros(60, dtype=int)), features=np.eye(60))
     run = run_attack(attack, given, lessons(given))
     assert run.auc.tolist() == [0.5] * 4
@@ -262,6 +265,7 @@ def test_planted_leak(attack):
     advantage = np.divide(run.counts.flagged_members, run.counts.members)
     advantage -= np.divide(run.counts.flagged_nonmembers, run.counts.nonmembers)
     by_the_answer = {"gap", "loss", "modified_entropy", "entropy", "attack_p", "loss_centred"} | CLASSIFIERS
+    by_the_answer |= {"loss_augmented"}
     by_the_answer |= FEW_VALUES | {"loss_per_class", "modified_entropy_per_class"}
     by_the_answer |= {"min_k", "min_k_plus", "quantile_regression"}
     assert advantage.mean() > (0.2 if attack.name in by_the_answer else 0.55)

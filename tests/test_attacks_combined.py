@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 from scipy import special, stats
-from worlds import advantage, confident, trained
+from worlds import advantage, confident, only, trained
 
+from pytest_mia.attacks.calibration import Mast
 from pytest_mia.attacks.combined import FEWEST_ROWS, SETTINGS, Combined, _normal_scale, judge_from
 from pytest_mia.attacks.evidence import evidence
 from pytest_mia.attacks.lira import LiraOnline
@@ -106,6 +107,15 @@ def test_evidence_holds_what_single_attacks_say():
     columns = evidence(given, np.arange(5)).astype(float)
     nig, shared = (next(attack.scores(given)) for attack in (NigT(), LiraOnline()))
     for scores in (nig, shared, given.signals.confidence, given.signals.entropy):
+        assert np.isclose(columns, scores[:, :, None], rtol=1e-4, atol=1e-4).all(axis=(0, 1)).any()
+
+
+def test_evidence_of_copies_is_set_against_the_shadows_too():
+    given = trained(1.0, models=5, records=50)
+    copies = trained(1.0, models=5, records=50, seed=1).signals.confidence
+    given = dataclasses.replace(given, signals=dataclasses.replace(given.signals, augmented_confidence=copies))
+    columns, alone = evidence(given, np.arange(5)).astype(float), confident(copies, given.members)
+    for scores in (next(NigT().scores(alone)), only(Mast(), alone)):
         assert np.isclose(columns, scores[:, :, None], rtol=1e-4, atol=1e-4).all(axis=(0, 1)).any()
 
 

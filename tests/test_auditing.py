@@ -83,7 +83,7 @@ class TestRecipe:
     def test_every_attack_that_fits_is_run(self):
         names = {attack.name for attack in recipe(attacks=None).attacks}
         of_others = {"lira_online_residual", "nig_t_residual", "min_k", "min_k_plus"}
-        of_others |= {a.name for a in pytest_mia.attacks.ATTACKS if a.signals == ("augmented_correct",)}
+        of_others |= {a.name for a in pytest_mia.attacks.ATTACKS if "augmented" in a.signals[0]}
         assert names == {attack.name for attack in pytest_mia.attacks.ATTACKS} - of_others
 
     def test_classes_of_any_kind_give_the_same_figures(self):

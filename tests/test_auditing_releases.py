@@ -20,6 +20,12 @@ class TestRelease:
         release(factory=Counted, dataset=(X, Y), shadows=0, attacks=None)
         assert Counted.sizes == []
 
+    def test_attacks_that_were_asked_for_and_lack_their_shadows_are_named(self):
+        assert {*QUICK["attacks"]} == {"gap", "loss", "lira_online", "mast"}
+        missing = "asked for and not run, since these answers, records or shadows don't allow it: lira_online, mast"
+        assert missing in release(shadows=0).notes
+        assert not any("asked for and not run" in note for note in release().notes)
+
     @pytest.mark.parametrize("shadows", [0, 3])
     def test_a_model_of_other_records_is_no_leak(self, shadows):
         other = rng.normal(size=(100, 4))

@@ -115,6 +115,17 @@ class TestChoice:
                 GaussianNB, (X, Y), loss=lambda model, X, y: y - y, attacks=["loss", "label_noise"], shadows=3
             )
 
+    @pytest.mark.parametrize("name", ["label_noise", "hop_skip_jump"])
+    def test_numbers_and_several_labels_have_none_either(self, name):
+        """Told before any training, rather than by what the first model makes of a changed copy."""
+
+        def train(model, X, y):
+            raise AssertionError
+
+        for y in (X[:, 0], np.stack([Y, 1 - Y, Y], axis=1)):
+            with pytest.raises(MIAUsageError, match=f"{name} asks for classes, and y holds none"):
+                pytest_mia.audit(dict, (X, y), training=train, predict=labels, attacks=[name], shadows=3)
+
     def test_outputs_answer_no_questions(self):
         outputs, members = RNG.integers(0, 2, (4, 80)), RNG.random((4, 80)) < 0.5
         with pytest.raises(MIAUsageError, match="label_noise asks the models themselves, which outputs can't answer"):

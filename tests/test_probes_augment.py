@@ -41,8 +41,19 @@ class TestQueries:
         one = train_one(JOB, DATA, method())
         parts = [asked(number) for number in range(5)]
         assert one.queries == 4
-        assert one.signals.confidence == pytest.approx(np.mean([part.confidence for part in parts], axis=0))
-        assert one.signals.tempered == pytest.approx(np.mean([part.tempered for part in parts], axis=0))
+        assert one.signals.augmented_confidence == pytest.approx(np.mean([part.confidence for part in parts], axis=0))
+
+    def test_the_plain_answer_stands_beside_them(self):
+        """Copies that a model knows nothing of, averaged with the record, would hide what it knows of that."""
+        one = train_one(JOB, DATA, method(lambda X, rng: np.zeros_like(X)))
+        assert (one.signals.confidence == asked(0).confidence).all()
+        assert (one.signals.tempered == asked(0).tempered).all()
+        plain, asking = (
+            pytest_mia.audit(GaussianNB, (X, Y), augment=each, shadows=3, attacks=["loss", "mast", "nig_t"], jobs=1)
+            for each in (None, lambda X, rng: X * 0)
+        )
+        assert asking.attacks == plain.attacks
+        assert asking.selected == plain.selected
 
     def test_right_answers_are_counted_beside_the_plain_one(self):
         one, parts = train_one(JOB, DATA, method()), [asked(number) for number in range(5)]
@@ -53,13 +64,17 @@ class TestQueries:
         one = train_one(JOB, DATA, method(queries=2))
         assert one.queries == 2
         expected = np.mean([asked(number).confidence for number in range(3)], axis=0)
-        assert one.signals.confidence == pytest.approx(expected)
+        assert one.signals.augmented_confidence == pytest.approx(expected)
 
     def test_answers_that_vary_ask_for_more(self):
         def predict(model, X):
             return model.predict_log_proba(X) + np.random.normal(size=(len(X), 2))  # noqa: NPY002
 
-        assert train_one(JOB, DATA, method(predict=predict)).queries == 16
+        one = train_one(JOB, DATA, method(predict=predict))
+        once = train_one(JOB, DATA, method(predict=predict, queries=1))
+        assert one.queries == 16
+        errors = [np.abs(each.signals.confidence - asked(0).confidence).mean() for each in (one, once)]
+        assert errors[0] < 0.4 * errors[1], "the plain answer is averaged too"
 
     def test_labels_alone(self):
         one = train_one(JOB, DATA, method(predict=lambda model, X: model.predict(X)))
@@ -73,7 +88,9 @@ class TestQueries:
         data = Data(X, Y, np.array([]), Y)
         one = train_one(JOB, data, method(loss=loss))
         copies = [X, *(augmented(jitter, X.copy(), seed=0, number=number) for number in range(1, 5))]
-        assert one.signals.confidence == pytest.approx(-np.mean([loss(MODEL, each, Y) for each in copies], axis=0))
+        expected = -np.mean([loss(MODEL, each, Y) for each in copies], axis=0)
+        assert one.signals.confidence == pytest.approx(-loss(MODEL, X, Y))
+        assert one.signals.augmented_confidence == pytest.approx(expected)
         assert one.signals.augmented_correct is None
 
     def test_all_models_are_asked_about_the_same_copies(self):
@@ -85,8 +102,9 @@ class TestQueries:
 
         for number in (1, 2):
             train_one(Job(number, 100 + number, GaussianNB, MEMBERS), DATA, method(predict=predict, queries=3))
-        assert len(seen) == 8
-        assert all((one == other).all() for one, other in zip(seen[:4], seen[4:], strict=True))
+        # The last of each is the record as it is, once more: does its answer vary?
+        assert len(seen) == 10
+        assert all((one == other).all() for one, other in zip(seen[:5], seen[5:], strict=True))
         assert not any((seen[1] == other).all() for other in (seen[0], seen[2], seen[3]))
 
     def test_the_audit_s_seed_decides(self):

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -179,6 +180,17 @@ class TestResiduals:
     def test_huge_ones_stay_finite(self):
         found = self.of([[1e308, -1e308], [0, 0]], [[0, 0], [1e-300, 0]])
         assert np.isfinite(found.confidence).all()
+
+
+@pytest.mark.parametrize("kind", ["losses", "residuals"])
+def test_what_was_found_on_copies_is_on_the_scale_of_losses_too(kind):
+    answers = [np.array([[1.0], [3.0]]), np.array([[2.0], [2.0]])]
+    made = [Losses(each[:, 0] ** 2) if kind == "losses" else Residuals(each) for each in answers]
+    parts = [signals_of(each, np.zeros(2, dtype=int)) for each in made]
+    both = [replace(each, augmented_confidence=each.confidence) for each in parts]
+    found = stack(both, losses=kind == "losses")
+    assert (found.augmented_confidence == found.confidence).all()
+    assert found.confidence.max() == pytest.approx(-np.log(1 + 4e-3))
 
 
 class TestLogOdds:

@@ -78,6 +78,7 @@ def probed(signals, logits, labels):
         signals,
         noise_robustness=np.round(10 * special.ndtr(margin[..., None] / [0.3, 1.0, 3.0, 10.0])) / 10,
         augmented_correct=np.round(4 * special.ndtr(margin)) / 4,
+        augmented_confidence=signals.confidence,
         boundary_distance=np.maximum(margin, 0.0),
         gradient_norm=-np.log(np.maximum(missing, 1e-30)),
     )

@@ -27,6 +27,7 @@ _LOSS = Threshold("loss", "confidence")
 # Those that read the same moments follow each other, so that few moments are in memory at a time.
 _WITH_SHADOWS: tuple[Attack, ...] = (LiraOnline(), LiraOffline(), Mast(), Watson(), NigT(), RmiaOnline(), RmiaOffline())
 _AUGMENTATION = Threshold("augmentation", "augmented_correct")
+_COPIES = ("augmented_confidence",)
 _BOUNDARY = Threshold("hop_skip_jump", "boundary_distance")
 _GRADIENT = Threshold("gradient_norm", "gradient_norm")
 
@@ -51,6 +52,10 @@ ATTACKS: tuple[Attack, ...] = (
     *(Centred(attack) for attack in (_LOSS, Mast(), NigT(), RmiaOnline())),
     LiraOnline("lira_online_residual", ("residual",)),
     NigT("nig_t_residual", ("residual",)),
+    Threshold("loss_augmented", *_COPIES),
+    Mast("mast_augmented", _COPIES),
+    LiraOnline("lira_online_augmented", _COPIES),
+    NigT("nig_t_augmented", _COPIES),
     MinK("min_k", "lowest"),
     MinK("min_k_plus", "lowest_standardised"),
     Combined(),

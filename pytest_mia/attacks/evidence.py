@@ -16,6 +16,8 @@ from pytest_mia.attacks.rmia import logarithm, offline_reference, probability
 from pytest_mia.observations import Moments, Observations, mean_outside, means
 
 OFFLINE = (0.3, 0.9)
+CALIBRATED = ("confidence", "tempered", "augmented_confidence")
+"""Signals that are set against the shadows' rather than shown as they are."""
 LARGEST = 1e30
 """Where evidence is cut off, so that it stays finite in float32."""
 
@@ -47,14 +49,14 @@ def evidence(observations: Observations, models: IntArray) -> FloatArray:
 
 def _log_odds(observations: Observations, models: IntArray) -> Iterator[list[FloatArray]]:
     phi, level_free = (read(each.signals.confidence) for each in (observations, centred(observations)))
-    plain, free = (observations.moments(values) for values in (phi, level_free))
+    copies = observations.signals.augmented_confidence
+    given = [(each, observations.moments(each)) for each in (phi, level_free, copies) if each is not None]
     for model in models:
-        inside, outside = plain.without(model)
+        inside, outside = given[0][1].without(model)
         expected = means(inside, outside)
         spreads = [np.sqrt(side.squares / np.maximum(side.count, 1)) for side in (inside, outside)]
         yield [
-            *_calibrated(phi[model], plain, model),
-            *_calibrated(level_free[model], free, model),
+            *(column for values, moments in given for column in _calibrated(values[model], moments, model)),
             *expected,
             expected[0] - expected[1],
             *spreads,
@@ -101,7 +103,7 @@ def _shown(observations: Observations, models: IntArray) -> Iterator[list[FloatA
     given = [
         array
         for field in dataclasses.fields(signals)
-        if field.name not in ("confidence", "tempered") and (array := getattr(signals, field.name)) is not None
+        if field.name not in CALIBRATED and (array := getattr(signals, field.name)) is not None
     ]
     for model in models:
         yield [each[model] for each in given]

@@ -60,8 +60,10 @@ def problems(names: Sequence[str], adapter: Adapter, model: Any, X: Any) -> list
     X
         The records.
     """
-    if isinstance(adapter.asker, LossAsker):
-        return [f"{name} asks for classes, and mia_loss gives none; leave it out of the attacks" for name in names]
+    # Every asker but that of losses knows the classes of y.
+    if not len(getattr(adapter.asker, "classes", ())):
+        without = "mia_loss gives none" if isinstance(adapter.asker, LossAsker) else "y holds none"
+        return [f"{name} asks for classes, and {without}; leave it out of the attacks" for name in names]
     return [problem for probe in _named(names) for problem in probe.problems(adapter, model, X)]
 
 

@@ -51,8 +51,6 @@ class GradientNorm:
         needs = "gradient_norm needs a torch module that answers with scores by its forward pass"
         if not isinstance(adapter.asker, ModuleAsker):
             return [f"{needs}, got {type(model).__name__} asked by {_asked_by(adapter)}; leave it out of the attacks"]
-        if not len(adapter.asker.classes):
-            return [f"{needs} and classes; leave it out of the attacks"]
         try:
             self.measure(Oracle(adapter, model, np.zeros(2, dtype=np.intp)), take(X, [0, -1]), 0)
         except MIAUsageError as error:
