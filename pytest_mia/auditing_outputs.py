@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from pytest_mia import attacks, canaries, diagnostics, examination, findings, outputs, placebo, plan, probes, readings
 from pytest_mia.errors import MIAUsageError
+from pytest_mia.observations import Observations
 from pytest_mia.results import AuditResult
 from pytest_mia.settings import Settings
 from pytest_mia.store import Store
@@ -41,7 +44,7 @@ def run(subject: Subject, settings: Settings, *, replay: str = "", store: Store 
     reading = readings.read(outputs.read(subject.outputs), seed=settings.seed)
     observations = reading.observations
     models, records = observations.members.shape
-    balanced = diagnostics.balanced(observations.members)
+    dependent = _dependent(observations)
     context = findings.Context(
         kind="recipe",
         audited=records,
@@ -49,7 +52,7 @@ def run(subject: Subject, settings: Settings, *, replay: str = "", store: Store 
         models=models,
         slices={},
         device="none",
-        findings=(balanced,) if balanced else (),
+        findings=dependent,
         notes=reading.notes,
         replay=replay,
         training_seconds=0.0,
@@ -61,6 +64,13 @@ def run(subject: Subject, settings: Settings, *, replay: str = "", store: Store 
         return result
     result = placebo.added(result, observations, context, settings, store)
     return canaries.added(result, "that takes models to train")
+
+
+def _dependent(observations: Observations) -> tuple[str, ...]:
+    """Findings that memberships depend on each other, of which one record for each group tells all."""
+    members, groups = observations.members, observations.groups
+    units = members if groups is None else members[:, np.unique(groups, return_index=True)[1]]
+    return tuple(each for each in (diagnostics.balanced(units), diagnostics.repeated(units)) if each)
 
 
 def _needing_models(subject: Subject, settings: Settings) -> list[str]:

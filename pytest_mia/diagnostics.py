@@ -23,6 +23,7 @@ MOST_BLIND = 10_000
 AT_ONCE = 4096
 COARSE = 20
 FEWEST_TO_BALANCE = 20
+FEWEST_TO_REPEAT = 40
 STRANGE = 0.5
 """Distance between a released model and its shadows, on records that are new to them, that is more than training."""
 DIGITS = 8
@@ -99,6 +100,32 @@ def balanced(members: BoolArray) -> str | None:
     return (
         f"every record is a member of exactly {counts[0]} of the {len(members)} models, so that a target's memberships "
         "can be read off the others'. Draw each model's half by itself, without regard to the others"
+    )
+
+
+def repeated(members: BoolArray) -> str | None:
+    """The finding that two models have the same members, or each what the other lacks.
+
+    Then a target's membership stands in another model's, and is taken for a leak, or hides one.
+
+    Parameters
+    ----------
+    members
+        Memberships (models, units), of one record for each group; few of them may agree by chance.
+    """
+    if members.shape[1] < FEWEST_TO_REPEAT:
+        return None
+    turned = members ^ members[:, :1]
+    _, first, place = np.unique(turned, axis=0, return_index=True, return_inverse=True)
+    twins = first[place.ravel()]
+    others = np.flatnonzero(twins != np.arange(len(members)))
+    if not len(others):
+        return None
+    one, other = int(twins[others[0]]), int(others[0])
+    how = "the same members" if (members[one] == members[other]).all() else "each the members that the other lacks"
+    return (
+        f"models {one} and {other} have {how}, so that a target's memberships can be read off the others'. Draw each "
+        "model's half by itself, without regard to the others"
     )
 
 

@@ -74,5 +74,9 @@ class InconclusiveAuditWarning(MIAWarning):
     """An inconclusive verdict under ``--mia-inconclusive=warn``."""
 
 
+class InvalidAuditWarning(MIAWarning):
+    """The fixture ``mia_audit`` gave an audit that is invalid, whose figures no gate has judged."""
+
+
 class CacheWarning(MIAWarning):
     """An entry of the cache is damaged; what it stood for was done again."""

@@ -67,8 +67,8 @@ def share(X: Any, *, seed: int, groups: IntArray | None = None, members: BoolArr
     values = _standardised(values)
     distances, nearest = _neighbours(values, ids)
     near = _agreeing(values, nearest)
-    near &= distances[:, 0] < _ratio(distances) * distances[:, FIFTH]
     near &= (distances[:, 0] > 0) & np.isfinite(distances[:, LAST])
+    near[near] = distances[near, 0] < _ratio(distances) * distances[near, FIFTH]
     if members is not None:
         near &= members[order[: len(near)]] != members[order[nearest]]
     return float(near.mean())

@@ -148,8 +148,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     mia.verdicts.expect("", mia.verdicts.begun)
     if mia.verdicts.lost:
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
-    if not session.config.option.collectonly:
+    if session.config.option.collectonly:
+        return
+    try:
         mia.write_reports()
+    except OSError as error:
+        # The verdicts are still to be shown.
+        mia.told = f"mia: a report can't be written: {error}"
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

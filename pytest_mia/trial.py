@@ -6,12 +6,13 @@ import dataclasses
 import inspect
 import math
 import unittest
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_mia import options
-from pytest_mia.errors import MIAError, MIAUsageError
+from pytest_mia.errors import InvalidAuditWarning, MIAError, MIAUsageError
 from pytest_mia.reports.progress import ProgressLine
 from pytest_mia.results import AuditResult
 
@@ -112,6 +113,10 @@ class Trial:
         """The audit, not judged yet; what its gates judge is noted here too."""
         __tracebackhide__ = True
         result = _watched(self._audit(None), self._judge)
+        if result.findings:
+            # Who looks at figures alone may take those of an audit that found nothing out for a pass.
+            told = "; ".join(result.findings)
+            warnings.warn(f"this audit is invalid, and a gate would say so: {told}", InvalidAuditWarning, stacklevel=2)
         self._shown.append(result)
         return result
 

@@ -56,3 +56,13 @@ def test_no_claim_of_privacy_is_refuted_without_a_leak():
 def test_an_unknown_attack():
     with pytest.raises(MIAUsageError, match="unknown attack 'lyra'"):
         audit_outputs(rng.random((5, RECORDS, 2)), rng.random((5, RECORDS)) < 0.5, Y, attacks=["lyra"])
+
+
+def test_seeds_of_one_split_are_invalid():
+    """Their memberships can be read off each other's, which is no leak of the models."""
+    rng = np.random.default_rng(0)
+    answers, labels = rng.dirichlet([1, 1], (6, 200)), np.arange(200) % 2
+    members = np.repeat(rng.random((1, 200)) < 0.5, 6, axis=0)
+    result = audit_outputs(answers, members, labels, attacks=["gap", "attack_r"])
+    with pytest.raises(InvalidAuditError, match=r"models\s+0\s+and\s+1\s+have\s+the\s+same\s+members"):
+        result.assert_membership_advantage_below(0.5)

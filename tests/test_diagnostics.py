@@ -8,7 +8,16 @@ from scipy import sparse
 
 from pytest_mia import diagnostics
 from pytest_mia.answers import Probabilities
-from pytest_mia.diagnostics import all_alike, balanced, blind_advantage, merge_groups, record_keys, shift, shift_finding
+from pytest_mia.diagnostics import (
+    all_alike,
+    balanced,
+    blind_advantage,
+    merge_groups,
+    record_keys,
+    repeated,
+    shift,
+    shift_finding,
+)
 from pytest_mia.signals import Signals, signals_of, stack
 
 
@@ -136,6 +145,24 @@ class TestBalanced:
 
     def test_a_handful_of_records_may_be_balanced_by_chance(self):
         assert balanced(np.eye(4, dtype=bool)) is None
+
+
+class TestRepeated:
+    members = rng.random((6, 50)) < 0.5
+
+    def test_independent_halves(self):
+        assert repeated(self.members) is None
+        assert repeated(rng.random((64, 50)) < 0.5) is None
+
+    def test_two_seeds_of_one_split(self):
+        assert repeated(np.concatenate([self.members, self.members[2:3]])).startswith("models 2 and 6 have the same")
+
+    def test_a_pair_that_shares_all_records(self):
+        members = np.concatenate([self.members, ~self.members[2:3]])
+        assert repeated(members).startswith("models 2 and 6 have each the members that the other lacks")
+
+    def test_few_may_agree_by_chance(self):
+        assert repeated(np.repeat(self.members[:, :30], 2, axis=0)) is None
 
 
 def sides(records, shift=0.0, columns=5):

@@ -78,6 +78,11 @@ def test_one_s_own_group_does_not_count():
     assert lookalikes.share(X, seed=0, groups=groups) == 0
 
 
+def test_records_of_one_person_have_no_others_to_compare():
+    """And nothing is made of distances that are infinite."""
+    assert lookalikes.share(rng.normal(size=(60, 3)), seed=0, groups=np.zeros(60, dtype=int)) == 0
+
+
 @pytest.mark.parametrize(("apart", "expected"), [(True, 2 / 3), (False, 0.0)])
 def test_in_a_release_pairs_count_that_stand_on_both_sides(apart, expected):
     X = doubled(ALONE["ten columns"], 0.5, 1e-3)

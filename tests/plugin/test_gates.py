@@ -225,3 +225,21 @@ def test_the_command_starts_where_pytest_was_called(fake, pytester, monkeypatch)
     monkeypatch.chdir("sub")
 
     pytester.runpytest("..").stdout.fnmatch_lines(["E *replay *pytest ../test_privacy.py::test_leaks --mia-shadows=7*"])
+
+
+INVALID = """
+def pytest_configure(config):
+    import dataclasses, fake_engine
+    found = fake_engine._result
+    fake_engine._result = lambda *args: dataclasses.replace(found(*args), findings=("nothing was trained",))
+"""
+
+
+def test_figures_of_an_invalid_audit_come_with_a_warning(fake):
+    """Whoever asserts on them alone would take them for a pass."""
+    result = fake(
+        "def test_looks(mia_audit):\n    assert mia_audit.advantage.estimate < 0.5\n", "-Wdefault", hooks=INVALID
+    )
+
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines(["*InvalidAuditWarning: this audit is invalid, and a gate would say so: nothing was*"])

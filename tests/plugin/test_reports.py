@@ -185,3 +185,23 @@ def test_a_message_fits_eighty_columns_and_any_terminal(fake):
     assert len(folded) > 10
     assert max(map(len, folded)) <= 80
     assert out.str().isascii()
+
+
+FULL = """
+def pytest_configure(config):
+    from pytest_mia.reports import writing
+    def write(*args, **keywords):
+        raise OSError(28, "No space left on device")
+    writing.write = write
+"""
+
+
+def test_a_report_that_cant_be_written_fails_the_run_and_leaves_the_verdicts(written):
+    tests = "def test_release(assert_membership_advantage_below):\n    assert_membership_advantage_below(0.9)\n"
+    result = written(tests, "--mia-json=mia.json", hooks=FULL, mia_dataset=0.3, mia_model_factory="object")
+
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        ["mia: a report can't be written: *No space left on device", "test_privacy.py::test_release  pass *"]
+    )
