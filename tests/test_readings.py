@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from whole import SINGLE
 from worlds import Bigrams
 
 from pytest_mia import (
@@ -17,7 +18,6 @@ from pytest_mia import (
     outputs,
     readings,
 )
-from pytest_mia.attacks import ATTACKS
 from pytest_mia.auditing import run, train
 from pytest_mia.settings import Settings
 from pytest_mia.subject import Subject
@@ -201,8 +201,6 @@ class TestKinds:
             reading(GUESSES + 7, LABELS)
 
 
-SINGLE = [attack.name for attack in ATTACKS if not attack.name.endswith(("combined", "label_noise", "augmentation"))]
-"""Attacks that learn nothing of what others find, and ask about no changed copies."""
 SIZE = 120
 X = rng.normal(size=(SIZE, 6))
 Y = X[:, 0] + rng.normal(size=SIZE)

@@ -25,7 +25,7 @@ QUICK = {"shadows": 3, "jobs": 1, "attacks": ["gap", "loss", "lira_online", "mas
 SINGLE = [
     attack.name
     for attack in ATTACKS
-    if attack.name != "combined" and not attack.name.endswith(("label_noise", "augmentation"))
+    if attack.name != "combined" and not attack.name.endswith(("label_noise", "augmentation", "augmented"))
 ]
 """Attacks that learn nothing of what others find, and ask about no changed copies: those take most of the time."""
 
