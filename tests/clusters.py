@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PATIENCE = 30.0
+QUIET = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"}
+"""Nobody reads profiles of these workers, which take as much time as all else that an idle one does."""
 
 
 @dataclass
@@ -72,7 +74,7 @@ class Cluster:
             process = subprocess.Popen(
                 [*command, f"--scheduler-file={self.folder / 'scheduler.json'}", *options],
                 cwd=self.folder / "work" if kind == "worker" else self.folder,
-                env=os.environ | environment,
+                env=os.environ | QUIET | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

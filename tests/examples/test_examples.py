@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import run
 from sklearn.datasets import load_digits
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -57,15 +58,11 @@ def copied(name, to):
     return shutil.copytree(EXAMPLES / name, to / name, ignore=shutil.ignore_patterns("__pycache__", "*.joblib"))
 
 
-def run_in(folder, *command):
-    return subprocess.run([sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False)
-
-
 @pytest.fixture(scope="module", params=sorted(VERDICTS))
 def example(request, tmp_path_factory):
     folder = copied(request.param, tmp_path_factory.mktemp("example"))
     command = ("-m", "pytest", "-W", "error", "--xfail-tb", "--mia-json=report.json")
-    return Example(folder, run_in(folder, *command))
+    return Example(folder, run(folder, *command))
 
 
 def test_every_example_is_tested_here():
@@ -90,9 +87,9 @@ def test_its_readme_shows_what_it_finds(example):
 def test_the_release_is_saved_by_its_script(tmp_path):
     folder = copied("release_artifact", tmp_path)
 
-    run = run_in(folder, "train.py")
+    done = run(folder, "train.py")
 
-    assert run.returncode == 0, run.stderr
+    assert done.returncode == 0, done.stderr
     assert (folder / "release.joblib").is_file()
 
 

@@ -20,7 +20,8 @@ import pytest_mia.auditing  # noqa: F401
 # The filters of these tests hold inside the inner runs too: only -W takes their "error" back.
 MODES = {
     "serial": ["-Wdefault"],
-    "xdist": ["-Wdefault", "-n2"],
+    "worker": ["-Wdefault", "-n1"],
+    "workers": ["-Wdefault", "-n2"],
     "no-cache": ["-Wdefault", "-pno:cacheprovider"],
     "strict": ["-Werror"],
 }
@@ -39,9 +40,9 @@ def no_bytecode(monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
 
-@pytest.fixture(params=MODES)
+@pytest.fixture(params=[name for name in MODES if name != "workers"])
 def mode(request):
-    """The arguments of one way to run pytest."""
+    """The arguments of one way to run pytest; a second worker takes seconds, and is for what two may spoil."""
     return MODES[request.param]
 
 

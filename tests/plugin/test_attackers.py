@@ -7,7 +7,7 @@ GATE = "def test_release(assert_membership_advantage_below):\n    assert_members
 KNOWLEDGE = "{'insider': None, 'a part': part(noise(400), 0.5), 'statistics': marginals(noise(400), 200)}"
 
 
-@pytest.mark.parametrize("mode", ["xdist", "strict"], indirect=True)
+@pytest.mark.parametrize("mode", ["worker", "strict"], indirect=True)
 def test_attackers_are_compared(real, reported, mode):
     code = "from pytest_mia.knowledge import marginals, part\n"
     attackers = trees(code=code, mia_shadow_dataset=KNOWLEDGE)

@@ -8,7 +8,7 @@ import pytest
 LIMIT = "def test_limit(assert_membership_advantage_below):\n    assert_membership_advantage_below(0.9)\n"
 GATE = "def test_growth(assert_no_advantage_regression):\n    assert_no_advantage_regression({})\n"
 BOTH = LIMIT + GATE.format("")
-WAYS = pytest.mark.parametrize("way", [(), ("-n2", "-Wdefault")], ids=["serial", "xdist"])
+WAYS = pytest.mark.parametrize("way", [(), ("-n1", "-Wdefault")], ids=["serial", "xdist"])
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ def test_refresh(run):
     assert uses(run()) == [(4, 0)]
 
 
-@pytest.mark.parametrize("arguments", [[], ["-n2"]])
+@pytest.mark.parametrize("arguments", [[], ["-n1"]])
 def test_clearing_the_cache_empties_it(run, pytester, arguments):
     run()
     before = entries(pytester)

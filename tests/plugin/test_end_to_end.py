@@ -34,11 +34,20 @@ def test_models(shadow_models, mia_dataset):
 """
 
 
-def test_a_tree_leaks(real, reported, mode):
-    result = real(TESTS, *mode)
+@pytest.fixture
+def leaking(real, reported):
+    """Run the tests on a tree, and tell what the report says of each audit."""
 
-    result.assert_outcomes(passed=3, failed=2)
-    found = reported()
+    def run(*args):
+        real(TESTS, *args).assert_outcomes(passed=3, failed=2)
+        return reported()
+
+    return run
+
+
+@pytest.mark.parametrize("mode", ["no-cache", "strict"], indirect=True)
+def test_a_tree_leaks(leaking, mode):
+    found = leaking(*mode)
     assert {test: audit["verdict"] for test, audit in found.items()} == {
         "test_release": "leak",
         "test_mild": "pass",
@@ -62,12 +71,14 @@ def test_a_model_that_averages_over_its_records_passes(real, reported, mode):
     assert abs(reported()["test_release"]["advantage"]["estimate"]) < 0.06
 
 
-def test_figures_are_the_same_serially_and_under_xdist(real, reported):
-    def figures(*args):
-        real(TESTS, *args)
-        return {test: (audit["advantage"], audit["attacks"]) for test, audit in reported().items()}
+def test_all_is_the_same_serially_and_under_xdist(leaking):
+    def found(*args):
+        return {
+            test: (audit["verdict"], audit["accuracy"], audit["advantage"], audit["attacks"])
+            for test, audit in leaking(*args).items()
+        }
 
-    assert figures() == figures("-n2", "-Wdefault", "--mia-jobs=2")
+    assert found() == found("-n2", "-Wdefault", "--mia-jobs=2")
 
 
 def test_a_slice_is_judged(real, reported):
@@ -90,12 +101,12 @@ def test_a_slice_is_judged(real, reported):
     }
 
 
-def test_a_replayed_audit_is_the_same(real, reported, pytester):
+def test_a_replayed_audit_is_the_same(leaking, reported, pytester):
     def first():
         audit = reported()["test_look"]
         return audit["replay"], audit["advantage"], audit["attacks"]
 
-    real(TESTS)
+    leaking()
     before = first()
     _, *command = before[0].split()
     pytester.runpytest(*command, "--mia-json=mia.json").assert_outcomes(passed=1)
@@ -103,14 +114,14 @@ def test_a_replayed_audit_is_the_same(real, reported, pytester):
     assert first() == before
 
 
-def test_without_pytest_the_figures_are_the_same(real, reported):
-    real(TESTS)
+def test_without_pytest_the_figures_are_the_same(leaking):
+    found = leaking()
     generator = np.random.default_rng(0)
     records = generator.normal(size=(400, 3)), generator.integers(0, 2, 400)
 
     result = pytest_mia.audit(DecisionTreeClassifier, records, jobs=1, attacks=ATTACKS)
 
-    assert result.to_dict()["advantage"] == reported()["test_release"]["advantage"]
+    assert result.to_dict()["advantage"] == found["test_release"]["advantage"]
 
 
 @pytest.mark.parametrize("mode", ["strict"], indirect=True)

@@ -136,7 +136,7 @@ def test_a_run_without_audits_leaves_no_summary(fake, pytester, monkeypatch):
     assert not pytester.path.joinpath("summary.md").exists()
 
 
-@pytest.mark.parametrize("args", [(), ("-n2",)])
+@pytest.mark.parametrize("args", [(), ("-n1",)])
 def test_the_report_of_pytest_html_shows_the_figures(fake, pytester, undrawn, args):
     fake(TESTS, "-Wdefault", "--html=report.html", "--self-contained-html", *args)
 

@@ -12,7 +12,7 @@ def pytest_runtest_makereport(item, call):
 """
 
 
-@pytest.mark.parametrize("args", [(), ("-n2", "-Wdefault")])
+@pytest.mark.parametrize("args", [(), ("-n1", "-Wdefault")])
 def test_an_audit_that_is_lost_on_the_way_fails_the_run(fake, args):
     result = fake(GATE, *args, hooks=LOSE)
 
@@ -27,14 +27,14 @@ def test_a_report_that_cant_leave_its_worker_fails_the_run(fake):
     tests = GATE.replace("):", ", record_property):\n    record_property('figure', __import__('numpy').float64(1))", 1)
 
     assert fake(tests).ret == 0
-    result = fake(tests, "-n2", "-Wdefault")
+    result = fake(tests, "-n1", "-Wdefault")
 
     assert result.ret != 0
     result.stdout.fnmatch_lines(["mia: lost *; a verdict that goes missing fails the run"])
 
 
 def test_a_crashed_worker_fails_the_run(fake):
-    result = fake(GATE + "    __import__('os')._exit(0)\n", "-n2", "-Wdefault", "--max-worker-restart=0")
+    result = fake(GATE + "    __import__('os')._exit(0)\n", "-n1", "-Wdefault", "--max-worker-restart=0")
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.no_fnmatch_line("*goes missing*")

@@ -55,7 +55,7 @@ def test_it_shows_without_capture_too(fake):
 
 
 def test_nothing_in_a_worker_or_without_a_terminal(fake):
-    fake(GATE, "-n2", "-Wdefault").stdout.no_fnmatch_line("*8 models to train*")
+    fake(GATE, "-n1", "-Wdefault").stdout.no_fnmatch_line("*8 models to train*")
     fake(GATE, "-p", "no:terminal").stdout.no_fnmatch_line("*8 models to train*")
 
 

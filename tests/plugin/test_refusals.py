@@ -39,7 +39,7 @@ def test_models_that_all_answer_alike_are_invalid(real, reported):
     assert {audit["verdict"] for audit in reported().values()} == {"invalid"}
 
 
-@pytest.mark.parametrize("mode", ["xdist", "strict"], indirect=True)
+@pytest.mark.parametrize("mode", ["worker", "strict"], indirect=True)
 def test_an_exception_in_the_users_code_is_shown_as_his_own(real, reported, mode):
     result = real(LOOK, *mode, conftest=trees(code=BROKEN, mia_model_factory="Broken"))
 

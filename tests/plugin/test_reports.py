@@ -38,6 +38,7 @@ def report(fake, pytester):
     return run
 
 
+@pytest.mark.parametrize("mode", ["serial", "workers", "no-cache", "strict"], indirect=True)
 def test_the_json_report_holds_every_audit_in_the_order_of_tests(report, mode):
     found = report(*mode)
 
@@ -85,7 +86,7 @@ def test_groups_of_xdist_are_no_part_of_a_tests_name(fake, pytester):
         def test_release(assert_membership_advantage_below):
             assert_membership_advantage_below(0.5)
         """
-    fake(tests, "-n2", "--dist=loadgroup", "-Wdefault", "--mia-json=mia.json").assert_outcomes(passed=1)
+    fake(tests, "-n1", "--dist=loadgroup", "-Wdefault", "--mia-json=mia.json").assert_outcomes(passed=1)
 
     (audit,) = json.loads((pytester.path / "mia.json").read_text())["audits"]
     assert audit["test"] == "test_privacy.py::test_release"
