@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from pytest_mia import bounds
+from pytest_mia.arrays import BoolArray, FloatArray
 from pytest_mia.figures import Counts
 from pytest_mia.observations import Observations
 from pytest_mia.statistics import rate_bounds
@@ -53,12 +54,18 @@ def _right(observations: Observations) -> Counts | None:
     if correct is None:
         return None
     judged, members = observations.judged[targets], observations.members[targets]
-    counted = [
-        part
-        for side in (judged & members, judged & ~members)
-        for part in ((correct[targets] * side).sum(axis=1).round(), side.sum(axis=1))
-    ]
-    return Counts(*(tuple(part.astype(int).tolist()) for part in counted), observations.independent_share())
+    inside, outside = judged & members, judged & ~members
+    return Counts(
+        _per_target(correct[targets] * inside),
+        _per_target(inside),
+        _per_target(correct[targets] * outside),
+        _per_target(outside),
+        observations.independent_share(),
+    )
+
+
+def _per_target(counted: FloatArray | BoolArray) -> tuple[int, ...]:
+    return tuple(counted.sum(axis=1).round().astype(int).tolist())
 
 
 def _chance(observations: Observations) -> float:
