@@ -56,14 +56,18 @@ def _right(observations: Observations) -> Counts | None:
     if correct is None or (signals.confidence is not None and signals.entropy is None):
         return None
     judged, members = observations.judged[targets], observations.members[targets]
-    inside, outside = (_tally(correct[targets], side) for side in (judged & members, judged & ~members))
-    return Counts(*inside, *outside, observations.independent_share())
+    inside, outside = judged & members, judged & ~members
+    return Counts(
+        _per_target(correct[targets] * inside),
+        _per_target(inside),
+        _per_target(correct[targets] * outside),
+        _per_target(outside),
+        observations.independent_share(),
+    )
 
 
-def _tally(correct: FloatArray, side: BoolArray) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Right answers, and all of them, of each target on one side."""
-    right = (correct * side).sum(axis=1).round().astype(int)
-    return tuple(right.tolist()), tuple(side.sum(axis=1).tolist())
+def _per_target(counted: FloatArray | BoolArray) -> tuple[int, ...]:
+    return tuple(counted.sum(axis=1).round().astype(int).tolist())
 
 
 def _chance(observations: Observations) -> float:

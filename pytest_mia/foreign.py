@@ -83,7 +83,6 @@ def _learnt(inside: FloatArray, outside: FloatArray) -> tuple[float, float]:
 
 def _reached(flagged: BoolArray, members: BoolArray, share: float) -> Interval:
     """The advantage of these guesses on the released model."""
-    counts = ((int((flagged & side).sum()),) for side in (members, ~members))
-    totals = ((int(side.sum()),) for side in (members, ~members))
-    (inside, outside), (of_members, of_others) = counts, totals
-    return bounds.plain_interval(Counts(inside, of_members, outside, of_others, share), CONFIDENCE)
+    inside, outside = flagged[members], flagged[~members]
+    counts = Counts((int(inside.sum()),), (len(inside),), (int(outside.sum()),), (len(outside),), share)
+    return bounds.plain_interval(counts, CONFIDENCE)

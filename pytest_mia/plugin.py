@@ -167,7 +167,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     from pytest_mia.reports import github, terminal
 
-    terminal.show(terminalreporter, verdicts.audits, lost=verdicts.lost)
+    terminal.show(terminalreporter, verdicts.audits, lost=verdicts.lost, unheeded=verdicts.unheeded)
     github.publish(verdicts.placed, lost=verdicts.lost, root=config.rootpath, write_line=terminalreporter.write_line)
 
 

@@ -197,6 +197,8 @@ class Verdicts:
         Tests of this process that use the plugin.
     measured
         Audits as a baseline keeps them, by the node IDs of their tests.
+    unheeded
+        Tests that passed though their audit did not, in words.
     """
 
     def __init__(self, *, illustrated: bool = False) -> None:
@@ -208,6 +210,8 @@ class Verdicts:
         self._silent: set[str] = set()
         self._audits: list[tuple[int, Mapping[str, Any], Place]] = []
         self._failed: dict[str, tuple[Path, int] | None] = {}
+        self._passed: set[str] = set()
+        self.unheeded: list[str] = []
 
     def send(
         self,
@@ -226,9 +230,13 @@ class Verdicts:
         if report.failed:
             crash = getattr(report.longrepr, "reprcrash", None)
             self._failed[report.nodeid] = None if crash is None else (Path(crash.path), crash.lineno)
+        if report.when == "call" and report.passed and not hasattr(report, "wasxfail"):
+            self._passed.add(report.nodeid)
         if attached is not None:
             self._arrived[getattr(report, "worker_id", "")].add(attached["test"])
             self._audits += [(attached["position"], audit, self._place(report)) for audit in attached["audits"]]
+            if report.nodeid in self._passed and report.nodeid not in self._failed:
+                self._heed(attached["test"], attached["audits"])
             if attached["measured"] is not None:
                 self.measured[attached["test"]] = attached["measured"]
             if self._illustrated:
@@ -236,6 +244,13 @@ class Verdicts:
 
                 figures = extras.extras(attached["audits"], attached["test"])
                 vars(report)["extras"] = [*getattr(report, "extras", []), *figures]
+
+    def _heed(self, test: str, audits: Sequence[Mapping[str, Any]]) -> None:
+        """Note verdicts that fail a test, where the test passed: it caught the error, as by ``pytest.raises``."""
+        verdicts = dict.fromkeys(audit["verdict"] for audit in audits if audit["verdict"] in ("leak", "invalid"))
+        self.unheeded += [
+            f"{test} passed, though its verdict is {each}: the test caught the error" for each in verdicts
+        ]
 
     def _place(self, report: pytest.TestReport) -> Place:
         """Where a test stands: the line that failed if it is in the test's own file, otherwise its first one."""

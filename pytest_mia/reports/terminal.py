@@ -14,7 +14,13 @@ COLOURS = {"pass": {"green": True}, "inconclusive": {"yellow": True}}
 A_PASS = "pass: these attacks, at this strength, did not exceed the limit; that is no proof of privacy"
 
 
-def show(reporter: pytest.TerminalReporter, audits: Sequence[Mapping[str, Any]], *, lost: Sequence[str]) -> None:
+def show(
+    reporter: pytest.TerminalReporter,
+    audits: Sequence[Mapping[str, Any]],
+    *,
+    lost: Sequence[str],
+    unheeded: Sequence[str],
+) -> None:
     """Write the table; nothing when no audit ran. In a terminal that is too narrow, each row is folded.
 
     Parameters
@@ -25,6 +31,8 @@ def show(reporter: pytest.TerminalReporter, audits: Sequence[Mapping[str, Any]],
         As `AuditResult.to_dict` gives them.
     lost
         What never arrived from the processes that run the tests, in words.
+    unheeded
+        Which tests passed though their audit did not, in words.
     """
     if audits:
         reporter.write_sep("=", "membership inference audits")
@@ -43,6 +51,8 @@ def show(reporter: pytest.TerminalReporter, audits: Sequence[Mapping[str, Any]],
             reporter.write_line(f"mia: {remark}")
     if any(audit["verdict"] == "pass" for audit in audits):
         reporter.write_line(A_PASS)
+    for what in unheeded:
+        reporter.write_line(f"mia: {what}", yellow=True)
     for what in lost:
         reporter.write_line(f"mia: lost {what}; a verdict that goes missing fails the run", red=True)
 

@@ -243,3 +243,25 @@ def test_figures_of_an_invalid_audit_come_with_a_warning(fake):
 
     result.assert_outcomes(passed=1, warnings=1)
     result.stdout.fnmatch_lines(["*InvalidAuditWarning: this audit is invalid, and a gate would say so: nothing was*"])
+
+
+CAUGHT = """
+import pytest
+
+def test_catches(assert_membership_advantage_below):
+    with pytest.raises(AssertionError):
+        assert_membership_advantage_below(0.1)
+
+@pytest.mark.xfail
+def test_expects(assert_membership_advantage_below):
+    assert_membership_advantage_below(0.1)
+"""
+
+
+@pytest.mark.parametrize("mode", [[], ["-n1"]], ids=["serial", "xdist"])
+def test_one_that_passes_though_its_audit_does_not_is_named(fake, mode):
+    result = fake(CAUGHT + LEAK + PASS, *mode)
+
+    result.assert_outcomes(passed=2, failed=1, xfailed=1)
+    said = [line for line in result.outlines if "though its verdict" in line]
+    assert said == ["mia: test_privacy.py::test_catches passed, though its verdict is leak: the test caught the error"]
