@@ -24,7 +24,7 @@ DESCRIPTORS = (
     types.MethodDescriptorType,
     types.ClassMethodDescriptorType,
 )
-HARMLESS = (type(threading.Lock()), type(threading.RLock()), threading.local, logging.Logger)
+HARMLESS = (type(threading.Lock()), type(threading.RLock()), logging.Logger)
 """What holds nothing that a result could depend on."""
 SET_LATER = {"_has_sorted_indices", "_has_canonical_format"}
 """What a sparse matrix notes about itself when it is first asked."""
@@ -112,6 +112,7 @@ class Walk:
         yield types.MappingProxyType, self._mapping
         yield (PickleBuffer, bytearray, memoryview), self._buffer
         yield (*DESCRIPTORS, *HARMLESS), self.named
+        yield threading.local, self._local
         yield getattr(sys.modules.get("torch"), "Tensor", ()), self._tensor
 
     def known(self, module: str, name: str) -> None:
@@ -127,6 +128,10 @@ class Walk:
         if kind not in self._ways:
             self._ways[kind] = next((way for kinds, way in self.ways() if issubclass(kind, kinds)), self._object)
         return self._ways[kind]
+
+    def _local(self, value: threading.local) -> None:
+        self.named(value)
+        self.visit(vars(value))
 
     def _list(self, values: list[Any]) -> None:
         self.items("list", values)
