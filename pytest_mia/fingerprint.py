@@ -74,6 +74,14 @@ def digest(value: Any) -> str:
     return _walked(value, CodeWalk(_loaded))
 
 
+def sent(value: Any) -> str | None:
+    """As `of`, to be compared with another process: what functions have kept, it works out by itself."""
+    try:
+        return _walked(value, SentWalk(_loaded))
+    except Opaque:
+        return None
+
+
 @contextlib.contextmanager
 def training() -> Iterator[None]:
     """Hold this around the user's code: what it loads and keeps meanwhile doesn't count as long as it stays so.
@@ -273,6 +281,20 @@ class CodeWalk(Walk):
     def _is_settled(self, module: types.ModuleType) -> bool:
         """Whether training loaded this module, which has stayed as it was."""
         return module in self._settled and _walked(module, CodeWalk({})) == self._settled[module]
+
+
+class SentWalk(CodeWalk):
+    """The same walk without what functions have kept, and without the whole environment, which is sent along."""
+
+    def another(self) -> SentWalk:
+        """A walk of the same kind that has met nothing yet."""
+        return SentWalk(self._settled)
+
+    def _memo(self, memo: Any) -> None:
+        self.items("memo", (memo.cache_parameters(), memo.__wrapped__))
+
+    def _whole_environment(self, _environment: Any = None) -> None:
+        self.write("environment")
 
 
 def _answers_of(memo: Any) -> str | None:
