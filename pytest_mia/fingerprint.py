@@ -212,16 +212,20 @@ class CodeWalk(Walk):
         self.items("environment", sorted(each for each in os.environ.items() if not each[0].startswith("PYTEST_")))
 
     def _class(self, cls: type) -> None:
-        self.write("class", f"{cls.__module__}.{cls.__qualname__}")
+        self.write("class", f"{cls.__module__}.{self._name(cls)}")
         if _is_shared(cls):
             self.items("patched", tuple(_patched(cls)))
             return
         self.items("bases", (type(cls), *cls.__bases__))
         for name, value in sorted(vars(cls).items()):
-            if name not in MADE_BY_PYTHON:
+            # What makes slots is told by their names.
+            if name not in MADE_BY_PYTHON and not isinstance(value, types.MemberDescriptorType):
                 self.write("attribute", name)
                 self.visit(value, name)
         self._source(sys.modules.get(cls.__module__))
+
+    def _name(self, cls: type) -> str:
+        return cls.__qualname__
 
     def _builtin(self, function: Any) -> None:
         self.named(function)
@@ -284,7 +288,10 @@ class CodeWalk(Walk):
 
 
 class SentWalk(CodeWalk):
-    """The same walk without what functions have kept, and without the whole environment, which is sent along."""
+    """The same walk without what is another there though it does the same, or is sent along.
+
+    Functions have kept nothing yet, and a class inside of a function forgets which one.
+    """
 
     def another(self) -> SentWalk:
         """A walk of the same kind that has met nothing yet."""
@@ -292,6 +299,9 @@ class SentWalk(CodeWalk):
 
     def _memo(self, memo: Any) -> None:
         self.items("memo", (memo.cache_parameters(), memo.__wrapped__))
+
+    def _name(self, cls: type) -> str:
+        return cls.__name__
 
     def _whole_environment(self, _environment: Any = None) -> None:
         self.write("environment")

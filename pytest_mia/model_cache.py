@@ -109,7 +109,7 @@ class ModelSlot:
             self.store.remark(CHANGES)
             return trained
         try:
-            self._save(trained, reads.manifest())
+            self._save(trained, reads.manifest(without=str(self.store.folder)))
         except reads.ChangedError as error:
             self.store.remark(f"models are not cached: {error} was changed while they were trained")
         except reads.UnheardError as error:

@@ -67,12 +67,17 @@ def unheard() -> Iterator[None]:
         _listening[:] = listening
 
 
-def manifest() -> dict[str, str]:
+def manifest(without: str = "") -> dict[str, str]:
     """Digest of each file that was ever read inside `recorded` in this process; "" for those that don't exist.
 
     Names without a folder stay so: another run reads what lies in its own working folder. Code that was loaded, or
     values that were kept, when an earlier model was trained may serve a later one, so files are never forgotten. What
     this process writes itself doesn't count, nor do installed packages.
+
+    Parameters
+    ----------
+    without
+        A folder whose names don't count, since they change meanwhile: the cache's own.
 
     Raises
     ------
@@ -86,7 +91,7 @@ def manifest() -> dict[str, str]:
     found = {}
     for (folder, name), moment in list(_heard.items()):
         path = _source(name if folder == _folder_of(name) else os.path.join(folder, name))
-        if path is None or not _counts(path):
+        if path is None or not _counts(path) or os.path.abspath(path) == without:
             continue
         found[path] = digest(path)
         if found[path] != ABSENT and os.stat(path).st_mtime > moment:

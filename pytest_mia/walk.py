@@ -185,7 +185,7 @@ class Walk:
 
 
 def _lasting(state: Any) -> Any:
-    if isinstance(state, tuple) and len(state) == 2 and state[0] == {}:
-        # An object with slots, whose class has got room for other attributes on its way to another process.
-        return None, state[1]
+    if isinstance(state, tuple) and len(state) == 2 and all(isinstance(part or {}, dict) for part in state):
+        # An object with slots, which a class that was sent to another process may keep elsewhere.
+        state = {**(state[0] or {}), **(state[1] or {})}
     return {name: each for name, each in state.items() if name not in SET_LATER} if isinstance(state, dict) else state

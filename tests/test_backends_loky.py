@@ -1,5 +1,6 @@
 """Training in processes of this machine that would train other models than this one."""
 
+import dataclasses
 import importlib
 import os
 import sys
@@ -45,14 +46,34 @@ def depths(tmp_path, monkeypatch):
 
 
 def test_a_value_that_was_changed_in_a_module(figures, depths, monkeypatch):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
         as_written = figures(depths.train, loky.Loky(2))
+    assert not told
     monkeypatch.setattr(depths, "DEPTH", 9)
     with pytest.warns(MIAWarning, match="one at a time: what their code reads differs in other processes"):
         changed = figures(depths.train, loky.Loky(2))
 
     assert changed == figures(depths.train) != as_written
+
+
+def test_classes_inside_of_functions_are_the_same_there(figures):
+    """So are objects with slots, and code that reads the whole environment: these models are trained elsewhere."""
+    here = os.getpid()
+
+    @dataclasses.dataclass(slots=True)
+    class Depth:
+        depth: int = 2
+
+        def set(self, model):
+            return model.set_params(max_depth=self.depth if os.getpid() == here else 8 + ("MIA" in [*os.environ]))
+
+    depth = Depth()
+    there = figures(lambda model, X, y: depth.set(model).fit(X, y), loky.Loky(2))
+    alone = figures(lambda model, X, y: depth.set(model).fit(X, y))
+
+    assert there[0] == alone[0]
+    assert there[1:] != alone[1:], "other processes train by another depth"
 
 
 def test_the_environment_as_it_is_now(figures, monkeypatch):

@@ -59,6 +59,13 @@ def test_a_folder_is_told_by_its_names(file, listed):
     assert reads.digest(str(file.parent)) != same
 
 
+def test_the_names_in_the_caches_own_folder_do_not_count(file):
+    with reads.recorded():
+        os.listdir(file.parent)
+
+    assert reads.manifest(without=str(file.parent)) == {}
+
+
 def test_other_processes_may_read_what_is_not_heard():
     with reads.recorded():
         subprocess.run([sys.executable, "-S", "-c", ""], check=True)

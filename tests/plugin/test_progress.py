@@ -129,4 +129,4 @@ def test_an_error_ends_the_line(fake):
     result = fake(GATE, "-Wdefault", advantage="ValueError('no model')")
 
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["test_privacy.py *", "mia: 8 models to train", "test_privacy.py F *"])
+    result.stdout.fnmatch_lines(["test_privacy.py *", PLAN, "test_privacy.py F *"])
