@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import functools
+import gc
 import os
 import sys
 import types
-from collections.abc import Iterable, Iterator, Mapping
+import weakref
+from collections import ChainMap
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pytest_mia import sources
-from pytest_mia.walk import Walk, Way
+from pytest_mia.walk import ATOMS, Walk, Way
 
 MADE_BY_PYTHON = {
     "__dict__",
@@ -23,7 +27,20 @@ MADE_BY_PYTHON = {
     "__slotnames__",
 }
 
+PICKLING = ("__getstate__", "__reduce__", "__reduce_ex__")
+WRAPPED = {
+    staticmethod: "__func__",
+    classmethod: "__func__",
+    property: "fget",
+    functools.partial: "func",
+    functools.partialmethod: "func",
+}
+Memo = functools._lru_cache_wrapper
+
 _loaded: dict[types.ModuleType, str] = {}
+_kept: weakref.WeakKeyDictionary[Memo[Any], str] = weakref.WeakKeyDictionary()
+"""Functions whose answers are kept, with a fingerprint of those that only training has let them keep."""
+_telling: set[Memo[Any]] = set()
 
 
 class Opaque(Exception):
@@ -57,14 +74,29 @@ def digest(value: Any) -> str:
     return _walked(value, CodeWalk(_loaded))
 
 
-def settle(names: Iterable[str]) -> None:
-    """Note what training has just loaded: as long as these modules stay so, they count as if they weren't loaded yet.
+def sent(value: Any) -> str | None:
+    """As `of`, to be compared with another process: what functions have kept, it works out by itself."""
+    try:
+        return _walked(value, SentWalk(_loaded))
+    except Opaque:
+        return None
 
-    Otherwise the same work would have another name once it has been done in this process.
+
+@contextlib.contextmanager
+def training() -> Iterator[None]:
+    """Hold this around the user's code: what it loads and keeps meanwhile doesn't count as long as it stays so.
+
+    Otherwise the same work would have another name once it has been done in this process. Modules that read the
+    environment, or others that were there before, count all the same: their files don't tell what they hold.
     """
-    for module in sources.own_modules([*names]):
-        with contextlib.suppress(Opaque):
-            _loaded[module] = _walked(module, CodeWalk({}))
+    known, memos = {*sys.modules}, [memo for memo, answers in [*_kept.items()] if _answers_of(memo) == answers]
+    yield
+    _kept.update({memo: answers for memo in memos if (answers := _answers_of(memo)) is not None})
+    loaded = sources.own_modules([name for name in [*sys.modules] if name not in known])
+    for module in loaded:
+        if sources.stands_alone(module, loaded):
+            with contextlib.suppress(Opaque):
+                _loaded[module] = _walked(module, CodeWalk({}))
 
 
 def _walked(value: Any, walk: CodeWalk) -> str:
@@ -101,10 +133,16 @@ class CodeWalk(Walk):
         yield types.BuiltinFunctionType, self._builtin
         yield types.CodeType, self._code
         yield types.CellType, self._cell
-        yield (staticmethod, classmethod, functools._lru_cache_wrapper), self._wrapper
+        yield (staticmethod, classmethod), self._wrapper
+        yield Memo, self._memo
         yield property, self._property
         yield type(os.environ), self._whole_environment
         yield from super().ways()
+
+    def _object(self, value: Any) -> None:
+        super()._object(value)
+        if _tells_less(type(value)):
+            self.visit(getattr(value, "__dict__", None), "what isn't pickled")
 
     def known(self, module: str, name: str) -> None:
         """Add something that stands under a name in a module, and the file of a module of the user's."""
@@ -143,8 +181,9 @@ class CodeWalk(Walk):
 
     def _used(self, uses: sources.Uses, namespace: dict[str, Any]) -> None:
         """Add what code refers to: globals, modules that it imports when it runs, the environment."""
-        for name in sorted(uses.names & namespace.keys()):
-            value = namespace[name]
+        known = ChainMap(namespace, vars(builtins))
+        for name in sorted(uses.names & known.keys()):
+            value = known[name]
             if isinstance(value, types.ModuleType) and name not in uses.whole:
                 self._module(value, uses.attributes)
             else:
@@ -164,22 +203,29 @@ class CodeWalk(Walk):
                 self.visit(value, name)
         for module in sources.own_modules(sorted(sys.modules)):
             self._source(module)
+            # Whole modules that may have nothing to do with it need not be such as can be told.
+            plain = [(key, each) for key, each in sorted(vars(module).items()) if type(each) in ATOMS]
+            self.items("values", [each for each in plain if not each[0].startswith("__")])
 
     def _whole_environment(self, _environment: Any = None) -> None:
         # Pytest notes there which test is running.
         self.items("environment", sorted(each for each in os.environ.items() if not each[0].startswith("PYTEST_")))
 
     def _class(self, cls: type) -> None:
-        self.write("class", f"{cls.__module__}.{cls.__qualname__}")
+        self.write("class", f"{cls.__module__}.{self._name(cls)}")
         if _is_shared(cls):
             self.items("patched", tuple(_patched(cls)))
             return
         self.items("bases", (type(cls), *cls.__bases__))
         for name, value in sorted(vars(cls).items()):
-            if name not in MADE_BY_PYTHON:
+            # What makes slots is told by their names.
+            if name not in MADE_BY_PYTHON and not isinstance(value, types.MemberDescriptorType):
                 self.write("attribute", name)
                 self.visit(value, name)
         self._source(sys.modules.get(cls.__module__))
+
+    def _name(self, cls: type) -> str:
+        return cls.__qualname__
 
     def _builtin(self, function: Any) -> None:
         self.named(function)
@@ -189,8 +235,18 @@ class CodeWalk(Walk):
             self.visit(function.__self__)
 
     def _wrapper(self, wrapper: Any) -> None:
-        self.write("wrapper", type(wrapper).__name__)
-        self.items("wrapped", (getattr(wrapper, "cache_parameters", dict)(), wrapper.__wrapped__))
+        self.items(type(wrapper).__name__, (wrapper.__wrapped__,))
+
+    def _memo(self, memo: Any) -> None:
+        """Add a function whose answers are kept, and those that it kept before training: they may be of another day."""
+        self.items("memo", (memo.cache_parameters(), memo.__wrapped__))
+        if memo in _telling:
+            return
+        answers = _answers_of(memo)
+        if answers is None:
+            raise ValueError("the answers that it keeps can't be told")
+        if answers != _kept.setdefault(memo, ""):
+            self.write("kept", answers)
 
     def _property(self, value: property) -> None:
         self.items("property", (value.fget, value.fset, value.fdel))
@@ -202,6 +258,7 @@ class CodeWalk(Walk):
         """Add a module of the user's with its values, or with those of some names; any other by its name."""
         if not sources.is_own(module):
             self.write("module", module.__name__)
+            self.items("patched", _own_functions(module, names))
             return
         if self._is_settled(module) or not self.is_new((module.__name__, names), module):
             return
@@ -230,12 +287,72 @@ class CodeWalk(Walk):
         return module in self._settled and _walked(module, CodeWalk({})) == self._settled[module]
 
 
-def _patched(cls: type) -> Iterator[types.FunctionType]:
+class SentWalk(CodeWalk):
+    """The same walk without what is another there though it does the same, or is sent along.
+
+    Functions have kept nothing yet, and a class inside of a function forgets which one.
+    """
+
+    def another(self) -> SentWalk:
+        """A walk of the same kind that has met nothing yet."""
+        return SentWalk(self._settled)
+
+    def _memo(self, memo: Any) -> None:
+        self.items("memo", (memo.cache_parameters(), memo.__wrapped__))
+
+    def _name(self, cls: type) -> str:
+        return cls.__name__
+
+    def _whole_environment(self, _environment: Any = None) -> None:
+        self.write("environment")
+
+
+def _answers_of(memo: Any) -> str | None:
+    """A fingerprint of the answers that a function keeps, and to what: only the garbage collector's view tells them.
+
+    ``None`` where they can't be told by their content.
+    """
+    if not memo.cache_info().currsize:
+        return ""
+    _telling.add(memo)
+    try:
+        return of([each for each in gc.get_referents(memo) if not _is_links(each)])
+    finally:
+        _telling.discard(memo)
+
+
+def _is_links(value: Any) -> bool:
+    """Whether this is where a function finds its answers: they are told besides, and the links can't be."""
+    return isinstance(value, dict) and any(type(each).__name__ == "_lru_list_elem" for each in value.values())
+
+
+def _patched(cls: type) -> Iterator[Any]:
     """Functions of the user's among the methods of a class that isn't his."""
     for part in cls.__mro__:
-        for _, method in sorted(vars(part).items()):
-            if isinstance(method, types.FunctionType) and sources.is_own_file(method.__code__.co_filename):
-                yield method
+        yield from (method for _, method in sorted(vars(part).items()) if _is_own_function(method))
+
+
+def _own_functions(module: types.ModuleType, names: frozenset[str] | None) -> list[Any]:
+    """Functions of the user's that were put into a module that isn't his, and into those below it, under some names."""
+    found, content = [], vars(module)
+    for name in sorted(content if names is None else names & content.keys()):
+        value = content[name]
+        if _is_own_function(value):
+            found.append(value)
+        elif names and isinstance(value, types.ModuleType) and value.__name__.startswith(f"{module.__name__}."):
+            found += _own_functions(value, names - {name})
+    return found
+
+
+def _is_own_function(value: Any) -> bool:
+    """Whether this is a function of the user's, as it is or wrapped as a method or a partial call."""
+    inner = getattr(value, WRAPPED.get(type(value), ""), value)
+    return isinstance(inner, types.FunctionType) and sources.is_own_file(inner.__code__.co_filename)
+
+
+def _tells_less(cls: type) -> bool:
+    """Whether the user's own code says what is pickled of such a value: it may leave out what training reads."""
+    return any(_is_own_function(vars(part).get(name)) for part in cls.__mro__ for name in PICKLING)
 
 
 def _is_shared(value: Any) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +31,11 @@ WORDS: dict[str, type | UnionType] = {
     "moved": str,
 }
 """What is kept of a model besides its signals, and as what JSON gives it back."""
+
+CHANGES = (
+    "models are not cached: what their factory or training reads changes as they are trained; where they import a "
+    "module inside of a function, which reads the environment or other modules, import it at the top of a file"
+)
 
 
 @dataclass(frozen=True)
@@ -102,12 +106,14 @@ class ModelSlot:
         with watched():
             trained = train()
         if fingerprint.of(self.code) != before:
-            self.store.remark("models are not cached: what their factory or training reads changes as they are trained")
+            self.store.remark(CHANGES)
             return trained
         try:
-            self._save(trained, reads.manifest())
+            self._save(trained, reads.manifest(without=str(self.store.folder)))
         except reads.ChangedError as error:
             self.store.remark(f"models are not cached: {error} was changed while they were trained")
+        except reads.UnheardError as error:
+            self.store.remark(f"models are not cached: {error}")
         return trained
 
     def _save(self, trained: Trained, files: Mapping[str, str]) -> None:
@@ -181,11 +187,9 @@ def of(store: Store | None, data: Data, factories: Sequence[Tried]) -> Cache:
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """Hold this around the user's code: note which files it reads, and which modules it loads."""
-    loaded = set(sys.modules)
-    with reads.recorded():
+    """Hold this around the user's code: note which files it reads, which modules it loads, and what it keeps."""
+    with fingerprint.training(), reads.recorded():
         yield
-    fingerprint.settle(set(sys.modules) - loaded)
 
 
 def _code(factory: Callable[[], Any], method: Method) -> dict[str, Any]:

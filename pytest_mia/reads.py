@@ -6,38 +6,55 @@ import functools
 import hashlib
 import importlib.util
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
-from pytest_mia.sources import is_own_file
+from pytest_mia.sources import STANDARD, is_own_file
 
 VIRTUAL = ("/proc/", "/sys/", "/dev/")
 ABSENT = ""
+FILES = {"open", "sqlite3.connect", "ctypes.dlopen"}
+FOLDERS = {"os.listdir", "os.scandir"}
+FORKS = {"os.fork", "os.forkpty"}
+PROGRAMS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn"}
+"""Python's audit events: what is read, and what may read without being heard."""
 
 LARGE = 2**20
 
 _heard: dict[tuple[str, str], float] = {}
 _written: set[str] = set()
+_recording: list[object] = []
 _listening: list[object] = []
+_deaf: list[object] = []
 
 
 class ChangedError(Exception):
     """A file was changed after training had read it; the message names it."""
 
 
+class UnheardError(Exception):
+    """Training may have read what can't be told; the message says why."""
+
+
 @contextmanager
 def recorded() -> Iterator[None]:
-    """Note all files that this process opens inside."""
+    """Note all files that this process opens inside, and all folders that it lists."""
     _hear()
+    if not _recording:
+        _deaf.clear()
+    _recording.append(None)
     _listening.append(None)
     try:
         yield
     finally:
         _listening.pop()
+        _recording.pop()
 
 
 @contextmanager
@@ -50,22 +67,31 @@ def unheard() -> Iterator[None]:
         _listening[:] = listening
 
 
-def manifest() -> dict[str, str]:
+def manifest(without: str = "") -> dict[str, str]:
     """Digest of each file that was ever read inside `recorded` in this process; "" for those that don't exist.
 
     Names without a folder stay so: another run reads what lies in its own working folder. Code that was loaded, or
     values that were kept, when an earlier model was trained may serve a later one, so files are never forgotten. What
     this process writes itself doesn't count, nor do installed packages.
 
+    Parameters
+    ----------
+    without
+        A folder whose names don't count, since they change meanwhile: the cache's own.
+
     Raises
     ------
     ChangedError
         When one of them was changed since.
+    UnheardError
+        When other processes were started inside the last `recorded`, which may have read others.
     """
+    if _deaf:
+        raise UnheardError("training starts other processes, and what these read can't be told")
     found = {}
     for (folder, name), moment in list(_heard.items()):
         path = _source(name if folder == _folder_of(name) else os.path.join(folder, name))
-        if path is None or not _counts(path):
+        if path is None or not _counts(path) or os.path.abspath(path) == without:
             continue
         found[path] = digest(path)
         if found[path] != ABSENT and os.stat(path).st_mtime > moment:
@@ -84,10 +110,25 @@ def note(names: Iterable[str]) -> None:
     _heard.update({(_folder_of(name), name): time.time() for name in names})
 
 
+def is_told() -> bool:
+    """Whether all that was read inside the last `recorded` is known."""
+    return not _deaf
+
+
+def doubt() -> None:
+    """Count what was read inside `recorded` as unknown, as it was elsewhere for this process."""
+    _deaf.append(None)
+
+
 def digest(path: str) -> str:
-    """The SHA-256 of a file; `ABSENT` where there is none that can be read."""
+    """The SHA-256 of a file, or of a folder's names; `ABSENT` where there is none that can be read."""
     try:
         state = os.stat(path)
+        if stat.S_ISDIR(state.st_mode):
+            with unheard():
+                return hashlib.sha256(
+                    "\0".join(sorted(os.listdir(path))).encode("utf-8", "surrogateescape")
+                ).hexdigest()
         if state.st_size < LARGE:
             return hashlib.sha256(Path(path).read_bytes()).hexdigest()
         return _large_digest(os.path.abspath(path), state.st_size, state.st_mtime_ns)
@@ -104,7 +145,7 @@ def _large_digest(path: str, _size: int, _changed: int) -> str:
 
 def _counts(path: str) -> bool:
     place = os.path.abspath(path)
-    return place not in _written and is_own_file(place) and not place.startswith(VIRTUAL)
+    return place not in _written and is_own_file(place) and not f"{place}/".startswith(VIRTUAL)
 
 
 def _folder_of(name: str) -> str:
@@ -129,16 +170,37 @@ def _hear() -> None:
 
 
 def _note(event: str, arguments: tuple[Any, ...]) -> None:
-    if not _listening or event not in ("open", "sqlite3.connect"):
+    if not _listening:
         return
+    if event in FORKS or (event in PROGRAMS and not _by_package()):
+        doubt()
+    if event in FILES or (event in FOLDERS and not _by_python()):
+        _note_read(event, arguments)
+
+
+def _note_read(event: str, arguments: tuple[Any, ...]) -> None:
     try:
-        name = os.fsdecode(arguments[0])
+        name = os.fsdecode("." if event in FOLDERS and arguments[0] is None else arguments[0])
         _heard[_folder_of(name), name] = time.time()
     except (TypeError, ValueError, OSError):
         # A file descriptor, or no folder to be in.
         return
     if event == "open" and _writes(*arguments[1:3]):
         _written.add(os.path.abspath(name))
+
+
+def _by_python() -> bool:
+    """Whether it is Python's import system that lists a folder: what it loads from there is heard by itself."""
+    name = sys._getframe(2).f_code.co_filename
+    return name.startswith("<frozen importlib") or "importlib" in Path(name).parts
+
+
+def _by_package() -> bool:
+    """Whether an installed package starts a program by itself, as joblib counts the cores."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and STANDARD in Path(frame.f_code.co_filename).parents:
+        frame = frame.f_back
+    return frame is not None and not is_own_file(frame.f_code.co_filename)
 
 
 def _writes(mode: str | None, flags: int) -> bool:

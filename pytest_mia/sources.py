@@ -26,6 +26,8 @@ ENVIRONMENT = {"environ", "environb", "getenv", "getenvb"}
 LOOKUPS = {"get", "pop", "setdefault", "__getitem__"}
 UNFORESEEABLE = {"eval", "exec", "globals", "import_module", "__import__"}
 """What refers to things by names that are made as code runs."""
+UNFORESEEABLE_ATTRIBUTES = {"import_module", "__globals__", "f_globals"}
+"""Likewise, as attributes: not every one that is called eval is Python's."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,9 @@ def uses(code: CodeType) -> Uses:
         frozenset(whole),
         tuple(imports),
         None if None in variables else known,
-        # Not every attribute that is called eval is Python's.
-        not UNFORESEEABLE.isdisjoint(names) or "import_module" in attributes,
+        not UNFORESEEABLE.isdisjoint(names)
+        or not UNFORESEEABLE_ATTRIBUTES.isdisjoint(attributes)
+        or ("sys" in names and "modules" in attributes),
     )
 
 
@@ -125,6 +128,20 @@ def imported(module: ModuleType) -> list[ModuleType]:
     parents = [module.__name__.rsplit(".", depth)[0] for depth in range(1, module.__name__.count(".") + 1)]
     found = [] if code is None else [name for each in uses(code).imports for name in named(each, vars(module))]
     return own_modules([*parents, *found])
+
+
+def stands_alone(module: ModuleType, among: list[ModuleType]) -> bool:
+    """Whether the files of the modules `among`, of which it is one, tell all that a module holds.
+
+    It reads no variable of the environment then, and no other module of the user's, which may have been changed before.
+    """
+    code = _code(module)
+    if code is None:
+        return not _file(module)
+    found = uses(code)
+    # What packages on the way to a module hold is another matter.
+    names = [name for each in found.imports for name in named(each, vars(module))[-1 - len(each[2]) :]]
+    return found.variables == frozenset() and not found.unforeseeable and {*own_modules(names)} <= {*among}
 
 
 def named(imports: tuple[str, int, tuple[str, ...]], namespace: dict[str, object]) -> list[str]:

@@ -24,7 +24,7 @@ DESCRIPTORS = (
     types.MethodDescriptorType,
     types.ClassMethodDescriptorType,
 )
-HARMLESS = (type(threading.Lock()), type(threading.RLock()), threading.local, logging.Logger)
+HARMLESS = (type(threading.Lock()), type(threading.RLock()), logging.Logger)
 """What holds nothing that a result could depend on."""
 SET_LATER = {"_has_sorted_indices", "_has_canonical_format"}
 """What a sparse matrix notes about itself when it is first asked."""
@@ -112,6 +112,7 @@ class Walk:
         yield types.MappingProxyType, self._mapping
         yield (PickleBuffer, bytearray, memoryview), self._buffer
         yield (*DESCRIPTORS, *HARMLESS), self.named
+        yield threading.local, self._local
         yield getattr(sys.modules.get("torch"), "Tensor", ()), self._tensor
 
     def known(self, module: str, name: str) -> None:
@@ -127,6 +128,10 @@ class Walk:
         if kind not in self._ways:
             self._ways[kind] = next((way for kinds, way in self.ways() if issubclass(kind, kinds)), self._object)
         return self._ways[kind]
+
+    def _local(self, value: threading.local) -> None:
+        self.named(value)
+        self.visit(vars(value))
 
     def _list(self, values: list[Any]) -> None:
         self.items("list", values)
@@ -180,4 +185,7 @@ class Walk:
 
 
 def _lasting(state: Any) -> Any:
+    if isinstance(state, tuple) and len(state) == 2 and all(isinstance(part or {}, dict) for part in state):
+        # An object with slots, which a class that was sent to another process may keep elsewhere.
+        state = {**(state[0] or {}), **(state[1] or {})}
     return {name: each for name, each in state.items() if name not in SET_LATER} if isinstance(state, dict) else state

@@ -1,11 +1,95 @@
+"""Training in processes of this machine: one is lost, others would train other models than this one."""
+
+import dataclasses
+import importlib
 import os
+import sys
+import warnings
 
+import numpy as np
 import pytest
-from elsewhere import Noisy, trained
+from elsewhere import Noisy
+from elsewhere import trained as trained_there
+from sklearn.tree import DecisionTreeClassifier
 
-from pytest_mia import ModelTrainingError
+from pytest_mia import MIAWarning, ModelTrainingError
 from pytest_mia.backends import loky
-from pytest_mia.backends.loky import Loky
+from pytest_mia.jobs import Data, Job, Method
+from pytest_mia.shadows import train_all
+
+rng = np.random.default_rng(0)
+X, Y = rng.normal(size=(120, 4)), np.arange(120) % 2
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """What three models answered that are trained by a function, here or in other processes."""
+    monkeypatch.setattr(loky, "WORTH_A_PROCESS", 0.0)
+    draws = np.random.default_rng(1)
+    jobs = [Job(number, number, DecisionTreeClassifier, draws.random(120) < 0.5) for number in range(3)]
+
+    def trained(training, backend=None):
+        method = Method(training, None, None, "cpu", 1)
+        models = train_all(jobs, Data(X, Y, np.arange(2), Y), method, backend=backend)
+        return [float(one.signals.correct.sum()) for one in models]
+
+    return trained
+
+
+@pytest.fixture
+def depths(tmp_path, monkeypatch):
+    """A module of the user's, from which a value is read."""
+    (tmp_path / "mia_changed.py").write_text(
+        "DEPTH = 1\n\ndef train(model, X, y):\n    return model.set_params(max_depth=DEPTH).fit(X, y)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module("mia_changed")
+    del sys.modules["mia_changed"]
+
+
+def test_a_value_that_was_changed_in_a_module(figures, depths, monkeypatch):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        as_written = figures(depths.train, loky.Loky(2))
+    assert not told
+    monkeypatch.setattr(depths, "DEPTH", 9)
+    with pytest.warns(MIAWarning, match="one at a time: what their code reads differs in other processes"):
+        changed = figures(depths.train, loky.Loky(2))
+
+    assert changed == figures(depths.train) != as_written
+
+
+def test_classes_inside_of_functions_are_the_same_there(figures):
+    """So are objects with slots, and code that reads the whole environment: these models are trained elsewhere."""
+    here = os.getpid()
+
+    @dataclasses.dataclass(slots=True)
+    class Depth:
+        depth: int = 2
+
+        def set(self, model):
+            return model.set_params(max_depth=self.depth if os.getpid() == here else 8 + ("MIA" in [*os.environ]))
+
+    depth = Depth()
+    there = figures(lambda model, X, y: depth.set(model).fit(X, y), loky.Loky(2))
+    alone = figures(lambda model, X, y: depth.set(model).fit(X, y))
+
+    assert there[0] == alone[0]
+    assert there[1:] != alone[1:], "other processes train by another depth"
+
+
+def test_the_environment_as_it_is_now(figures, monkeypatch):
+    """Processes are kept for the next audit, which may find other variables."""
+
+    def train(model, X, y):
+        return model.set_params(max_depth=int(os.environ["MIA_TEST_DEPTH"])).fit(X, y)
+
+    found = []
+    for depth in ("1", "9"):
+        monkeypatch.setenv("MIA_TEST_DEPTH", depth)
+        found.append(figures(train, loky.Loky(2)))
+
+    assert found[1] == figures(train) != found[0]
 
 
 def test_a_lost_process_is_an_error(monkeypatch):
@@ -19,4 +103,4 @@ def test_a_lost_process_is_an_error(monkeypatch):
             return super().fit(X, y)
 
     with pytest.raises(ModelTrainingError, match=r"a worker process was ended .* .--mia-jobs=1"):
-        trained(Deadly, backend=Loky(2))
+        trained_there(Deadly, backend=loky.Loky(2))

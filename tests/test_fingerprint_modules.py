@@ -92,12 +92,33 @@ def test_what_training_loads_counts_only_once_it_changes(package, monkeypatch):
     package(FILES)
     factory = factory_of("def factory():\n    import mia_layers\n    return mia_layers.layer()")
     before = fingerprint.digest(factory)
-    known = set(sys.modules)
-    factory()
-    fingerprint.settle(set(sys.modules) - known)
+    with fingerprint.training():
+        factory()
 
     assert fingerprint.digest(factory) == before
     monkeypatch.setattr(sys.modules["mia_layers"], "WIDTH", 4)
+    assert fingerprint.digest(factory) != before
+
+
+@pytest.mark.parametrize("lines", ["import os\nLATE = os.environ.get('MIA_LATE')\n", "from mia_other import OTHER\n"])
+def test_what_training_loads_counts_where_its_file_does_not_tell_what_it_holds(package, lines):
+    package({**FILES, "mia_late": lines})
+    importlib.import_module("mia_other")
+    factory = factory_of("def factory():\n    import mia_late\n    return mia_late")
+    before = fingerprint.digest(factory)
+    with fingerprint.training():
+        factory()
+
+    assert fingerprint.digest(factory) != before
+
+
+def test_values_of_modules_that_are_found_by_names_made_on_the_way(package, monkeypatch):
+    package(FILES)
+    factory = factory_of("import importlib\ndef factory(): return importlib.import_module('mia_' + 'other').OTHER")
+    importlib.import_module("mia_other")
+    before = fingerprint.digest(factory)
+    monkeypatch.setattr(sys.modules["mia_other"], "OTHER", 2)
+
     assert fingerprint.digest(factory) != before
 
 

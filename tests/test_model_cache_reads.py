@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import subprocess
 import sys
 
 import pytest
@@ -59,6 +60,17 @@ def test_a_file_that_changes_while_models_are_trained(cached_audit, settings_fil
 
     assert [uses(result) for result in results] == [(0, 4), (0, 4)]
     assert any(f"{settings_file} was changed while" in note for note in results[0].notes)
+
+
+def test_what_other_processes_read(cached_audit, settings_file):
+    def train(model, X, y):
+        found = subprocess.run(["cat", settings_file], check=True, capture_output=True)
+        return model.set_params(**json.loads(found.stdout)).fit(X, y)
+
+    results = [cached_audit(training=train) for _ in range(2)]
+
+    assert [uses(result) for result in results] == [(0, 4), (0, 4)]
+    assert any("starts other processes" in note for note in results[0].notes)
 
 
 def test_a_variable_of_the_environment(cached_audit, monkeypatch):
@@ -127,3 +139,20 @@ def test_a_module_that_training_imports(cached_audit, helper):
     assert uses(cached_audit(training=train)) == (4, 0), "not loaded yet, as in a new process"
     rewritten(DEPTHS.replace("2", "3"))
     assert uses(cached_audit(training=train)) == (0, 4)
+
+
+def test_a_module_that_training_imports_and_that_reads_the_environment(cached_audit, helper, monkeypatch):
+    def train(model, X, y):
+        import mia_depths
+
+        return model.set_params(max_depth=mia_depths.depth()).fit(X, y)
+
+    def audited(depth):
+        monkeypatch.setenv("MIA_TEST_DEPTH", depth)
+        helper(mia_depths="import os\n\ndef depth():\n    return int(os.environ['MIA_TEST_DEPTH'])\n")
+        del sys.modules["mia_depths"]
+        return cached_audit(training=train)
+
+    assert any("import it at the top" in note for note in audited("2").notes)
+    assert uses(audited("2")) == (3, 1), "the first model is trained again, since only then the module is known"
+    assert uses(audited("4")) == (0, 4)

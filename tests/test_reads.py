@@ -3,6 +3,7 @@
 import importlib
 import os
 import sqlite3
+import subprocess
 import sys
 
 import pytest
@@ -42,6 +43,56 @@ def test_what_is_read_is_told_by_its_content(file, read):
 
     assert first.keys() == {str(file)}
     assert reads.digest(str(file)) != first[str(file)]
+
+
+@pytest.mark.parametrize("listed", [os.listdir, lambda path: [*path.glob("*.yaml")], lambda path: [*os.scandir(path)]])
+def test_a_folder_is_told_by_its_names(file, listed):
+    with reads.recorded():
+        listed(file.parent)
+    os.utime(file.parent, (1e9, 1e9))
+    first = reads.manifest()
+    file.write_text("depth: 4")
+    same = reads.digest(str(file.parent))
+    file.with_name("more.yaml").touch()
+
+    assert first == {str(file.parent): same}
+    assert reads.digest(str(file.parent)) != same
+
+
+def test_the_names_in_the_caches_own_folder_do_not_count(file):
+    with reads.recorded():
+        os.listdir(file.parent)
+
+    assert reads.manifest(without=str(file.parent)) == {}
+
+
+def test_other_processes_may_read_what_is_not_heard():
+    with reads.recorded():
+        subprocess.run([sys.executable, "-S", "-c", ""], check=True)
+    with pytest.raises(reads.UnheardError, match="other processes"):
+        reads.manifest()
+    with reads.recorded():
+        pass
+
+    assert not reads.manifest(), "each model is another matter"
+
+
+def test_programs_that_packages_start_by_themselves(monkeypatch):
+    """As joblib counts the cores; the package's version stands for it."""
+    monkeypatch.setattr(reads, "is_own_file", lambda name: False)
+    with reads.recorded():
+        subprocess.run([sys.executable, "-S", "-c", ""], check=True)
+
+    assert not reads.manifest()
+
+
+def test_what_was_started_inside_counts_after_the_others_of_a_company():
+    with reads.recorded():
+        reads.doubt()
+        with reads.unheard(), reads.recorded():
+            pass
+
+    assert not reads.is_told()
 
 
 def test_names_count_from_the_folder_they_were_read_in(file, monkeypatch):
@@ -148,7 +199,7 @@ def test_file_descriptors_and_folders_do_no_harm(tmp_path):
         open(reader).close()
         os.close(writer)
 
-    assert set(reads.manifest().values()) <= {reads.ABSENT}
+    assert reads.manifest().keys() <= {str(tmp_path)}, "to open a folder is to list it"
 
 
 def test_recording_inside_recording(file, tmp_path):

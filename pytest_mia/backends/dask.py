@@ -182,10 +182,10 @@ class _Training:
                     self._renew(held)
                     left.appendleft((job, slot))
                     continue
-                trained, files = answer
+                trained, files, told = answer
                 reads.note(files)
                 # The slot is of this machine, so the model is kept here.
-                yield slot.obtain(functools.partial(_itself, trained), wait=0.0) or trained
+                yield slot.obtain(functools.partial(_itself, trained, told=told), wait=0.0) or trained
         finally:
             for future, *_ in self._waiting.values():
                 future.release()
@@ -224,12 +224,12 @@ class _Training:
             else:
                 return key
 
-    def _answer(self, future: Any, job: Job) -> tuple[Trained, tuple[str, ...]] | None:
+    def _answer(self, future: Any, job: Job) -> tuple[Trained, tuple[str, ...], bool] | None:
         """What a worker answered; ``None`` when it was lost."""
         from distributed import KilledWorker
 
         try:
-            answer: tuple[Trained, tuple[str, ...]] = future.result()
+            answer: tuple[Trained, tuple[str, ...], bool] = future.result()
         except CancelledError:
             return None
         except KilledWorker as error:
@@ -300,7 +300,9 @@ def _problems(told: Any) -> tuple[str, ...]:
     return (f"could not be asked what it has installed: {type(told).__name__}: {told}",)
 
 
-def _itself(trained: Trained) -> Trained:
+def _itself(trained: Trained, *, told: bool) -> Trained:
+    if not told:
+        reads.doubt()
     return trained
 
 

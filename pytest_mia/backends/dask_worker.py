@@ -78,13 +78,13 @@ async def look(parcel: Parcel) -> tuple[str, ...]:
 
 def train(
     records: bytes, parcel: Parcel, number: int, seed: int, factory: int, members: BoolArray
-) -> tuple[Trained, tuple[str, ...]]:
+) -> tuple[Trained, tuple[str, ...], bool]:
     """Train one model in this worker.
 
     Returns
     -------
-    Trained, tuple of str
-        The model, and the files that were read.
+    Trained, tuple of str, bool
+        The model, the files that were read, and whether these are all.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def train(
         trained = train_one(Job(number, seed, factories[factory], members), data, method)
         # Training may have loaded more of the user's modules.
         parcel.compare()
-        return trained, reads.names()
+        return trained, reads.names(), reads.is_told()
 
 
 def _look(parcel: Parcel) -> tuple[str, ...]:

@@ -10,12 +10,12 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pickle import PicklingError
 from typing import Any
 
-from pytest_mia import pickling, reads
+from pytest_mia import fingerprint, pickling, reads, sources
 from pytest_mia.arrays import IntArray
 from pytest_mia.backends.gpus import Gpus, shared
 from pytest_mia.errors import MIAError, MIAWarning, ModelTrainingError
@@ -61,7 +61,7 @@ class Loky:
         """Start to train; see `Backend`."""
         modules = pickling.test_modules()
         try:
-            parcels = [pickling.dumps((unit, method), modules) for unit in units]
+            parcels = [pickling.dumps((unit, method, _name_of(unit, method)), modules) for unit in units]
         except Exception:
             # Pickling runs code of any kind, which may raise anything.
             return None
@@ -78,6 +78,55 @@ def _gpus(method: Method, first: Trained) -> list[str]:
     return [] if first.device == "cpu" else [str(device) for device in devices_named(method.device)]
 
 
+def _name_of(unit: Unit, method: Method) -> str | None:
+    """What the user's code of a unit is, with all values that it reads, or ``None`` where that can't be told."""
+    return fingerprint.sent((unit[0][0].factory, method.training, method.predict, method.loss, method.augment))
+
+
+@dataclass(frozen=True)
+class _Surroundings:
+    """What the user's code finds in a process.
+
+    Attributes
+    ----------
+    path
+        Where modules are found.
+    variables
+        Its environment.
+    torch
+        Whether torch is loaded.
+    modules
+        The user's modules that are loaded.
+    """
+
+    path: tuple[str, ...]
+    variables: Mapping[str, str]
+    torch: bool
+    modules: tuple[str, ...]
+
+    @classmethod
+    def here(cls) -> _Surroundings:
+        """Those of this process."""
+        # How many threads a process has is joblib's to say.
+        variables = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+        own = [module.__name__ for module in sources.own_modules([*sys.modules]) if sources.counts_whole(module)]
+        return cls(tuple(sys.path), variables, "torch" in sys.modules, tuple(own))
+
+    def take_over(self) -> None:
+        """Have them in this process; one that trained for an earlier audit had others."""
+        sys.path[:] = self.path
+        os.environ.update(self.variables)
+        if self.torch:
+            # A factory may import it inside, where it would be too late for its generators to be seeded.
+            importlib.import_module("torch")
+
+    def load(self) -> None:
+        """Load what was loaded there, as far as it can be."""
+        for name in self.modules:
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
+
+
 def _sharing(
     names: Sequence[str], parcels: Sequence[bytes], data: Data, workers: int
 ) -> Generator[Trained, None, None]:
@@ -89,16 +138,18 @@ def _results(parcels: Sequence[bytes], data: Data, workers: int, gpus: Gpus | No
     import joblib
     from joblib.externals.loky.process_executor import BrokenProcessPool, TerminatedWorkerError
 
-    torch = "torch" in sys.modules
+    here = _Surroundings.here()
     # X travels on its own, so that joblib can share large arrays among the workers instead of copying them.
     calls = (
-        joblib.delayed(_train)(parcel, os.getpid(), sys.path, torch, gpus, data.X, data.y, data.classes, data.labels)
+        joblib.delayed(_train)(parcel, os.getpid(), here, gpus, data.X, data.y, data.classes, data.labels)
         for parcel in parcels
     )
     results = joblib.Parallel(n_jobs=workers, backend="loky", return_as="generator_unordered")(calls)
     try:
         for unit in results:
-            yield from unit
+            if unit is None:
+                _warn("what their code reads differs in other processes, such as a value that was changed in a module")
+            yield from unit or ()
     except TerminatedWorkerError as error:
         raise ModelTrainingError(
             f"a worker process was ended while it trained a model, most likely since memory ran out; "
@@ -106,7 +157,8 @@ def _results(parcels: Sequence[bytes], data: Data, workers: int, gpus: Gpus | No
         ) from None
     except (PicklingError, BrokenProcessPool) as error:
         # A full disk, or records that can't be pickled, or unpickled. What is left is trained in this process.
-        _warn(str(error.__cause__ or error).strip(' \n"').rpartition("\n")[2])
+        why = str(error.__cause__ or error).strip(' \n"').rpartition("\n")[2]
+        _warn(f"their records can't be sent to others ({why})")
     finally:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "(?s).*have been cancelled", UserWarning)
@@ -116,28 +168,29 @@ def _results(parcels: Sequence[bytes], data: Data, workers: int, gpus: Gpus | No
 def _warn(why: str) -> None:
     # Under -W error this raises; the audit goes on all the same.
     with contextlib.suppress(MIAWarning):
-        text = f"models are trained in this process, one at a time: their records can't be sent to others ({why})"
+        text = f"models are trained in this process, one at a time: {why}"
         warnings.warn(MIAWarning(text), stacklevel=2)
 
 
 def _train(
     parcel: bytes,
     audit: int,
-    path: list[str],
-    torch: bool,
+    here: _Surroundings,
     gpus: Gpus | None,
     X: Any,
     y: Any,
     classes: Any,
     labels: IntArray,
-) -> list[Trained]:
+) -> list[Trained] | None:
+    """The models of a unit; ``None`` where this process would train others than the one that it works for."""
     _end_with(audit)
-    sys.path[:] = path
-    if torch:
-        # A factory may import it inside, where it would be too late for its generators to be seeded.
-        importlib.import_module("torch")
+    here.take_over()
     with reads.recorded():
-        unit, method = pickling.loads(parcel)
+        unit, method, name = pickling.loads(parcel)
+        if name != _name_of(unit, method):
+            here.load()
+    if name != _name_of(unit, method):
+        return None
     data = Data(X, y, classes, labels)
     if gpus is None:
         return obtained(unit, data, method, wait=0.0)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+WORTH_SAYING = 5.0
+"""Seconds of training left above which a log says so."""
+
 
 class ProgressLine:
-    """A line that rewrites itself in a terminal, and is written once in a log.
+    """A line that rewrites itself in a terminal; a log has one, which ends with what the first model tells of the rest.
 
     Parameters
     ----------
@@ -20,7 +23,7 @@ class ProgressLine:
         self._item = item
         self._terminal = plugins.get_plugin("terminalreporter")
         self._capture = plugins.get_plugin("capturemanager")
-        self._open = False
+        self._open = self._estimated = False
 
     def __enter__(self) -> ProgressLine:
         return self
@@ -37,7 +40,7 @@ class ProgressLine:
         with self._uncaptured():
             self._start_line()
             self._terminal.write(f"mia: {plan}", flush=True)
-            self._open = True
+            self._open, self._estimated = True, False
             if self._terminal.isatty:
                 self._terminal.line("")
 
@@ -52,6 +55,9 @@ class ProgressLine:
             if self._terminal.isatty:
                 self._terminal.rewrite(words(done, models, seconds), erase=True)
                 self._terminal.flush()
+            elif not self._estimated and _left(done, models, seconds) > WORTH_SAYING:
+                self._estimated = True
+                self._terminal.write(words(done, models, seconds).replace("mia:", ";", 1), flush=True)
 
     def _start_line(self) -> None:
         self._terminal.ensure_newline()
@@ -81,7 +87,11 @@ def words(done: int, models: int, seconds: float) -> str:
     line = f"mia: {done}/{models} models, {_duration(seconds)}"
     if not 0 < done < models:
         return line
-    return f"{line}, about {_duration(seconds / done * (models - done))} left"
+    return f"{line}, about {_duration(_left(done, models, seconds))} left"
+
+
+def _left(done: int, models: int, seconds: float) -> float:
+    return seconds / done * (models - done) if done else 0.0
 
 
 def _duration(seconds: float) -> str:
