@@ -24,6 +24,7 @@ FOLDERS = {"os.listdir", "os.scandir"}
 FORKS = {"os.fork", "os.forkpty"}
 PROGRAMS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn"}
 """Python's audit events: what is read, and what may read without being heard."""
+PROCESSES = "training starts other processes, and what these read can't be told"
 
 LARGE = 2**20
 
@@ -31,7 +32,7 @@ _heard: dict[tuple[str, str], float] = {}
 _written: set[str] = set()
 _recording: list[object] = []
 _listening: list[object] = []
-_deaf: list[object] = []
+_doubts: list[str] = []
 
 
 class ChangedError(Exception):
@@ -47,7 +48,7 @@ def recorded() -> Iterator[None]:
     """Note all files that this process opens inside, and all folders that it lists."""
     _hear()
     if not _recording:
-        _deaf.clear()
+        _doubts.clear()
     _recording.append(None)
     _listening.append(None)
     try:
@@ -84,10 +85,10 @@ def manifest(without: str = "") -> dict[str, str]:
     ChangedError
         When one of them was changed since.
     UnheardError
-        When other processes were started inside the last `recorded`, which may have read others.
+        When more may have been read inside the last `recorded`, by other processes for instance.
     """
-    if _deaf:
-        raise UnheardError("training starts other processes, and what these read can't be told")
+    if why := untold():
+        raise UnheardError(why)
     found = {}
     for (folder, name), moment in list(_heard.items()):
         path = _source(name if folder == _folder_of(name) else os.path.join(folder, name))
@@ -110,14 +111,14 @@ def note(names: Iterable[str]) -> None:
     _heard.update({(_folder_of(name), name): time.time() for name in names})
 
 
-def is_told() -> bool:
-    """Whether all that was read inside the last `recorded` is known."""
-    return not _deaf
+def untold() -> str:
+    """Why it isn't known what was read inside the last `recorded`; empty where it is."""
+    return next(iter(_doubts), "")
 
 
-def doubt() -> None:
-    """Count what was read inside `recorded` as unknown, as it was elsewhere for this process."""
-    _deaf.append(None)
+def doubt(why: str) -> None:
+    """Count what is read inside `recorded` as unknown."""
+    _doubts.append(why)
 
 
 def digest(path: str) -> str:
@@ -173,7 +174,7 @@ def _note(event: str, arguments: tuple[Any, ...]) -> None:
     if not _listening:
         return
     if event in FORKS or (event in PROGRAMS and not _by_package()):
-        doubt()
+        doubt(PROCESSES)
     if event in FILES or (event in FOLDERS and not _by_python()):
         _note_read(event, arguments)
 

@@ -1,6 +1,7 @@
 """Training on a real Dask cluster of this machine: the same figures as here, one model at a time on each worker."""
 
 import dataclasses
+import os
 import threading
 import time
 
@@ -79,11 +80,28 @@ class TestTheSameFigures:
         assert len(first) == 3
 
     def test_of_models_from_the_cache_without_a_cluster(self, cluster, tmp_path):
-        there = pytest_mia.audit(Noisy, (X, Y), backend="dask", scheduler=cluster.address, cache_dir=tmp_path)
-        again = pytest_mia.audit(Noisy, (X, Y), backend="dask", scheduler=free_address(), cache_dir=tmp_path)
-        assert there.notes == again.notes == ("16 queries averaged per record, since answers vary",)
+        def audit(address):
+            options = {"backend": "dask", "scheduler": address, "cache_dir": tmp_path}
+            return pytest_mia.audit(DecisionTreeClassifier, (X, Y), **options)
+
+        there, again = audit(cluster.address), audit(free_address())
+        assert there.notes == again.notes
         assert (there.cache.misses, again.cache.hits, again.cache.misses) == (8, 8, 0)
         assert again.advantage == there.advantage
+
+    def test_of_code_that_reads_other_values_there_are_not_kept(self, cluster, tmp_path):
+        """The cache's key names the environment of this process, in which other models may be trained."""
+
+        def factory():
+            return DecisionTreeClassifier(max_depth=9 if "MIA_TEST_WORKER" in os.environ else 1)
+
+        def audit():
+            options = {"backend": "dask", "scheduler": cluster.address, "cache_dir": tmp_path, "shadows": 3}
+            return pytest_mia.audit(factory, (X, Y), attacks=["gap"], **options)
+
+        assert any("not cached: what their code reads" in note for note in audit().notes)
+        again = audit().cache
+        assert (again.hits, again.misses) == (1, 3), "the first model is trained here"
 
 
 class TestAWorker:

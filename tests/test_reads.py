@@ -88,11 +88,11 @@ def test_programs_that_packages_start_by_themselves(monkeypatch):
 
 def test_what_was_started_inside_counts_after_the_others_of_a_company():
     with reads.recorded():
-        reads.doubt()
+        reads.doubt("elsewhere")
         with reads.unheard(), reads.recorded():
             pass
 
-    assert not reads.is_told()
+    assert reads.untold() == "elsewhere"
 
 
 def test_names_count_from_the_folder_they_were_read_in(file, monkeypatch):

@@ -14,7 +14,7 @@ from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-from pytest_mia import pickling, reads
+from pytest_mia import fingerprint, pickling, reads
 from pytest_mia.backends import dask_worker, home
 from pytest_mia.backends.dask_worker import Parcel
 from pytest_mia.errors import MIAError, MIAUsageError, ModelTrainingError
@@ -182,10 +182,10 @@ class _Training:
                     self._renew(held)
                     left.appendleft((job, slot))
                     continue
-                trained, files, told = answer
+                trained, files, untold = answer
                 reads.note(files)
                 # The slot is of this machine, so the model is kept here.
-                yield slot.obtain(functools.partial(_itself, trained, told=told), wait=0.0) or trained
+                yield slot.obtain(functools.partial(_itself, trained, untold), wait=0.0) or trained
         finally:
             for future, *_ in self._waiting.values():
                 future.release()
@@ -224,12 +224,12 @@ class _Training:
             else:
                 return key
 
-    def _answer(self, future: Any, job: Job) -> tuple[Trained, tuple[str, ...], bool] | None:
+    def _answer(self, future: Any, job: Job) -> tuple[Trained, tuple[str, ...], str] | None:
         """What a worker answered; ``None`` when it was lost."""
         from distributed import KilledWorker
 
         try:
-            answer: tuple[Trained, tuple[str, ...], bool] = future.result()
+            answer: tuple[Trained, tuple[str, ...], str] = future.result()
         except CancelledError:
             return None
         except KilledWorker as error:
@@ -271,8 +271,9 @@ def _parcel(factories: Sequence[Callable[[], Any]], method: Method) -> Parcel:
     torch = ("torch",) if "torch" in sys.modules else ()
     # Here "auto" may be another device than there.
     device = str(device_named(method.device)) if torch else method.device
-    code = _pickled((replace(method, device=device), tuple(factories)), "the model factory and its functions")
-    return Parcel(home.here(device), torch, code)
+    sent = replace(method, device=device), tuple(factories)
+    code = _pickled(sent, "the model factory and its functions")
+    return Parcel(home.here(device), torch, code, fingerprint.sent(sent))
 
 
 def _pickled(value: Any, what: str) -> bytes:
@@ -300,9 +301,9 @@ def _problems(told: Any) -> tuple[str, ...]:
     return (f"could not be asked what it has installed: {type(told).__name__}: {told}",)
 
 
-def _itself(trained: Trained, *, told: bool) -> Trained:
-    if not told:
-        reads.doubt()
+def _itself(trained: Trained, untold: str) -> Trained:
+    if untold:
+        reads.doubt(untold)
     return trained
 
 

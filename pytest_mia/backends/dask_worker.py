@@ -10,12 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_mia import pickling, reads
+from pytest_mia import fingerprint, pickling, reads
 from pytest_mia.arrays import BoolArray
 from pytest_mia.backends.home import Home
 from pytest_mia.errors import MIAUsageError
 from pytest_mia.jobs import Data, Job, Method, Trained
 from pytest_mia.shadows import train_one
+
+OTHER_VALUES = (
+    "what their code reads, such as a variable of the environment or a value that was changed in a module, differs in "
+    "the cluster's workers"
+)
 
 _one_at_a_time = threading.Lock()
 """A worker runs tasks in threads of one process, whose random generators and thread limits all of them share."""
@@ -33,11 +38,14 @@ class Parcel:
         Modules to import before seeds are set, if the worker has them.
     code
         The method and the factories, pickled.
+    name
+        What they are with all values that they read, or ``None`` where that can't be told.
     """
 
     home: Home
     modules: tuple[str, ...]
     code: bytes
+    name: str | None
 
     def opened(self) -> tuple[Method, tuple[Callable[[], Any], ...]]:
         """The method and the factories.
@@ -78,13 +86,13 @@ async def look(parcel: Parcel) -> tuple[str, ...]:
 
 def train(
     records: bytes, parcel: Parcel, number: int, seed: int, factory: int, members: BoolArray
-) -> tuple[Trained, tuple[str, ...], bool]:
+) -> tuple[Trained, tuple[str, ...], str]:
     """Train one model in this worker.
 
     Returns
     -------
-    Trained, tuple of str, bool
-        The model, the files that were read, and whether these are all.
+    Trained, tuple of str, str
+        The model, the files that were read, and why it must not be kept; empty where it may.
 
     Raises
     ------
@@ -95,11 +103,13 @@ def train(
     """
     with _one_at_a_time, reads.recorded():
         method, factories = parcel.opened()
+        if fingerprint.sent((method, factories)) != parcel.name:
+            reads.doubt(OTHER_VALUES)
         data: Data = pickling.loads(records)
         trained = train_one(Job(number, seed, factories[factory], members), data, method)
         # Training may have loaded more of the user's modules.
         parcel.compare()
-        return trained, reads.names(), reads.is_told()
+        return trained, reads.names(), reads.untold()
 
 
 def _look(parcel: Parcel) -> tuple[str, ...]:
