@@ -193,6 +193,14 @@ class TestRunAttack:
             assert run.auc[model] == auc(scores[model], members)
         assert len(run.tail_counts) == len(FALSE_POSITIVE_RATES)
 
+    def test_a_score_at_the_threshold_is_flagged(self):
+        """Between neighbours among the numbers there is none, so that a threshold is the upper one."""
+        members = np.random.default_rng(0).random((5, 40)) < 0.5
+        given = confident(np.where(members, np.nextafter(1, 2), 1), members)
+        counts = run_attack(LOSS, given, lessons(given)).counts
+        assert counts.flagged_members == counts.members
+        assert not any(counts.flagged_nonmembers)
+
     def test_only_judged_records_count(self):
         rng = np.random.default_rng(0)
         members = rng.random((5, 40)) < 0.5

@@ -9,6 +9,7 @@ from pytest_mia.statistics import (
     COUNTED_TWICE,
     MOST_RECORDS,
     advantage_bounds,
+    detectable_advantage,
     least_records,
     least_records_to_pass,
     measurable,
@@ -156,3 +157,40 @@ class TestSampleSizes:
 )
 def test_measurable(fpr, nonmembers, enough):
     assert measurable(fpr, nonmembers) is enough
+
+
+def audited(members, nonmembers, targets=1):
+    none = (0,) * targets
+    return Counts(none, (members,) * targets, none, (nonmembers,) * targets)
+
+
+class TestDetectableAdvantage:
+    @pytest.mark.parametrize(("size", "threshold"), [(100, 0.0), (400, 0.1)])
+    def test_four_simulated_audits_in_five_find_it(self, size, threshold):
+        found = detectable_advantage(audited(size, size), threshold=threshold, alpha=0.05)
+        rng, runs = np.random.default_rng(0), 2000
+        flagged = rng.binomial(size, [[(1 + found) / 2], [(1 - found) / 2]], (2, runs)).T
+        seen = [mover_bounds(inside, size, outside, size, **LEVELS)[0] > threshold for inside, outside in flagged]
+        # Four standard errors; guesses are whole numbers besides.
+        assert np.mean(seen) == pytest.approx(0.8, abs=4 * math.sqrt(0.8 * 0.2 / runs))
+
+    def test_it_hangs_on_the_smaller_side(self):
+        few, many, more_members, more_others = (
+            detectable_advantage(audited(*sides), threshold=0.0, alpha=0.05)
+            for sides in ((50, 50), (500, 500), (500, 50), (50, 500))
+        )
+        assert many < few == more_members == more_others
+
+    def test_a_target_without_one_side_is_left_out(self):
+        whole, lame = audited(50, 50), audited(50, 0)
+        both = Counts(*(ours + theirs for ours, theirs in zip(sides(whole), sides(lame), strict=True)))
+        one, same = (detectable_advantage(each, threshold=0.0, alpha=0.05) for each in (whole, both))
+        assert one == same
+        assert detectable_advantage(lame, threshold=0.0, alpha=0.05) is None
+
+    def test_two_guesses_show_nothing(self):
+        assert detectable_advantage(audited(2, 2), threshold=0.0, alpha=0.05) is None
+
+
+def sides(counts):
+    return counts.flagged_members, counts.members, counts.flagged_nonmembers, counts.nonmembers
