@@ -14,7 +14,7 @@ from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_mia import sources
+from pytest_mia import patches, sources
 from pytest_mia.walk import ATOMS, Walk, Way
 
 MADE_BY_PYTHON = {
@@ -27,14 +27,6 @@ MADE_BY_PYTHON = {
     "__slotnames__",
 }
 
-PICKLING = ("__getstate__", "__reduce__", "__reduce_ex__")
-WRAPPED = {
-    staticmethod: "__func__",
-    classmethod: "__func__",
-    property: "fget",
-    functools.partial: "func",
-    functools.partialmethod: "func",
-}
 Memo = functools._lru_cache_wrapper
 
 _loaded: dict[types.ModuleType, str] = {}
@@ -141,7 +133,7 @@ class CodeWalk(Walk):
 
     def _object(self, value: Any) -> None:
         super()._object(value)
-        if _tells_less(type(value)):
+        if patches.tells_less(type(value)):
             self.visit(getattr(value, "__dict__", None), "what isn't pickled")
 
     def known(self, module: str, name: str) -> None:
@@ -150,7 +142,7 @@ class CodeWalk(Walk):
         self._source(sys.modules.get(module))
 
     def _function(self, function: types.FunctionType) -> None:
-        if _is_shared(function):
+        if patches.is_shared(function):
             self.write("function", f"{function.__module__}.{function.__qualname__}")
             return
         code = function.__code__
@@ -213,8 +205,8 @@ class CodeWalk(Walk):
 
     def _class(self, cls: type) -> None:
         self.write("class", f"{cls.__module__}.{self._name(cls)}")
-        if _is_shared(cls):
-            self.items("patched", tuple(_patched(cls)))
+        if patches.is_shared(cls):
+            self.items("patched", tuple(patches.methods(cls)))
             return
         self.items("bases", (type(cls), *cls.__bases__))
         for name, value in sorted(vars(cls).items()):
@@ -258,7 +250,7 @@ class CodeWalk(Walk):
         """Add a module of the user's with its values, or with those of some names; any other by its name."""
         if not sources.is_own(module):
             self.write("module", module.__name__)
-            self.items("patched", _own_functions(module, names))
+            self.items("patched", patches.functions(module, names))
             return
         if self._is_settled(module) or not self.is_new((module.__name__, names), module):
             return
@@ -324,44 +316,3 @@ def _answers_of(memo: Any) -> str | None:
 def _is_links(value: Any) -> bool:
     """Whether this is where a function finds its answers: they are told besides, and the links can't be."""
     return isinstance(value, dict) and any(type(each).__name__ == "_lru_list_elem" for each in value.values())
-
-
-def _patched(cls: type) -> Iterator[Any]:
-    """Functions of the user's among the methods of a class that isn't his."""
-    for part in cls.__mro__:
-        yield from (method for _, method in sorted(vars(part).items()) if _is_own_function(method))
-
-
-def _own_functions(module: types.ModuleType, names: frozenset[str] | None) -> list[Any]:
-    """Functions of the user's that were put into a module that isn't his, and into those below it, under some names."""
-    found, content = [], vars(module)
-    for name in sorted(content if names is None else names & content.keys()):
-        value = content[name]
-        if _is_own_function(value):
-            found.append(value)
-        elif names and isinstance(value, types.ModuleType) and value.__name__.startswith(f"{module.__name__}."):
-            found += _own_functions(value, names - {name})
-    return found
-
-
-def _is_own_function(value: Any) -> bool:
-    """Whether this is a function of the user's, as it is or wrapped as a method or a partial call."""
-    inner = getattr(value, WRAPPED.get(type(value), ""), value)
-    return isinstance(inner, types.FunctionType) and sources.is_own_file(inner.__code__.co_filename)
-
-
-def _tells_less(cls: type) -> bool:
-    """Whether the user's own code says what is pickled of such a value: it may leave out what training reads."""
-    return any(_is_own_function(vars(part).get(name)) for part in cls.__mro__ for name in PICKLING)
-
-
-def _is_shared(value: Any) -> bool:
-    """Whether this stands under its own name in a module that isn't the user's, which tells all about it."""
-    module = sys.modules.get(value.__module__)
-    code = getattr(value, "__code__", None)
-    if module is None or sources.is_own(module) or (code is not None and sources.is_own_file(code.co_filename)):
-        return False
-    found: Any = module
-    for part in value.__qualname__.split("."):
-        found = getattr(found, part, None)
-    return found is value
