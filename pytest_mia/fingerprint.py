@@ -14,7 +14,7 @@ from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_mia import patches, sources
+from pytest_mia import patches, pickling, sources
 from pytest_mia.walk import ATOMS, Walk, Way
 
 MADE_BY_PYTHON = {
@@ -209,15 +209,21 @@ class CodeWalk(Walk):
             self.items("patched", tuple(patches.methods(cls)))
             return
         self.items("bases", (type(cls), *cls.__bases__))
-        for name, value in sorted(vars(cls).items()):
-            # What makes slots is told by their names.
-            if name not in MADE_BY_PYTHON and not isinstance(value, types.MemberDescriptorType):
-                self.write("attribute", name)
-                self.visit(value, name)
+        for name, value in sorted(self._attributes(cls).items()):
+            self.write("attribute", name)
+            self.visit(value, name)
         self._source(sys.modules.get(cls.__module__))
 
     def _name(self, cls: type) -> str:
         return cls.__qualname__
+
+    def _attributes(self, cls: type) -> dict[str, Any]:
+        """What a class holds; what makes slots is told by their names."""
+        return {
+            name: value
+            for name, value in vars(cls).items()
+            if name not in MADE_BY_PYTHON and not isinstance(value, types.MemberDescriptorType)
+        }
 
     def _builtin(self, function: Any) -> None:
         self.named(function)
@@ -282,7 +288,8 @@ class CodeWalk(Walk):
 class SentWalk(CodeWalk):
     """The same walk without what is another there though it does the same, or is sent along.
 
-    Functions have kept nothing yet, and a class inside of a function forgets which one.
+    Functions have kept nothing yet, and a class inside of a function forgets which one. A class that is sent as code
+    is made anew there, where its bases may give it more than here, as those of scikit-learn do.
     """
 
     def another(self) -> SentWalk:
@@ -294,6 +301,12 @@ class SentWalk(CodeWalk):
 
     def _name(self, cls: type) -> str:
         return cls.__name__
+
+    def _attributes(self, cls: type) -> dict[str, Any]:
+        found = super()._attributes(cls)
+        if not pickling.is_sent(cls):
+            return found
+        return {name: value for name, value in found.items() if patches.is_own_function(value)}
 
     def _whole_environment(self, _environment: Any = None) -> None:
         self.write("environment")

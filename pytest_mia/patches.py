@@ -23,7 +23,7 @@ WRAPPED = {
 def methods(cls: type) -> Iterator[Any]:
     """Functions of the user's among the methods of a class that isn't his."""
     for part in cls.__mro__:
-        yield from (method for _, method in sorted(vars(part).items()) if _is_own_function(method))
+        yield from (method for _, method in sorted(vars(part).items()) if is_own_function(method))
 
 
 def functions(module: types.ModuleType, names: frozenset[str] | None) -> list[Any]:
@@ -31,16 +31,22 @@ def functions(module: types.ModuleType, names: frozenset[str] | None) -> list[An
     found, content = [], vars(module)
     for name in sorted(content if names is None else names & content.keys()):
         value = content[name]
-        if _is_own_function(value):
+        if is_own_function(value):
             found.append(value)
         elif names and isinstance(value, types.ModuleType) and value.__name__.startswith(f"{module.__name__}."):
             found += functions(value, names - {name})
     return found
 
 
+def is_own_function(value: Any) -> bool:
+    """Whether this is a function of the user's, as it is or wrapped as a method or a partial call."""
+    inner = getattr(value, WRAPPED.get(type(value), ""), value)
+    return isinstance(inner, types.FunctionType) and sources.is_own_file(inner.__code__.co_filename)
+
+
 def tells_less(cls: type) -> bool:
     """Whether the user's own code says what is pickled of such a value: it may leave out what training reads."""
-    return any(_is_own_function(vars(part).get(name)) for part in cls.__mro__ for name in PICKLING)
+    return any(is_own_function(vars(part).get(name)) for part in cls.__mro__ for name in PICKLING)
 
 
 def is_shared(value: Any) -> bool:
@@ -53,9 +59,3 @@ def is_shared(value: Any) -> bool:
     for part in value.__qualname__.split("."):
         found = getattr(found, part, None)
     return found is value
-
-
-def _is_own_function(value: Any) -> bool:
-    """Whether this is a function of the user's, as it is or wrapped as a method or a partial call."""
-    inner = getattr(value, WRAPPED.get(type(value), ""), value)
-    return isinstance(inner, types.FunctionType) and sources.is_own_file(inner.__code__.co_filename)

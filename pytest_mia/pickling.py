@@ -46,6 +46,12 @@ def is_test(module: ModuleType) -> bool:
     return name == "conftest" or name.startswith("test_") or name.endswith("_test")
 
 
+def is_sent(cls: type) -> bool:
+    """Whether a class of the user's is sent as code: another process can't import it by name."""
+    module = sys.modules.get(cls.__module__)
+    return module is None or cls.__module__ == "__main__" or is_test(module) or "<locals>" in cls.__qualname__
+
+
 @contextlib.contextmanager
 def pickled_by_value(modules: Iterable[ModuleType]) -> Iterator[None]:
     """Have cloudpickle take the functions and classes of these modules as code rather than by name."""

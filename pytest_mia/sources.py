@@ -94,7 +94,9 @@ def is_own(module: ModuleType) -> bool:
     if getattr(spec, "origin", None) in ("built-in", "frozen"):
         return False
     place = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
-    return module.__name__ not in sys.builtin_module_names if place is None else is_own_file(place)
+    if place is None or place.startswith("<"):
+        return module.__name__ not in sys.builtin_module_names
+    return is_own_file(place)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -78,6 +78,21 @@ def test_classes_inside_of_functions_are_the_same_there(figures):
     assert there[1:] != alone[1:], "other processes train by another depth"
 
 
+def test_classes_to_which_their_bases_give_something_are_the_same_there(figures):
+    """Scikit-learn's give more to one that is made anew, as a class is that is sent as code."""
+    here = os.getpid()
+
+    class Elsewhere(DecisionTreeClassifier):
+        def fit(self, X, y):
+            return super().fit(X, y if os.getpid() == here else y[::-1])
+
+    def train(model, X, y):
+        return Elsewhere(max_depth=2).fit(X, y)
+
+    assert "set_fit_request" not in vars(Elsewhere)
+    assert figures(train, loky.Loky(2))[1:] != figures(train)[1:], "they are trained elsewhere, on other labels"
+
+
 def test_the_environment_as_it_is_now(figures, monkeypatch):
     """Processes are kept for the next audit, which may find other variables."""
 
