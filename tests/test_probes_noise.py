@@ -198,6 +198,8 @@ class TestOtherColumns:
 class Threshold:
     """Answers with whether the first feature is above zero."""
 
+    classes = np.arange(2)
+
     def problems(self, model, dataset):
         return []
 
