@@ -16,7 +16,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
 from pytest_mia.figures import CoinGuesses
 from pytest_mia.statistics import clopper_pearson
@@ -109,6 +108,9 @@ def one_run_p_value(guesses: CoinGuesses, curve: Approximate) -> float:
     curve
         What is claimed of each coin.
     """
+    # It takes as long to load as all else that a run from the cache does.
+    from scipy import stats
+
     right, count = guesses.right, guesses.guessed
     if not right:
         return 1.0

@@ -66,6 +66,8 @@ def _clipped(values: FloatArray) -> FloatArray:
 
 def _projected(X: Any) -> Any:
     """The records on random directions where they have very many columns; a shift between two sources stays one."""
+    if X.shape[1] <= MOST_COLUMNS:
+        return X
     from sklearn.random_projection import SparseRandomProjection
 
-    return X if X.shape[1] <= MOST_COLUMNS else SparseRandomProjection(PROJECTED, random_state=0).fit_transform(X)
+    return SparseRandomProjection(PROJECTED, random_state=0).fit_transform(X)
