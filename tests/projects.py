@@ -8,6 +8,18 @@ FIXTURE = """
 def {name}():
     return {value}
 """
+GATES = """
+def test_release(assert_membership_advantage_below):
+    assert_membership_advantage_below(0.2)
+
+def test_mild(assert_membership_advantage_below):
+    assert_membership_advantage_below(0.9)
+
+def test_claim(assert_epsilon_below):
+    assert_epsilon_below(0.5)
+"""
+"""Gates with a limit that a model which leaks exceeds, one that it stays below, and a claim that it refutes."""
+
 NOISE = """
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier

@@ -118,7 +118,9 @@ class TestRelease:
 
     def test_one_side_may_hold_one_class(self):
         order = np.argsort(Y, kind="stable")
-        release(part(order[:20]), part(order[20:]))
+        records = release(part(order[:20]), part(order[20:]))
+        assert records.audited == 60
+        assert set(records.data.labels[records.members]) == {0}
 
     def test_both_together_need_two_classes(self):
         ones = np.flatnonzero(Y)

@@ -70,8 +70,10 @@ class TestEarlyStopped:
             assert torch.equal(one, other)
 
     def test_a_loss_that_is_no_number_stops_it(self, monkeypatch):
-        monkeypatch.setattr(EarlyStoppedTraining, "_loss", lambda *_: float("nan"))
+        asked = []
+        monkeypatch.setattr(EarlyStoppedTraining, "_loss", lambda *_: asked.append(None) or float("nan"))
         trained(EarlyStoppedTraining(TorchTraining(epochs=9), patience=1))
+        assert len(asked) == 1
 
     def test_the_records_that_are_kept_out_are_not_trained_on(self, monkeypatch):
         seen = []

@@ -189,8 +189,8 @@ def _train(
         unit, method, name = pickling.loads(parcel)
         if name != _name_of(unit, method):
             here.load()
-    if name != _name_of(unit, method):
-        return None
+            if name != _name_of(unit, method):
+                return None
     data = Data(X, y, classes, labels)
     if gpus is None:
         return obtained(unit, data, method, wait=0.0)

@@ -1,19 +1,9 @@
 """What the real engine refuses, under pytest: bad input before any training, and what can't be judged, as no pass."""
 
 import pytest
-from projects import trees
+from projects import GATES, trees
 
 LOOK = "def test_look(mia_audit):\n    pass\n"
-GATES = """
-def test_release(assert_membership_advantage_below):
-    assert_membership_advantage_below(0.2)
-
-def test_mild(assert_membership_advantage_below):
-    assert_membership_advantage_below(0.9)
-
-def test_claim(assert_epsilon_below):
-    assert_epsilon_below(0.5)
-"""
 UNTRAINED = """
 class Untrained(DecisionTreeClassifier):
     def fit(self, X, y):
