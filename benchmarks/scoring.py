@@ -17,10 +17,10 @@ import numpy as np
 
 from pytest_mia import attacks, findings, rotation
 from pytest_mia.answers import Logits
+from pytest_mia.core.seeding import generator_for, single_threaded
+from pytest_mia.core.settings import Settings
 from pytest_mia.memberships import draw_halves
 from pytest_mia.observations import Observations, recipe
-from pytest_mia.randomness import generator_for, single_threaded
-from pytest_mia.settings import Settings
 from pytest_mia.signals import signals_of, stack
 
 

@@ -33,10 +33,10 @@ from sklearn.tree import DecisionTreeClassifier
 from pytest_mia import TorchTraining, attacks, numbers, rotation
 from pytest_mia.attacks.lira import LiraOnline
 from pytest_mia.backends.loky import Loky
+from pytest_mia.core.seeding import generator_for, seed_for, single_threaded
 from pytest_mia.jobs import Data, Job, Method
 from pytest_mia.memberships import draw_halves, strata_of
 from pytest_mia.observations import Observations, recipe
-from pytest_mia.randomness import generator_for, seed_for, single_threaded
 from pytest_mia.shadows import train_all
 from pytest_mia.signals import Signals, stack
 from pytest_mia.statistics import auc

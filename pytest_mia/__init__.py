@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from pytest_mia.answers import Losses, Residuals, TokenLogProbabilities
     from pytest_mia.auditing import ShadowModel
     from pytest_mia.calls import audit, audit_outputs
-    from pytest_mia.dataset import Dataset, Target
-    from pytest_mia.errors import (
+    from pytest_mia.core.errors import (
         CacheWarning,
         InconclusiveAuditError,
         InconclusiveAuditWarning,
@@ -30,26 +29,27 @@ if TYPE_CHECKING:
         ModelTrainingError,
         OutOfTimeError,
     )
+    from pytest_mia.dataset import Dataset, Target
     from pytest_mia.models.module import TorchTraining
     from pytest_mia.outputs import ModelOutputs
     from pytest_mia.results import AuditResult
 
 _HOMES = {
     "AuditResult": "results",
-    "CacheWarning": "errors",
+    "CacheWarning": "core.errors",
     "Dataset": "dataset",
-    "InconclusiveAuditError": "errors",
-    "InconclusiveAuditWarning": "errors",
-    "InvalidAuditError": "errors",
-    "InvalidAuditWarning": "errors",
+    "InconclusiveAuditError": "core.errors",
+    "InconclusiveAuditWarning": "core.errors",
+    "InvalidAuditError": "core.errors",
+    "InvalidAuditWarning": "core.errors",
     "Losses": "answers",
-    "MIAError": "errors",
-    "MIAUsageError": "errors",
-    "MIAWarning": "errors",
-    "MembershipLeakError": "errors",
+    "MIAError": "core.errors",
+    "MIAUsageError": "core.errors",
+    "MIAWarning": "core.errors",
+    "MembershipLeakError": "core.errors",
     "ModelOutputs": "outputs",
-    "ModelTrainingError": "errors",
-    "OutOfTimeError": "errors",
+    "ModelTrainingError": "core.errors",
+    "OutOfTimeError": "core.errors",
     "Residuals": "answers",
     "ShadowModel": "auditing",
     "Target": "dataset",

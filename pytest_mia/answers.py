@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia.arrays import BoolArray, FloatArray, IntArray
+from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
+from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.dataset import codes_of
-from pytest_mia.errors import InvalidAuditError, MIAUsageError
 from pytest_mia.rows import as_array, described, is_tensor
 
 ROUNDING = 1e-6

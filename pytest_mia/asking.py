@@ -9,15 +9,15 @@ import numpy as np
 
 from pytest_mia import order, probes
 from pytest_mia.answers import Answer, checked
+from pytest_mia.core.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
+from pytest_mia.core.seeding import seed_for, seeded, single_threaded
 from pytest_mia.dataset import take
-from pytest_mia.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
 from pytest_mia.fallback import where_it_fits
 from pytest_mia.jobs import Data, Method, Trained
 from pytest_mia.models import Adapter
 from pytest_mia.models.cuda import memory_ran_out
 from pytest_mia.probes.augment import augmented
 from pytest_mia.probes.protocol import Oracle
-from pytest_mia.randomness import seed_for, seeded, single_threaded
 from pytest_mia.remedies.asker import remedied
 from pytest_mia.signals import Signals, mean, merged, signals_of
 from pytest_mia.users_code import failure

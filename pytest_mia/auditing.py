@@ -19,15 +19,15 @@ from pytest_mia import (
     shadows,
     what_if,
 )
-from pytest_mia.arrays import BoolArray
 from pytest_mia.auditing_models import Terms
-from pytest_mia.errors import ModelTrainingError
+from pytest_mia.core.errors import ModelTrainingError
+from pytest_mia.core.request import Subject
+from pytest_mia.core.settings import Settings
+from pytest_mia.core.types import BoolArray
 from pytest_mia.jobs import Method, Progress, Trained
 from pytest_mia.plan import Plan
 from pytest_mia.results import AuditResult, RemedyResult
-from pytest_mia.settings import Settings
 from pytest_mia.store import Store
-from pytest_mia.subject import Subject
 
 
 @dataclass(frozen=True)

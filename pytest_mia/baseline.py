@@ -8,9 +8,9 @@ from typing import Any
 
 from pytest_mia import bounds
 from pytest_mia._version import __version__
+from pytest_mia.core.settings import Settings
 from pytest_mia.figures import Change, Counts, Interval
 from pytest_mia.results import AuditResult
-from pytest_mia.settings import Settings
 
 DIGITS = 6
 SIDES = ("flagged_members", "members", "flagged_nonmembers", "nonmembers")

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_mia.baseline import DIGITS, SIDES, STRENGTH, Baseline, Saved
-from pytest_mia.errors import MIAUsageError
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.settings import Settings
 from pytest_mia.figures import Counts
-from pytest_mia.settings import Settings
 
 FOLDER = ".mia"
 """Where baselines lie, below the root folder of the tests."""

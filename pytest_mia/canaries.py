@@ -16,14 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from pytest_mia import backends, examination, findings, model_cache, rows, shadows
-from pytest_mia.arrays import BoolArray, IntArray
-from pytest_mia.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
+from pytest_mia.core.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
+from pytest_mia.core.seeding import generator_for
+from pytest_mia.core.settings import Settings
+from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.jobs import Data, Job, Method, Progress, Trained
 from pytest_mia.observations import recipe
 from pytest_mia.plan import Plan
-from pytest_mia.randomness import generator_for
 from pytest_mia.results import AuditResult
-from pytest_mia.settings import Settings
 from pytest_mia.signals import stack
 from pytest_mia.soundness import Canaries
 from pytest_mia.store import Store

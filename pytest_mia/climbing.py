@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia.arrays import BoolArray, FloatArray, IntArray
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.seeding import generator_for, seed_for, seeded
+from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.dataset import Dataset
-from pytest_mia.errors import MIAUsageError
-from pytest_mia.randomness import generator_for, seed_for, seeded
 from pytest_mia.rows import as_array, bad_features, count, described, is_sparse, is_tensor
 
 LARGEST_SHARE = 4

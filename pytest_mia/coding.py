@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from pytest_mia import bounds
-from pytest_mia.arrays import BoolArray, FloatArray
+from pytest_mia.core.types import BoolArray, FloatArray
 from pytest_mia.figures import Counts
 from pytest_mia.observations import Observations
 from pytest_mia.statistics import rate_bounds

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pytest_mia.arrays import BoolArray, FloatArray, IntArray
+from pytest_mia.core.seeding import generator_for
+from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.curves import LARGEST
 from pytest_mia.figures import CoinGuesses
 from pytest_mia.observations import Observations
-from pytest_mia.randomness import generator_for
 
 
 def guesses(

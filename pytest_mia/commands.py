@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_mia.errors import MIAUsageError
+from pytest_mia.core.errors import MIAUsageError
 
 
 def list_attacks() -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia.arrays import FloatArray, IntArray
+from pytest_mia.core.types import FloatArray, IntArray
 from pytest_mia.observations import Observations
 
 if TYPE_CHECKING:

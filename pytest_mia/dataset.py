@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia.arrays import BoolArray, IntArray
-from pytest_mia.errors import MIAUsageError
-from pytest_mia.randomness import seeded
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.seeding import seeded
+from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.rows import concatenate, count, described, is_tensor, sortable, stacked, take
 
 __all__ = [

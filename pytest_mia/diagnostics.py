@@ -10,8 +10,8 @@ import numpy as np
 from scipy import sparse
 
 from pytest_mia import numbers, rows
-from pytest_mia.arrays import BoolArray, FloatArray, IntArray
-from pytest_mia.randomness import generator_for, single_threaded
+from pytest_mia.core.seeding import generator_for, single_threaded
+from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.signals import Signals
 
 SPLITS = 5

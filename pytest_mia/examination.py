@@ -9,9 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pytest_mia import attacks, coding, diagnostics, findings, foreign, numbers, result_cache
-from pytest_mia.arrays import FloatArray
 from pytest_mia.attacks.protocol import Attack
-from pytest_mia.errors import MIAUsageError
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.request import Subject
+from pytest_mia.core.seeding import single_threaded
+from pytest_mia.core.settings import Settings
+from pytest_mia.core.types import FloatArray
 from pytest_mia.figures import Seconds
 from pytest_mia.jobs import Trained
 from pytest_mia.neighbours import with_opinions
@@ -19,12 +22,9 @@ from pytest_mia.observations import Observations
 from pytest_mia.plan import Plan
 from pytest_mia.probes import FEWEST_VALUES
 from pytest_mia.probes.noise import QUESTIONS
-from pytest_mia.randomness import single_threaded
 from pytest_mia.results import AuditResult
-from pytest_mia.settings import Settings
 from pytest_mia.signals import stack
 from pytest_mia.store import Store
-from pytest_mia.subject import Subject
 
 MOST_SUM = 1.5
 """What the three largest probabilities of a record may sum to: rounded to quarters they sum to 1.25 at the most."""

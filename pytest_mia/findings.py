@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from pytest_mia import bounds, coins, curves, parts, rotation, scores
-from pytest_mia.arrays import BoolArray, FloatArray, IntArray
 from pytest_mia.attacks.grouped import grouped
 from pytest_mia.attacks.protocol import Attack
+from pytest_mia.core.settings import Settings
+from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.curves import FALSE_POSITIVE_RATES
 from pytest_mia.figures import (
     Accuracy,
@@ -33,7 +34,6 @@ from pytest_mia.figures import (
 from pytest_mia.observations import Observations
 from pytest_mia.results import NO_CACHE, AuditResult
 from pytest_mia.rotation import AttackRun
-from pytest_mia.settings import Settings
 from pytest_mia.statistics import measurable
 
 SHOWN_RECORDS = 10

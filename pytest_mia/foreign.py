@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pytest_mia import bounds, diagnostics
-from pytest_mia.arrays import BoolArray, FloatArray
+from pytest_mia.core.types import BoolArray, FloatArray
 from pytest_mia.figures import Counts, Interval
 from pytest_mia.observations import Observations
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pytest_mia import advice, bounds, judgement, verdict
-from pytest_mia.errors import (
+from pytest_mia.core.errors import (
     InconclusiveAuditError,
     InconclusiveAuditWarning,
     InvalidAuditError,

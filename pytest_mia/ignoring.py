@@ -15,10 +15,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from pytest_mia import diagnostics, shadows
-from pytest_mia.arrays import IntArray
+from pytest_mia.core.seeding import generator_for
+from pytest_mia.core.types import IntArray
 from pytest_mia.jobs import Data, Job, Method, Trained
 from pytest_mia.pretrained import BEYOND_CHANCE
-from pytest_mia.randomness import generator_for
 from pytest_mia.rows import take
 from pytest_mia.signals import same, stack
 from pytest_mia.slots import Cache

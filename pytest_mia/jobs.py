@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_mia.arrays import BoolArray, IntArray
+from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.models import Adapter, adapter_for
 from pytest_mia.remedies.protocol import Remedy
 from pytest_mia.signals import Signals

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_mia import dataset
-from pytest_mia.arrays import BoolArray
+from pytest_mia.core.types import BoolArray
 from pytest_mia.dataset import Dataset
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_mia import bounds, diagnostics, grounds, parts, verdict
 from pytest_mia import epsilon as epsilons
-from pytest_mia.errors import MIAUsageError
+from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.figures import CoinGuesses, Interval, Selected, SliceResult, floored
 from pytest_mia.results import AuditResult
 from pytest_mia.statistics import measurable, rate_bounds

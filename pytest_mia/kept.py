@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from pytest_mia.arrays import AnyArray
+from pytest_mia.core.types import AnyArray
 
 MOST_BYTES = 320 * 2**20
 

@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_mia import dataset as records_of
-from pytest_mia.arrays import BoolArray, IntArray
 from pytest_mia.climbing import hill_climbing
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.seeding import generator_for
+from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.dataset import Dataset
-from pytest_mia.errors import MIAUsageError
 from pytest_mia.joining import taken
 from pytest_mia.memberships import strata_of
 from pytest_mia.mixing import is_texts, mixed, texts_of, words_of
-from pytest_mia.randomness import generator_for
 from pytest_mia.rows import sortable
 
 __all__ = ["hill_climbing", "marginals", "noisy", "part"]

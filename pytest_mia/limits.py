@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pytest_mia import parts
+from pytest_mia.core.errors import MIAUsageError, quoted
 from pytest_mia.curves import FALSE_POSITIVE_RATES
-from pytest_mia.errors import MIAUsageError, quoted
 
 if TYPE_CHECKING:
-    from pytest_mia.subject import Subject
+    from pytest_mia.core.request import Subject
 
 MECHANISMS = ("any", "gaussian")
 """What a claimed epsilon may be known of: (epsilon, delta) alone, or a Gaussian mechanism's whole trade-off curve."""

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from pytest_mia import numbers, rows
-from pytest_mia.arrays import BoolArray, FloatArray, IntArray
-from pytest_mia.randomness import generator_for
+from pytest_mia.core.seeding import generator_for
+from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 
 MOST_ASKED, MOST_COMPARED = 500, 10_000
 """Records whose neighbours are looked for, and among which: a share needs no more."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia.arrays import BoolArray, IntArray
-from pytest_mia.randomness import generator_for
+from pytest_mia.core.seeding import generator_for
+from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.rows import sortable
 
 DECILES = 10

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia.arrays import IntArray
-from pytest_mia.errors import MIAUsageError
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.types import IntArray
 from pytest_mia.rows import as_array, count, described, is_sparse, is_tensor
 
 CELLS_AT_ONCE = 2**22

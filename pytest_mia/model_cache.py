@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pytest_mia import environment, fingerprint, reads
-from pytest_mia.arrays import AnyArray
+from pytest_mia.core.types import AnyArray
 from pytest_mia.factories import Tried
 from pytest_mia.jobs import Data, Job, Method, Trained
 from pytest_mia.signals import Signals

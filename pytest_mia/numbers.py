@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from pytest_mia import rows
-from pytest_mia.arrays import FloatArray
+from pytest_mia.core.types import FloatArray
 
 MOST_ONE_HOT = 100
 MOST_COLUMNS = 1000

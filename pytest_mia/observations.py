@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pytest_mia.arrays import BoolArray, FloatArray, IntArray
+from pytest_mia.core.seeding import generator_for
+from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.kept import Kept
 from pytest_mia.memberships import independent_share
-from pytest_mia.randomness import generator_for
 from pytest_mia.signals import Signals
 
 BLOCK = 8192

@@ -1,4 +1,4 @@
-"""Options, ini keys and the marker: all made from the table in `pytest_mia.settings`."""
+"""Options, ini keys and the marker: all made from the table in `pytest_mia.core.settings`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from pytest_mia.errors import MIAUsageError
-from pytest_mia.settings import PROFILES, Settings, parse
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.settings import PROFILES, Settings, parse
 
 ROWS = {row.name: row for row in dataclasses.fields(Settings)}
 REPORTS = {"json": "write all audits to this file", "html": "write a page about all audits, with figures, to this file"}

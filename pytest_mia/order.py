@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_mia.answers import Answer, Labels, LogOdds, Residuals, checked
-from pytest_mia.arrays import BoolArray, FloatArray, IntArray
-from pytest_mia.errors import InvalidAuditError
+from pytest_mia.core.errors import InvalidAuditError
+from pytest_mia.core.seeding import generator_for, seed_for, seeded
+from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.models.adapter import Adapter
-from pytest_mia.randomness import generator_for, seed_for, seeded
 from pytest_mia.rows import as_array, count, take
 
 MOST_ASKED = 1000

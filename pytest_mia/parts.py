@@ -16,15 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_mia import bounds
-from pytest_mia.arrays import BoolArray, IntArray
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.text import shown
+from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.dataset import Dataset, as_labels, count, missing
-from pytest_mia.errors import MIAUsageError
 from pytest_mia.figures import Counts, Guesses, Interval, SliceResult
 from pytest_mia.memberships import independent_share
 from pytest_mia.results import AuditResult
 from pytest_mia.rows import described, take
 from pytest_mia.statistics import least_records_to_pass
-from pytest_mia.texts import shown
 
 CLASS = "class"
 """The name of what a model predicts."""

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from pytest_mia import pickling, shadows
-from pytest_mia.arrays import BoolArray, IntArray
+from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.jobs import Data, Job, Method, Trained
 from pytest_mia.rows import is_sparse, is_tensor, take
 from pytest_mia.signals import same

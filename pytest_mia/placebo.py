@@ -12,12 +12,12 @@ import dataclasses
 import numpy as np
 
 from pytest_mia import bounds, examination, findings
-from pytest_mia.arrays import BoolArray, IntArray
+from pytest_mia.core.seeding import generator_for
+from pytest_mia.core.settings import Settings
+from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.figures import Interval
 from pytest_mia.observations import Observations
-from pytest_mia.randomness import generator_for
 from pytest_mia.results import AuditResult
-from pytest_mia.settings import Settings
 from pytest_mia.soundness import Controls
 from pytest_mia.store import Store
 

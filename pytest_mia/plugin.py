@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_mia import options
-from pytest_mia.errors import MIAUsageError
+from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.session import Session
 
 if TYPE_CHECKING:
@@ -305,7 +305,7 @@ def _mia_trial(
     mia_outputs: Any,
 ) -> Trial:
     __tracebackhide__ = True
-    from pytest_mia.subject import Subject
+    from pytest_mia.core.request import Subject
     from pytest_mia.trial import Trial
 
     subject = Subject(

@@ -13,9 +13,9 @@ import numpy as np
 
 from pytest_mia import diagnostics
 from pytest_mia.answers import checked
-from pytest_mia.arrays import BoolArray, IntArray
+from pytest_mia.core.seeding import seeded, single_threaded
+from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.jobs import Data, Method, Trained
-from pytest_mia.randomness import seeded, single_threaded
 from pytest_mia.rows import take
 from pytest_mia.signals import Signals, same, signals_of, stack
 

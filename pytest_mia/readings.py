@@ -24,8 +24,8 @@ from pytest_mia.answers import (
     losses,
     numbers,
 )
-from pytest_mia.arrays import IntArray
-from pytest_mia.errors import InvalidAuditError, MIAUsageError
+from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
+from pytest_mia.core.types import IntArray
 from pytest_mia.memberships import strata_of
 from pytest_mia.observations import Observations, recipe
 from pytest_mia.outputs import ModelOutputs

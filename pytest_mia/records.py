@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_mia import dataset, diagnostics, lookalikes, tasks
-from pytest_mia.arrays import BoolArray, IntArray
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.request import Subject
+from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.dataset import Dataset, Target
-from pytest_mia.errors import MIAUsageError
 from pytest_mia.jobs import Data
 from pytest_mia.joining import joined, taken
 from pytest_mia.memberships import strata_of
-from pytest_mia.subject import Subject
 from pytest_mia.tasks import Task
 
 MOST_DUPLICATES = 0.05

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_mia.core.request import Subject
+from pytest_mia.core.settings import Settings
 from pytest_mia.models.estimator import kind_of
 from pytest_mia.models.module import TorchTraining
 from pytest_mia.plan import Plan
 from pytest_mia.remedies.trainings import EarlyStoppedTraining, PrivateTraining, private_available
-from pytest_mia.settings import Settings
-from pytest_mia.subject import Subject
 
 STOPPED, PRIVATE = "EarlyStoppedTraining(training, patience=2)", "PrivateTraining(training, noise=1.0)"
 NEEDS_OPACUS = " (needs pip install 'pytest-mia[dp]')"

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pytest_mia.arrays import BoolArray, FloatArray, IntArray
 from pytest_mia.attacks.protocol import Attack, FittedAttack
+from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.curves import FALSE_POSITIVE_RATES, Learned, learn
 from pytest_mia.figures import Counts
 from pytest_mia.observations import Observations

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia.arrays import BoolArray
-from pytest_mia.errors import MIAUsageError
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.types import BoolArray
 
 
 def count(X: Any) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pytest_mia.arrays import BoolArray, FloatArray, IntArray
+from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.figures import Curve, Histogram
 from pytest_mia.observations import Observations
 from pytest_mia.statistics import rates_bounds

@@ -17,11 +17,11 @@ from pytest_mia.reports.github import Place
 if TYPE_CHECKING:
     from pytest_mia.auditing import ShadowModel
     from pytest_mia.baseline import Baseline
+    from pytest_mia.core.request import Subject
+    from pytest_mia.core.settings import Settings
     from pytest_mia.reports.progress import ProgressLine
     from pytest_mia.results import AuditResult
-    from pytest_mia.settings import Settings
     from pytest_mia.store import Store
-    from pytest_mia.subject import Subject
 
 T = TypeVar("T")
 

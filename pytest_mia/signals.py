@@ -24,8 +24,8 @@ from pytest_mia.answers import (
     TokenLogProbabilities,
     smallest_probability,
 )
-from pytest_mia.arrays import BoolArray, FloatArray, IntArray
-from pytest_mia.errors import MIAUsageError
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 
 TEMPERATURE = 2.0
 SHOWN = 3

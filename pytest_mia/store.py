@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_mia import archive
-from pytest_mia.errors import CacheWarning
+from pytest_mia.core.errors import CacheWarning
 
 MARK = b"pytest-mia store 1\n"
 NAMES = re.compile(r"mia-[0-9a-f]{64}\.(entry|lock)|mia-[0-9a-z_]+\.part")

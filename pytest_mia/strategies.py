@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia.arrays import BoolArray, FloatArray, IntArray
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.seeding import generator_for
+from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.dataset import Dataset
-from pytest_mia.errors import MIAUsageError
 from pytest_mia.memberships import draw_halves
 from pytest_mia.outputs import FEWEST_MODELS, ModelOutputs
-from pytest_mia.randomness import generator_for
 
 try:
     from hypothesis import strategies as st

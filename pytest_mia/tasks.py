@@ -24,9 +24,9 @@ from pytest_mia.answers import (
     numbers,
     smallest_probability,
 )
-from pytest_mia.arrays import IntArray
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.types import IntArray
 from pytest_mia.dataset import as_labels
-from pytest_mia.errors import MIAUsageError
 from pytest_mia.memberships import MOST_STRATA_SHARE, strata_of
 from pytest_mia.rows import described
 

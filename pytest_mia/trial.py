@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_mia import options
-from pytest_mia.errors import InvalidAuditWarning, MIAError, MIAUsageError
+from pytest_mia.core.errors import InvalidAuditWarning, MIAError, MIAUsageError
 from pytest_mia.reports.progress import ProgressLine
 from pytest_mia.results import AuditResult
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_mia.auditing import ShadowModel
+    from pytest_mia.core.request import Subject
     from pytest_mia.session import Session
-    from pytest_mia.subject import Subject
 
 EPSILON = "assert_epsilon_below"
 ADVANTAGE = "assert_membership_advantage_below"

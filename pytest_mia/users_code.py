@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pytest_mia.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
+from pytest_mia.core.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
+from pytest_mia.core.seeding import seeded
 from pytest_mia.jobs import Job
-from pytest_mia.randomness import seeded
 
 
 @contextlib.contextmanager

@@ -7,9 +7,9 @@ import textwrap
 from collections.abc import Iterator
 
 from pytest_mia import bounds
+from pytest_mia.core.text import printable, shown
 from pytest_mia.figures import Interval, floored
 from pytest_mia.results import AuditResult
-from pytest_mia.texts import printable, shown
 
 MEANINGS = {
     "pass": "these attacks, at this strength, did not exceed it; that is no proof of privacy",

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 
 from pytest_mia import attacks, bounds, examination, findings, retraining
+from pytest_mia.core.settings import Settings
 from pytest_mia.examination import Answered
 from pytest_mia.figures import Seconds
 from pytest_mia.jobs import Method, Trained
@@ -19,7 +20,6 @@ from pytest_mia.models.estimator import EstimatorAsker
 from pytest_mia.models.module import ModuleAsker
 from pytest_mia.plan import Plan
 from pytest_mia.results import AuditResult, RemedyResult
-from pytest_mia.settings import Settings
 from pytest_mia.store import Store
 
 LABELS_ALONE = "what if: the model answers with labels alone, of which no remedy takes anything; training is left"

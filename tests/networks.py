@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from pytest_mia.answers import checked
+from pytest_mia.core.seeding import seeded, single_threaded
 from pytest_mia.dataset import Dataset
 from pytest_mia.models import adapter_for
 from pytest_mia.models.module import TorchTraining
-from pytest_mia.randomness import seeded, single_threaded
 
 torch = pytest.importorskip("torch")
 nn = torch.nn

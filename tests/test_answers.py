@@ -16,7 +16,7 @@ from pytest_mia.answers import (
     losses,
     smallest_probability,
 )
-from pytest_mia.errors import InvalidAuditError, MIAUsageError
+from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
 
 torch = pytest.importorskip("torch")
 

@@ -20,15 +20,15 @@ from pytest_mia import (
     gates,
 )
 from pytest_mia.auditing import run, train
+from pytest_mia.core.request import Subject
+from pytest_mia.core.settings import Settings
 from pytest_mia.figures import CoinGuesses
 from pytest_mia.findings import compared
 from pytest_mia.knowledge import hill_climbing, noisy, part
 from pytest_mia.records import gather
 from pytest_mia.reports.table import rows
 from pytest_mia.results import AuditResult
-from pytest_mia.settings import Settings
 from pytest_mia.store import opened
-from pytest_mia.subject import Subject
 
 rng = np.random.default_rng(0)
 RECORDS = 200

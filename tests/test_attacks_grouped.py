@@ -9,11 +9,11 @@ from pytest_mia.attacks.combined import Combined
 from pytest_mia.attacks.grouped import Grouped, averaged, grouped
 from pytest_mia.attacks.protocol import FittedAttack
 from pytest_mia.attacks.threshold import Threshold
+from pytest_mia.core.settings import Settings
 from pytest_mia.findings import Context, find
 from pytest_mia.memberships import draw_halves
 from pytest_mia.observations import recipe
 from pytest_mia.rotation import lessons, run_attack
-from pytest_mia.settings import Settings
 from pytest_mia.signals import Signals
 from pytest_mia.statistics import auc
 

@@ -15,8 +15,8 @@ import pytest_mia
 from pytest_mia import Dataset, MembershipLeakError, Target, audit
 from pytest_mia.auditing import train
 from pytest_mia.backends import loky
-from pytest_mia.settings import Settings
-from pytest_mia.subject import Subject
+from pytest_mia.core.request import Subject
+from pytest_mia.core.settings import Settings
 
 rng = np.random.default_rng(1)
 

@@ -4,8 +4,8 @@ from whole import RECORDS, Tree, X, Y, recipe
 
 from pytest_mia import InvalidAuditError, MIAUsageError, audit_outputs
 from pytest_mia.auditing import train
-from pytest_mia.settings import Settings
-from pytest_mia.subject import Subject
+from pytest_mia.core.request import Subject
+from pytest_mia.core.settings import Settings
 
 rng = np.random.default_rng(1)
 

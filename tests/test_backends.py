@@ -6,7 +6,7 @@ from pytest_mia import MIAUsageError
 from pytest_mia.backends import chosen
 from pytest_mia.backends.dask import Dask
 from pytest_mia.backends.loky import Loky
-from pytest_mia.settings import Settings
+from pytest_mia.core.settings import Settings
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from pytest_mia import Dataset, MIAUsageError, Target, audit, audit_outputs
 from pytest_mia.auditing import run
-from pytest_mia.settings import Settings
-from pytest_mia.subject import Subject
+from pytest_mia.core.request import Subject
+from pytest_mia.core.settings import Settings
 
 rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(60, 3)), np.arange(60) % 2

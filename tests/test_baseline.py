@@ -8,8 +8,8 @@ from audits import LEAK, NONE, audited, counted
 
 from pytest_mia import baseline, bounds
 from pytest_mia.baseline import Baseline
+from pytest_mia.core.settings import Settings
 from pytest_mia.figures import Counts, Interval
-from pytest_mia.settings import Settings
 
 SETTINGS = Settings(shadows=3)
 

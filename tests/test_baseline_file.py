@@ -7,7 +7,7 @@ import pytest
 from audits import LEAK, NONE, audited, counted
 
 from pytest_mia import MIAUsageError, baseline, baseline_file
-from pytest_mia.settings import Settings
+from pytest_mia.core.settings import Settings
 
 WORDS = baseline.saved(audited(LEAK), Settings(shadows=3)).to_dict()
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from scipy import stats
 
-from pytest_mia.settings import Settings
+from pytest_mia.core.settings import Settings
 
 RUNS, ALPHA = 150, 0.05
 MOST = stats.binom.ppf(0.999, RUNS, ALPHA) / RUNS

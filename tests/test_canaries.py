@@ -204,8 +204,8 @@ class TestAudit:
     def test_the_plan_says_what_they_cost(self):
         told = []
         from pytest_mia.auditing import run
-        from pytest_mia.settings import Settings
-        from pytest_mia.subject import Subject
+        from pytest_mia.core.request import Subject
+        from pytest_mia.core.settings import Settings
 
         settings = Settings(shadows=3, jobs=1, attacks=("gap",), controls=True)
         run(Subject(GaussianNB, Dataset(X, Y)), settings, announce=told.append)

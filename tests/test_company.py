@@ -11,14 +11,14 @@ from pytest_mia.auditing import train
 from pytest_mia.backends import loky
 from pytest_mia.backends.loky import Loky
 from pytest_mia.company import joined
-from pytest_mia.errors import ModelTrainingError
+from pytest_mia.core.errors import ModelTrainingError
+from pytest_mia.core.request import Subject
+from pytest_mia.core.settings import Settings
 from pytest_mia.factories import Tried
 from pytest_mia.jobs import Data, Job, Method
 from pytest_mia.models.adapter import CannotBatch
 from pytest_mia.models.module import ModuleTrainer, TorchTraining
-from pytest_mia.settings import Settings
 from pytest_mia.shadows import train_all
-from pytest_mia.subject import Subject
 
 torch = pytest.importorskip("torch")
 nn = torch.nn

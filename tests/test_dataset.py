@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.dataset import (
     Dataset,
     Target,
@@ -17,7 +18,6 @@ from pytest_mia.dataset import (
     problems,
     take,
 )
-from pytest_mia.errors import MIAUsageError
 
 torch = pytest.importorskip("torch")
 

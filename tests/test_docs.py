@@ -13,7 +13,7 @@ from pages import LANGUAGES, ROOT, blocks_of, check_installed, follow, rows_of, 
 
 import pytest_mia
 from pytest_mia import knowledge, plugin, statistics
-from pytest_mia.settings import PROFILES
+from pytest_mia.core.settings import PROFILES
 
 DOCS = ROOT / "docs"
 GUIDES = sorted(DOCS.glob("*.md"))

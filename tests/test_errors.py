@@ -3,8 +3,8 @@ import pickle
 
 import pytest
 
-from pytest_mia import errors
-from pytest_mia.errors import MIAError, MIAUsageError, MIAWarning
+from pytest_mia.core import errors
+from pytest_mia.core.errors import MIAError, MIAUsageError, MIAWarning
 
 VERDICTS = {"MembershipLeakError", "InconclusiveAuditError", "InvalidAuditError"}
 PUBLIC = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, Exception)]

@@ -9,9 +9,9 @@ from pytest_mia.answers import Labels
 from pytest_mia.attacks import ATTACKS
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.bounds import levels, other_interval, selected_interval
+from pytest_mia.core.settings import Settings
 from pytest_mia.figures import Counts, Tally
 from pytest_mia.findings import Context
-from pytest_mia.settings import Settings
 from pytest_mia.signals import Signals
 
 LOSS, MODIFIED_ENTROPY, GAP = (

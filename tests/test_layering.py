@@ -27,7 +27,7 @@ MAY_IMPORT_PYTEST = {"pytest_mia.plugin", "pytest_mia.options", "pytest_mia.sess
 LIGHT = {
     "pytest_mia",
     "pytest_mia.commands",
-    "pytest_mia.errors",
+    "pytest_mia.core.errors",
     "pytest_mia.options",
     "pytest_mia.plugin",
     "pytest_mia.reports",
@@ -42,8 +42,8 @@ LIGHT = {
     "pytest_mia.figures",
     "pytest_mia.results",
     "pytest_mia.session",
-    "pytest_mia.settings",
-    "pytest_mia.texts",
+    "pytest_mia.core.settings",
+    "pytest_mia.core.text",
     "pytest_mia.trial",
 }
 HEAVY = {

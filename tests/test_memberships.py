@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from pytest_mia.core.seeding import generator_for
 from pytest_mia.memberships import DECILES, draw_coins, draw_halves, independent_share, strata_of
-from pytest_mia.randomness import generator_for
 
 
 class TestStrata:

@@ -7,11 +7,11 @@ import types
 import numpy as np
 import pytest
 
+from pytest_mia.core.seeding import seeded, single_threaded
 from pytest_mia.models import cuda
 from pytest_mia.models.adapter import CannotBatch
 from pytest_mia.models.loop import reproducible, train
 from pytest_mia.models.module import TorchTraining
-from pytest_mia.randomness import seeded, single_threaded
 
 torch = pytest.importorskip("torch")
 nn = torch.nn

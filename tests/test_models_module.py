@@ -5,12 +5,12 @@ from networks import CLASSES, CODES, QUICK, X, Y, answer, linear, nn, problems, 
 from scipy import sparse
 
 from pytest_mia.answers import Logits, Probabilities, checked
+from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
+from pytest_mia.core.seeding import seeded
 from pytest_mia.dataset import take
-from pytest_mia.errors import InvalidAuditError, MIAUsageError
 from pytest_mia.models import adapter_for
 from pytest_mia.models.module import TorchTraining
 from pytest_mia.models.tensors import as_tensor
-from pytest_mia.randomness import seeded
 
 
 class TestSettings:

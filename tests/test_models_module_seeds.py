@@ -4,9 +4,9 @@ from networks import CLASSES, CODES, QUICK, X, Y, answer, linear, nn, problems, 
 
 from pytest_mia import pickling, shadows
 from pytest_mia.backends.loky import Loky
+from pytest_mia.core.seeding import seeded, single_threaded
 from pytest_mia.jobs import Data, Job, Method
 from pytest_mia.models import adapter_for
-from pytest_mia.randomness import seeded, single_threaded
 from pytest_mia.slots import UNCACHED
 
 

@@ -1,7 +1,7 @@
 import pytest
 from networks import CLASSES, linear, nn, torch
 
-from pytest_mia.errors import MIAUsageError
+from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.models import adapter_for
 from pytest_mia.models.tensors import device_named, devices_named, evaluating
 

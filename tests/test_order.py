@@ -3,7 +3,7 @@ import pytest
 
 from pytest_mia import order
 from pytest_mia.answers import Labels, LogOdds, Losses, Probabilities, Residuals, TokenLogProbabilities
-from pytest_mia.errors import InvalidAuditError
+from pytest_mia.core.errors import InvalidAuditError
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(200, 3))

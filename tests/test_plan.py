@@ -3,10 +3,10 @@ import pytest
 from sklearn.naive_bayes import GaussianNB
 
 from pytest_mia import Dataset, MIAUsageError, Target
+from pytest_mia.core.request import Subject
+from pytest_mia.core.settings import Settings
 from pytest_mia.jobs import Method
 from pytest_mia.plan import make
-from pytest_mia.settings import Settings
-from pytest_mia.subject import Subject
 
 rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(60, 2)), np.arange(60) % 2

@@ -7,7 +7,7 @@ import torch
 from scipy import sparse
 
 from pytest_mia.answers import Labels, Losses, Probabilities
-from pytest_mia.errors import MIAUsageError
+from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.models.adapter import Adapter, NoTrainer
 from pytest_mia.probes import by_default, problems
 from pytest_mia.probes.copies import FLIPPED, SHARES, noise_for

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from pytest_mia.randomness import generator_for, seed_for, seeded, single_threaded
+from pytest_mia.core.seeding import generator_for, seed_for, seeded, single_threaded
 
 torch = pytest.importorskip("torch")
 
@@ -79,7 +79,7 @@ def test_restores_a_pending_gaussian():
 
 def test_torch_is_not_imported_for_its_own_sake():
     code = (
-        "import sys; from pytest_mia.randomness import *; "
+        "import sys; from pytest_mia.core.seeding import *; "
         "exec('with seeded(1), single_threaded(): pass'); print('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"

@@ -19,8 +19,8 @@ from pytest_mia import (
     readings,
 )
 from pytest_mia.auditing import run, train
-from pytest_mia.settings import Settings
-from pytest_mia.subject import Subject
+from pytest_mia.core.request import Subject
+from pytest_mia.core.settings import Settings
 
 rng = np.random.default_rng(0)
 MODELS, RECORDS = 5, 40

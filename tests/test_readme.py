@@ -17,7 +17,7 @@ from pages import LANGUAGES, ROOT, blocks_of, follow, rows_of, run, sections_of
 
 import pytest_mia
 from pytest_mia import AuditResult, TorchTraining, attacks, plugin, probes
-from pytest_mia.settings import PROFILES, Settings
+from pytest_mia.core.settings import PROFILES, Settings
 from pytest_mia.statistics import records_to_pass
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

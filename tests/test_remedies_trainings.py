@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from pytest_mia import MIAUsageError, TorchTraining
+from pytest_mia.core.seeding import single_threaded
 from pytest_mia.models import loop
-from pytest_mia.randomness import single_threaded
 from pytest_mia.remedies import EarlyStoppedTraining, PrivateTraining
 
 RNG = np.random.default_rng(0)

@@ -13,11 +13,11 @@ import pytest
 from audits import LEAK, NONE, audited, counted
 
 from pytest_mia import baseline, baseline_file, bounds, gates
+from pytest_mia.core.settings import Settings
 from pytest_mia.figures import Change, Curve, Exposure, Histogram, Tally
 from pytest_mia.reports import github, html, junit, plots, terminal
 from pytest_mia.reports.github import Place
 from pytest_mia.results import RemedyResult
-from pytest_mia.settings import Settings
 from pytest_mia.trial import plain
 
 GOLDEN = Path(__file__).with_name("golden")

@@ -10,12 +10,12 @@ from sklearn.tree import DecisionTreeClassifier
 
 import pytest_mia
 from pytest_mia import auditing, environment, findings
+from pytest_mia.core.request import Subject
+from pytest_mia.core.settings import Settings
 from pytest_mia.figures import Interval
 from pytest_mia.result_cache import revived
 from pytest_mia.results import AuditResult
-from pytest_mia.settings import Settings
 from pytest_mia.store import Entry, Store
-from pytest_mia.subject import Subject
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(120, 4)), RNG.integers(0, 3, 120)

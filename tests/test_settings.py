@@ -2,8 +2,9 @@ import dataclasses
 
 import pytest
 
-from pytest_mia import MIAUsageError, attacks, settings
-from pytest_mia.settings import PROFILES, Settings, parse
+from pytest_mia import MIAUsageError, attacks
+from pytest_mia.core import settings
+from pytest_mia.core.settings import PROFILES, Settings, parse
 
 ROWS = dataclasses.fields(Settings)
 

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_mia import signals
 from pytest_mia.answers import Labels, Logits, LogOdds, Losses, Probabilities, Residuals, TokenLogProbabilities
-from pytest_mia.errors import MIAUsageError
+from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.signals import SMALLEST_LOG, Signals, signals_of, stack
 
 Z = np.array([[2, 1, 0], [0, 3, 1], [1, 1, 1], [50, 0, 0]], dtype=float)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from pytest_mia import store
-from pytest_mia.errors import CacheWarning
+from pytest_mia.core.errors import CacheWarning
 from pytest_mia.store import Entry, Store
 
 KEY, OTHER = "a" * 64, "b" * 64

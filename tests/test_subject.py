@@ -1,6 +1,6 @@
 import pytest
 
-from pytest_mia.subject import Subject
+from pytest_mia.core.request import Subject
 
 
 class TestShadowFactories:

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from pytest_mia.answers import Labels, LogOdds, Residuals, TokenLogProbabilities
-from pytest_mia.errors import InvalidAuditError, MIAUsageError
+from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
 from pytest_mia.tasks import Task, is_labels, log_odds, problems, read, strata, task_of
 
 torch = pytest.importorskip("torch")

@@ -1,6 +1,6 @@
 import pytest
 
-from pytest_mia.texts import printable, shown
+from pytest_mia.core.text import printable, shown
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import pytest_mia
 from pytest_mia import Target, TorchTraining, advice, gates, remedies, verdict
-from pytest_mia.errors import MIAUsageError
+from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.figures import Accuracy
 from pytest_mia.results import RemedyResult
 
@@ -141,8 +141,8 @@ class TestWhatCannotBeMeasured:
 
     def test_outputs_of_models_trained_elsewhere(self):
         from pytest_mia.auditing import run
-        from pytest_mia.settings import Settings
-        from pytest_mia.subject import Subject
+        from pytest_mia.core.request import Subject
+        from pytest_mia.core.settings import Settings
 
         outputs = RNG.dirichlet(np.ones(2), (4, 160)), RNG.random((4, 160)) < 0.5, Y
         with pytest.raises(MIAUsageError, match="what_if asks the models themselves"):

@@ -8,8 +8,8 @@ from functools import partial
 
 import numpy as np
 
-from pytest_mia.arrays import FloatArray
 from pytest_mia.attacks.protocol import Scored, Scorer, read, shadow_scores
+from pytest_mia.core.types import FloatArray
 from pytest_mia.observations import Observations, Side, mean_outside, means
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from pytest_mia.arrays import FloatArray
 from pytest_mia.attacks.lira import first_positive
 from pytest_mia.attacks.protocol import Scored, Scorer, read, shadow_scores
+from pytest_mia.core.types import FloatArray
 from pytest_mia.observations import Observations, Side, mean_of
 
 SHAPE = 2.0

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pytest_mia import curves
-from pytest_mia.arrays import BoolArray, FloatArray
 from pytest_mia.attacks.protocol import BLOCK, Scored, Scorer, read
+from pytest_mia.core.types import BoolArray, FloatArray
 from pytest_mia.observations import Observations
 
 

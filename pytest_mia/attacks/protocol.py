@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from pytest_mia.arrays import FloatArray, IntArray
+from pytest_mia.core.types import FloatArray, IntArray
 from pytest_mia.observations import Observations, Side
 
 Scorer = Callable[[IntArray], FloatArray]

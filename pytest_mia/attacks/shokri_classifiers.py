@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia.arrays import BoolArray, FloatArray, IntArray
 from pytest_mia.attacks.protocol import Scored, Scorer
 from pytest_mia.attacks.shokri import SIGNALS, Judge, Lesson, cross_fitted
+from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.observations import Observations
 
 LEAST_ROWS = 20

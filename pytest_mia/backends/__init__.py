@@ -6,8 +6,8 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from pytest_mia.core.settings import Settings
     from pytest_mia.jobs import Data, Job, Method, Trained, Unit
-    from pytest_mia.settings import Settings
 
 
 class Backend(Protocol):

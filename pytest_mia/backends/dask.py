@@ -17,7 +17,7 @@ from typing import Any
 from pytest_mia import fingerprint, pickling, reads
 from pytest_mia.backends import dask_worker, home
 from pytest_mia.backends.dask_worker import Parcel
-from pytest_mia.errors import MIAError, MIAUsageError, ModelTrainingError
+from pytest_mia.core.errors import MIAError, MIAUsageError, ModelTrainingError
 from pytest_mia.jobs import Data, Job, Method, Trained, Unit
 from pytest_mia.models.tensors import device_named
 from pytest_mia.slots import Slot

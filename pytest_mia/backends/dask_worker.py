@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_mia import fingerprint, pickling, reads
-from pytest_mia.arrays import BoolArray
 from pytest_mia.backends.home import Home
-from pytest_mia.errors import MIAUsageError
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.types import BoolArray
 from pytest_mia.jobs import Data, Job, Method, Trained
 from pytest_mia.shadows import train_one
 

@@ -16,9 +16,9 @@ from pickle import PicklingError
 from typing import Any
 
 from pytest_mia import fingerprint, pickling, reads, sources
-from pytest_mia.arrays import IntArray
 from pytest_mia.backends.gpus import Gpus, shared
-from pytest_mia.errors import MIAError, MIAWarning, ModelTrainingError
+from pytest_mia.core.errors import MIAError, MIAWarning, ModelTrainingError
+from pytest_mia.core.types import IntArray
 from pytest_mia.jobs import Data, Job, Method, Trained, Unit
 from pytest_mia.models.cuda import meant_by_cuda, release
 from pytest_mia.models.tensors import devices_named

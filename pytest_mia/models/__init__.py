@@ -9,7 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from pytest_mia.answers import as_logits, interpret
-from pytest_mia.errors import MIAUsageError
+from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.models.adapter import Adapter, Asker, NoTrainer, Trainer
 from pytest_mia.models.estimator import EstimatorAsker, EstimatorTrainer, is_estimator
 from pytest_mia.models.function import FunctionAsker, FunctionTrainer, LossAsker

@@ -1,6 +1,6 @@
 """An adapter joins one way to train models with one way to ask them.
 
-The engine holds `pytest_mia.randomness.seeded` and `single_threaded` around every call of a factory and of an adapter.
+The engine holds `pytest_mia.core.seeding.seeded` and `single_threaded` around every call of a factory and of an adapter.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from pytest_mia.answers import Answer
-from pytest_mia.arrays import IntArray
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.types import IntArray
 from pytest_mia.dataset import Dataset
-from pytest_mia.errors import MIAUsageError
 
 
 class Trainer(Protocol):

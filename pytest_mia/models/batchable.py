@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_mia import pickling
+from pytest_mia.core.seeding import seeded
 from pytest_mia.models.loop import classification_loss
-from pytest_mia.randomness import seeded
 
 if TYPE_CHECKING:
     import torch

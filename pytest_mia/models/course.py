@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_mia.arrays import IntArray
+from pytest_mia.core.types import IntArray
 from pytest_mia.models import cuda
 from pytest_mia.models.loop import batch_sizes, classification_loss
 from pytest_mia.models.stack import Gradients, Stack, summed_loss

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_mia.errors import MIAError
+from pytest_mia.core.errors import MIAError
 
 if TYPE_CHECKING:
     import torch

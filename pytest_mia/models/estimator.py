@@ -15,10 +15,10 @@ import numpy.typing as npt
 from scipy.special import logsumexp
 
 from pytest_mia.answers import Answer, Logits, Probabilities, from_one_column, interpret, numbers, smallest_probability
-from pytest_mia.arrays import FloatArray
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.seeding import seed_for
+from pytest_mia.core.types import FloatArray
 from pytest_mia.dataset import Dataset, as_labels, codes_of
-from pytest_mia.errors import MIAUsageError
-from pytest_mia.randomness import seed_for
 from pytest_mia.remedies.protocol import Remedy
 from pytest_mia.rows import bad_features
 from pytest_mia.tasks import is_labels, log_odds, read

@@ -13,14 +13,14 @@ import numpy.typing as npt
 
 from pytest_mia import tasks
 from pytest_mia.answers import Answer
-from pytest_mia.arrays import IntArray
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.seeding import seeded
+from pytest_mia.core.types import IntArray
 from pytest_mia.dataset import Dataset, as_labels, encode, take
-from pytest_mia.errors import MIAUsageError
 from pytest_mia.models.adapter import CannotBatch
 from pytest_mia.models.cuda import memory_ran_out
 from pytest_mia.models.loop import targets_of, train
 from pytest_mia.models.tensors import as_tensor, forward, home_of
-from pytest_mia.randomness import seeded
 from pytest_mia.rows import bad_features
 
 if TYPE_CHECKING:

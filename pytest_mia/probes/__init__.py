@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pytest_mia.answers import Answer, Labels, Logits, Probabilities
+from pytest_mia.core.seeding import seed_for, seeded
 from pytest_mia.models.adapter import Adapter
 from pytest_mia.models.function import LossAsker
 from pytest_mia.probes.copies import noise_for
@@ -18,7 +19,6 @@ from pytest_mia.probes.gradient import GradientNorm
 from pytest_mia.probes.hop_skip_jump import HopSkipJump
 from pytest_mia.probes.noise import LabelNoise
 from pytest_mia.probes.protocol import Oracle, Probe
-from pytest_mia.randomness import seed_for, seeded
 from pytest_mia.signals import Signals, merged
 
 PROBES: tuple[Probe, ...] = (LabelNoise(), HopSkipJump(), GradientNorm())

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from pytest_mia import fingerprint
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.seeding import generator_for, seed_for, seeded
 from pytest_mia.dataset import count, take
-from pytest_mia.errors import MIAUsageError
-from pytest_mia.randomness import generator_for, seed_for, seeded
 
 TRIED = 10
 """Records on which the function is tried before any training."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia.arrays import BoolArray, FloatArray
+from pytest_mia.core.types import BoolArray, FloatArray
 from pytest_mia.rows import is_tensor
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from pytest_mia.answers import Logits, Probabilities
-from pytest_mia.arrays import FloatArray, IntArray
-from pytest_mia.errors import MIAUsageError
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.types import FloatArray, IntArray
 from pytest_mia.models.adapter import Adapter
 from pytest_mia.models.cuda import memory_ran_out
 from pytest_mia.models.function import FunctionAsker

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from pytest_mia.answers import Answer, Labels, Logits, Probabilities, checked
-from pytest_mia.arrays import BoolArray, IntArray
-from pytest_mia.errors import MIAUsageError
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.models.adapter import Adapter
 from pytest_mia.signals import Signals
 

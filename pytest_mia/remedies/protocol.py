@@ -10,8 +10,8 @@ import numpy.typing as npt
 from scipy import special
 
 from pytest_mia.answers import Answer, Labels, Logits, Probabilities, checked, in_unit, numbers
-from pytest_mia.arrays import FloatArray
-from pytest_mia.errors import MIAUsageError
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.types import FloatArray
 
 PLACES = {"estimator": "Answers(estimator", "module": "Module(module"}
 """Endings of the wrappers' names by what they are wrapped around, with their first argument."""

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import special
 
 from pytest_mia.answers import Logits, Probabilities
-from pytest_mia.arrays import FloatArray
+from pytest_mia.core.types import FloatArray
 from pytest_mia.remedies.protocol import Remedy, refuse
 
 

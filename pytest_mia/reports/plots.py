@@ -9,9 +9,9 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
+from pytest_mia.core.text import shown
 from pytest_mia.reports.svg import COLOURS, drawn
 from pytest_mia.reports.table import measured
-from pytest_mia.texts import shown
 
 MOST_PARTS = 20
 MOST_LETTERS = 20

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import betaincinv, stdtrit
 
-from pytest_mia.arrays import FloatArray
+from pytest_mia.core.types import FloatArray
 from pytest_mia.figures import Counts
 
 COUNTED_TWICE = 2

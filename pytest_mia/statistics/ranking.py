@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pytest_mia.arrays import BoolArray, FloatArray
+from pytest_mia.core.types import BoolArray, FloatArray
 
 
 def auc(scores: FloatArray, members: BoolArray) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import gammaincinv, ndtr, stdtrit
 
-from pytest_mia.arrays import FloatArray
+from pytest_mia.core.types import FloatArray
 from pytest_mia.figures import Counts
 from pytest_mia.statistics.intervals import independent_share, mover_bounds, mover_margin
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from pytest_mia.settings import Settings
+from pytest_mia.core.settings import Settings
 
 MIXED = """
 def test_audit(mia_audit): pass

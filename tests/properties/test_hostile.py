@@ -23,8 +23,8 @@ from pytest_mia import (
     baseline_file,
     strategies,
 )
+from pytest_mia.core.settings import Settings, parse
 from pytest_mia.outputs import FIELDS
-from pytest_mia.settings import Settings, parse
 from pytest_mia.store import Entry, Store
 
 NUMBERS = (0.0, -0.0, 1.0, 0.5, 5e-324, 1e-310, 1 - 1e-16, 1e-16, 1e308, -1e308, np.inf, -np.inf, np.nan, 2.0, -1e-7)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_mia.errors import MIAUsageError, quoted
+from pytest_mia.core.errors import MIAUsageError, quoted
 
 WHAT_IF = ("off", "outputs", "train")
 
