@@ -26,7 +26,7 @@ from pytest_mia.memberships import draw_coins
 from pytest_mia.observations import recipe
 from pytest_mia.results import AuditResult
 from pytest_mia.signals import Signals
-from pytest_mia.tradeoff import Gaussian
+from pytest_mia.statistics.tradeoff_curves import Gaussian
 
 DELTA = 1e-5
 TARGETS, SHADOWS = 4, 4

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_mia import bounds
 from pytest_mia._version import __version__
 from pytest_mia.core.settings import Settings
 from pytest_mia.figures import Change, Counts, Interval
 from pytest_mia.results import AuditResult
+from pytest_mia.statistics import error_budget
 
 DIGITS = 6
 SIDES = ("flagged_members", "members", "flagged_nonmembers", "nonmembers")
@@ -48,7 +48,7 @@ class Saved:
     @property
     def advantage(self) -> Interval:
         """TPR - FPR, each bound at the audit's confidence by itself."""
-        return bounds.plain_interval(self.counts, self.confidence)
+        return error_budget.plain_interval(self.counts, self.confidence)
 
     def differences(self, kind: str, settings: Settings) -> list[str]:
         """Why an audit of this kind, with these settings, is not to be compared with this one."""
@@ -101,8 +101,8 @@ class Baseline:
         if missing:
             return Change(self.name, None, None, missing)
         before, confidence = self.audits[test], result.advantage.confidence
-        moved = bounds.change_interval(before.counts, result.selected, confidence)
-        return Change(self.name, bounds.plain_interval(before.counts, confidence), moved, _growth(before, result))
+        moved = error_budget.change_interval(before.counts, result.selected, confidence)
+        return Change(self.name, error_budget.plain_interval(before.counts, confidence), moved, _growth(before, result))
 
 
 def saved(result: AuditResult, settings: Settings) -> Saved:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pytest_mia import bounds
 from pytest_mia.core.types import BoolArray, FloatArray
 from pytest_mia.figures import Counts
 from pytest_mia.observations import Observations
-from pytest_mia.statistics import rate_bounds
+from pytest_mia.statistics import error_budget, rate_bounds
 
 CONFIDENCE = 0.995
 """Of the bound on what is found by chance."""
@@ -38,7 +37,7 @@ def finding(observations: Observations) -> str | None:
     alpha = 1 - CONFIDENCE
     members, _, most = rate_bounds(counts.flagged_members, counts.members, alpha=alpha, share=counts.share)
     others = rate_bounds(counts.flagged_nonmembers, counts.nonmembers, alpha=alpha, share=counts.share)[0]
-    worse = members < chance and bounds.plain_interval(counts, CONFIDENCE).high < 0
+    worse = members < chance and error_budget.plain_interval(counts, CONFIDENCE).high < 0
     if not worse and most >= FAR_BELOW * chance:
         return None
     return (

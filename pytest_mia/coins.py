@@ -1,4 +1,4 @@
-"""What attacks guess of the coins that decide who is in the training data, as `pytest_mia.epsilon` judges it.
+"""What attacks guess of the coins that decide who is in the training data, as `pytest_mia.statistics.epsilon_bounds` judges it.
 
 A coin belongs to a person: to all records of one group. Where coins were drawn, each says whether the person is a
 member. In halves of a fixed size, members and others of a stratum are matched at random. Which of a pair is the member

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia import bounds, coins, curves, parts, rotation, scores
+from pytest_mia import coins, curves, parts, rotation, scores
 from pytest_mia.attacks.grouped import grouped
 from pytest_mia.attacks.protocol import Attack
 from pytest_mia.core.settings import Settings
@@ -34,7 +34,7 @@ from pytest_mia.figures import (
 from pytest_mia.observations import Observations
 from pytest_mia.results import NO_CACHE, AuditResult
 from pytest_mia.rotation import AttackRun
-from pytest_mia.statistics import measurable
+from pytest_mia.statistics import error_budget, measurable
 
 SHOWN_RECORDS = 10
 BASELINES = ("loss", "gap")
@@ -88,12 +88,12 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
     selected = rotation.pick([run.counts for run in runs], chosen)
     guesses = _guesses(found, runs, chosen)
     kept = _kept(guesses, observations, context.audited)
-    levels = bounds.levels(settings.confidence, attacks=len(runs), looks=context.looks)
+    levels = error_budget.levels(settings.confidence, attacks=len(runs), looks=context.looks)
     results = [_attack_result(run, levels) for run in runs]
     return AuditResult(
         kind=context.kind,
         attack=_most_chosen(runs, chosen),
-        advantage=bounds.selected_interval(selected, levels),
+        advantage=error_budget.selected_interval(selected, levels),
         selected=selected,
         tails={f"{rate:g}": _tail(runs, place) for place, rate in enumerate(FALSE_POSITIVE_RATES)},
         attacks=tuple(sorted(results, key=lambda result: -result.advantage.estimate)),
@@ -120,7 +120,7 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
         grouped=observations.groups is not None,
         guesses=kept,
         columns=context.columns,
-        detectable=bounds.detectable(selected, levels),
+        detectable=error_budget.detectable(selected, levels),
     )
 
 
@@ -146,11 +146,11 @@ def timed(result: AuditResult, seconds: Seconds) -> AuditResult:
     return dataclasses.replace(result, seconds=seconds)
 
 
-def _attack_result(run: AttackRun, levels: bounds.Levels) -> AttackResult:
+def _attack_result(run: AttackRun, levels: error_budget.Levels) -> AttackResult:
     tails = {f"{rate:g}": counts for rate, counts in zip(FALSE_POSITIVE_RATES, run.tail_counts, strict=True)}
     return AttackResult(
         run.name,
-        bounds.other_interval(run.counts, levels),
+        error_budget.other_interval(run.counts, levels),
         float(run.auc.mean()),
         {
             rate: _rate(counts) if measurable(float(rate), sum(counts.nonmembers)) else None
@@ -259,7 +259,7 @@ def _slices(
     found: list[SliceResult] = []
     for name, column in slices.items():
         values = np.array([str(value) for value in column])
-        levels = bounds.levels(settings.confidence, attacks=len(np.unique(values)) + 1, looks=context.looks)
+        levels = error_budget.levels(settings.confidence, attacks=len(np.unique(values)) + 1, looks=context.looks)
         found += parts.divided(name, values, kept, levels)
     return tuple(found)
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia import bounds, diagnostics
+from pytest_mia import diagnostics
 from pytest_mia.core.types import BoolArray, FloatArray
 from pytest_mia.figures import Counts, Interval
 from pytest_mia.observations import Observations
+from pytest_mia.statistics import error_budget
 
 CONFIDENCE = 0.995
 """Of the bound on what is found of the released model."""
@@ -85,4 +86,4 @@ def _reached(flagged: BoolArray, members: BoolArray, share: float) -> Interval:
     """The advantage of these guesses on the released model."""
     inside, outside = flagged[members], flagged[~members]
     counts = Counts((int(inside.sum()),), (len(inside),), (int(outside.sum()),), (len(outside),), share)
-    return bounds.plain_interval(counts, CONFIDENCE)
+    return error_budget.plain_interval(counts, CONFIDENCE)

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pytest_mia import advice, bounds, judgement, verdict
+from pytest_mia import advice, judgement, verdict
 from pytest_mia.core.errors import (
     InconclusiveAuditError,
     InconclusiveAuditWarning,
@@ -19,6 +19,7 @@ from pytest_mia.core.errors import (
 from pytest_mia.judgement import SEVERITY
 from pytest_mia.limits import check
 from pytest_mia.results import AuditResult, RemedyResult
+from pytest_mia.statistics import error_budget
 
 
 def membership_advantage(
@@ -108,7 +109,7 @@ def _remedies(what_if: Sequence[RemedyResult], judge: Judge, confidence: float |
     Those that train share the error with each other and with that sequence, as they do at the audit's own confidence.
     """
     trainings = sum(each.trains for each in what_if)
-    share = None if confidence is None else bounds.shared_confidence(confidence, 1 + trainings)
+    share = None if confidence is None else error_budget.shared_confidence(confidence, 1 + trainings)
     found: list[RemedyResult] = []
     before = ""
     for each in reversed(what_if):

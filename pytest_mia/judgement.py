@@ -8,12 +8,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_mia import bounds, diagnostics, grounds, parts, verdict
-from pytest_mia import epsilon as epsilons
+from pytest_mia import diagnostics, grounds, parts, verdict
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.figures import CoinGuesses, Interval, Selected, SliceResult, floored
 from pytest_mia.results import AuditResult
-from pytest_mia.statistics import measurable, rate_bounds
+from pytest_mia.statistics import epsilon_bounds as epsilons
+from pytest_mia.statistics import error_budget, measurable, rate_bounds
 
 DEFAULT_LIMIT = 0.05
 """Advantage by which a shift between members and non-members is weighed where the limit is no advantage."""
@@ -32,7 +32,7 @@ def advantage(result: AuditResult, *, threshold: float, by: Any, confidence: flo
     found = () if by is None else parts.of(result, by)
     if by is not None or confidence is not None:
         confidence = confidence or result.advantage.confidence
-        levels = bounds.levels(confidence, attacks=len(result.attacks), looks=result.looks, parts=by is not None)
+        levels = error_budget.levels(confidence, attacks=len(result.attacks), looks=result.looks, parts=by is not None)
         result, found = _shared(result, levels), _parts(found, threshold, levels)
     result = _weighed(_with_parts(result, found), threshold)
     others = [(attack.name, attack.advantage) for attack in result.attacks]
@@ -42,7 +42,7 @@ def advantage(result: AuditResult, *, threshold: float, by: Any, confidence: flo
 def tpr(result: AuditResult, *, threshold: float, at_fpr: float, confidence: float | None) -> AuditResult:
     """The TPR at a fixed FPR."""
     rate, confidence = f"{at_fpr:g}", confidence or result.advantage.confidence
-    tail, levels = result.tails[rate], bounds.levels(confidence, attacks=len(result.attacks), looks=result.looks)
+    tail, levels = result.tails[rate], error_budget.levels(confidence, attacks=len(result.attacks), looks=result.looks)
     interval = _rate_interval(tail, levels.selected_low, levels)
     others = [
         (attack.name, _rate_interval(Selected(attack.name, attack.tail_counts[rate]), levels.other_low, levels))
@@ -159,22 +159,22 @@ def _weighed(result: AuditResult, limit: float) -> AuditResult:
     return dataclasses.replace(result, findings=(*result.findings, finding)) if finding else result
 
 
-def _shared(result: AuditResult, levels: bounds.Levels) -> AuditResult:
+def _shared(result: AuditResult, levels: error_budget.Levels) -> AuditResult:
     """The result with its bounds at these levels."""
     return dataclasses.replace(
         result,
-        advantage=bounds.selected_interval(result.selected, levels),
-        detectable=bounds.detectable(result.selected, levels),
+        advantage=error_budget.selected_interval(result.selected, levels),
+        detectable=error_budget.detectable(result.selected, levels),
         attacks=tuple(
-            dataclasses.replace(attack, advantage=bounds.other_interval(attack.counts, levels))
+            dataclasses.replace(attack, advantage=error_budget.other_interval(attack.counts, levels))
             for attack in result.attacks
         ),
     )
 
 
-def _parts(found: Sequence[SliceResult], threshold: float, levels: bounds.Levels) -> tuple[SliceResult, ...]:
+def _parts(found: Sequence[SliceResult], threshold: float, levels: error_budget.Levels) -> tuple[SliceResult, ...]:
     """Each part with its verdict, the worst first."""
-    intervals = bounds.parts_intervals([part.counts for part in found], threshold, levels)
+    intervals = error_budget.parts_intervals([part.counts for part in found], threshold, levels)
     judged = [parts.judged(part, each, threshold) for part, each in zip(found, intervals, strict=True)]
     return tuple(sorted(judged, key=lambda part: (SEVERITY.index(str(part.verdict)), -part.advantage.estimate)))
 
@@ -189,7 +189,7 @@ def _with_parts(result: AuditResult, judged: Sequence[SliceResult]) -> AuditResu
     return dataclasses.replace(result, slices=(*judged, *result.slices), classes=tuple(classes))
 
 
-def _rate_interval(tail: Selected, alpha_low: float, levels: bounds.Levels) -> Interval:
+def _rate_interval(tail: Selected, alpha_low: float, levels: error_budget.Levels) -> Interval:
     flagged, members = tail.counts.flagged_members, tail.counts.members
     estimate, low, _ = rate_bounds(flagged, members, alpha=alpha_low, share=tail.counts.share)
     high = rate_bounds(flagged, members, alpha=levels.high, share=tail.counts.share)[2]

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia import bounds
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.text import shown
 from pytest_mia.core.types import BoolArray, IntArray
@@ -24,7 +23,7 @@ from pytest_mia.figures import Counts, Guesses, Interval, SliceResult
 from pytest_mia.memberships import independent_share
 from pytest_mia.results import AuditResult
 from pytest_mia.rows import described, take
-from pytest_mia.statistics import least_records_to_pass
+from pytest_mia.statistics import error_budget, least_records_to_pass
 
 CLASS = "class"
 """The name of what a model predicts."""
@@ -84,7 +83,9 @@ def guesses(flagged: BoolArray, members: BoolArray, judged: BoolArray, groups: I
     return Guesses(targets, () if groups is None else tuple(groups.tolist()))
 
 
-def divided(by: str, values: npt.NDArray[np.str_], kept: Guesses, levels: bounds.Levels) -> tuple[SliceResult, ...]:
+def divided(
+    by: str, values: npt.NDArray[np.str_], kept: Guesses, levels: error_budget.Levels
+) -> tuple[SliceResult, ...]:
     """The records by their values (records,), each part with an interval of its own."""
     rows = np.array([np.frombuffer(row.encode("ascii"), np.uint8) for row in kept.targets]) - NOTHING
     groups = np.array(kept.groups) if kept.groups else None
@@ -92,7 +93,7 @@ def divided(by: str, values: npt.NDArray[np.str_], kept: Guesses, levels: bounds
     for value in np.unique(values):
         part = values == value
         counts = _counted(rows[:, part], None if groups is None else groups[part])
-        found.append(SliceResult(by, str(value), int(part.sum()), counts, bounds.other_interval(counts, levels)))
+        found.append(SliceResult(by, str(value), int(part.sum()), counts, error_budget.other_interval(counts, levels)))
     return tuple(found)
 
 
@@ -205,7 +206,7 @@ def _given(result: AuditResult, by: str, given: Any) -> tuple[SliceResult, ...]:
             f"each, in their order{order}"
         )
     named = _refuse_many(by, values)
-    levels = bounds.levels(result.advantage.confidence, attacks=len(np.unique(named)) + 1, looks=result.looks)
+    levels = error_budget.levels(result.advantage.confidence, attacks=len(np.unique(named)) + 1, looks=result.looks)
     return divided(by, np.array(list(_names(named, kept))), kept, levels)
 
 

@@ -11,7 +11,7 @@ import dataclasses
 
 import numpy as np
 
-from pytest_mia import bounds, examination, findings
+from pytest_mia import examination, findings
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray, IntArray
@@ -19,6 +19,7 @@ from pytest_mia.figures import Interval
 from pytest_mia.observations import Observations
 from pytest_mia.results import AuditResult
 from pytest_mia.soundness import Controls
+from pytest_mia.statistics import error_budget
 from pytest_mia.store import Store
 
 CONFIDENCE = 0.995
@@ -45,7 +46,7 @@ def measured(
         As `pytest_mia.examination.attack` had them for the audit itself.
     """
     result = examination.attack(shuffled(observations), context, settings, store)
-    return bounds.plain_interval(result.selected, CONFIDENCE)
+    return error_budget.plain_interval(result.selected, CONFIDENCE)
 
 
 def finding(interval: Interval) -> str | None:

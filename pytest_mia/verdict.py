@@ -6,10 +6,10 @@ import math
 import textwrap
 from collections.abc import Iterator
 
-from pytest_mia import bounds
 from pytest_mia.core.text import printable, shown
 from pytest_mia.figures import Interval, floored
 from pytest_mia.results import AuditResult
+from pytest_mia.statistics import error_budget
 
 MEANINGS = {
     "pass": "these attacks, at this strength, did not exceed it; that is no proof of privacy",
@@ -149,8 +149,8 @@ def _power(judged: AuditResult) -> Iterator[str]:
     if judged.detectable is None:
         yield "no advantage, however large, would have been told from 0 four times in five"
         return
-    levels = bounds.levels(judged.advantage.confidence, attacks=len(judged.attacks), looks=judged.looks)
-    leak = bounds.detectable(judged.selected, levels, threshold=judged.threshold)
+    levels = error_budget.levels(judged.advantage.confidence, attacks=len(judged.attacks), looks=judged.looks)
+    leak = error_budget.detectable(judged.selected, levels, threshold=judged.threshold)
     called = "no advantage" if leak is None else f"an advantage of {leak:.3f}"
     yield f"{called} would have been called a leak, and one of {judged.detectable:.3f} told from 0, with 80% power"
 

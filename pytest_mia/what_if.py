@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from pytest_mia import attacks, bounds, examination, findings, retraining
+from pytest_mia import attacks, examination, findings, retraining
 from pytest_mia.core.settings import Settings
 from pytest_mia.examination import Answered
 from pytest_mia.figures import Seconds
@@ -20,6 +20,7 @@ from pytest_mia.models.estimator import EstimatorAsker
 from pytest_mia.models.module import ModuleAsker
 from pytest_mia.plan import Plan
 from pytest_mia.results import AuditResult, RemedyResult
+from pytest_mia.statistics import error_budget
 from pytest_mia.store import Store
 
 LABELS_ALONE = "what if: the model answers with labels alone, of which no remedy takes anything; training is left"
@@ -28,7 +29,7 @@ NO_CLASSES = "what if: remedies on answers are measured for classes alone; train
 
 def sharing(settings: Settings, trainings: int) -> Settings:
     """The settings of one remedy's audit, whose error is its share where so many are measured that train."""
-    confidence = bounds.shared_confidence(settings.confidence, 1 + trainings)
+    confidence = error_budget.shared_confidence(settings.confidence, 1 + trainings)
     return dataclasses.replace(settings, confidence=confidence, what_if="off", controls=False)
 
 

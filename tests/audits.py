@@ -1,8 +1,8 @@
 """Results of audits with known counts, as the engine would make them."""
 
-from pytest_mia import bounds
 from pytest_mia.figures import Accuracy, AttackResult, Counts, Exposure, Seconds, Selected, SliceResult
 from pytest_mia.results import AuditResult
+from pytest_mia.statistics import error_budget
 
 RATES = ("0.001", "0.01", "0.1")
 
@@ -22,7 +22,7 @@ PASS, LEAKS, UNDECIDED = 0.3, 0.1, 0.2
 def attack(name, counts, levels, tail):
     return AttackResult(
         name,
-        bounds.other_interval(counts, levels),
+        error_budget.other_interval(counts, levels),
         0.61,
         dict.fromkeys(RATES, 0.25),
         counts,
@@ -33,12 +33,12 @@ def attack(name, counts, levels, tail):
 def audited(selected=NONE, *others, tail=None, slices=None, looks=1, **changes):
     """A result whose selected attack is "loss", and whose others are "other1", "other2"..."""
     tail = counted(0.0, 0.0) if tail is None else tail
-    levels = bounds.levels(0.95, attacks=1 + len(others), looks=looks)
+    levels = error_budget.levels(0.95, attacks=1 + len(others), looks=looks)
     parts = {} if slices is None else slices
     given = {
         "kind": "recipe",
         "attack": "loss",
-        "advantage": bounds.selected_interval(selected, levels),
+        "advantage": error_budget.selected_interval(selected, levels),
         "selected": selected,
         "tails": dict.fromkeys(RATES, Selected("loss", tail)),
         "attacks": tuple(
@@ -50,7 +50,7 @@ def audited(selected=NONE, *others, tail=None, slices=None, looks=1, **changes):
         "records": 2000,
         "accuracy": Accuracy(0.95, 0.8),
         "slices": tuple(
-            SliceResult(by, value, sum(counts.members), counts, bounds.other_interval(counts, levels))
+            SliceResult(by, value, sum(counts.members), counts, error_budget.other_interval(counts, levels))
             for (by, value), counts in parts.items()
         ),
         "most_exposed": tuple(Exposure(record, 0.9) for record in (17, 4, 8, 15)),
@@ -58,6 +58,6 @@ def audited(selected=NONE, *others, tail=None, slices=None, looks=1, **changes):
         "device": "cpu",
         "seconds": Seconds(12.34, 0.56),
         "looks": looks,
-        "detectable": bounds.detectable(selected, levels),
+        "detectable": error_budget.detectable(selected, levels),
     }
     return AuditResult(**given | changes)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from audits import LEAK, NONE, audited, counted
 
-from pytest_mia import baseline, bounds
+from pytest_mia import baseline
 from pytest_mia.baseline import Baseline
 from pytest_mia.core.settings import Settings
 from pytest_mia.figures import Counts, Interval
+from pytest_mia.statistics import error_budget
 
 SETTINGS = Settings(shadows=3)
 
@@ -21,22 +22,22 @@ def kept(result, settings=SETTINGS):
 class TestChange:
     def test_it_is_the_difference_of_the_advantages(self):
         change = kept(audited(NONE)).change("test_a", audited(LEAK), SETTINGS)
-        assert change.before == bounds.plain_interval(NONE, 0.95)
+        assert change.before == error_budget.plain_interval(NONE, 0.95)
         assert change.difference.estimate == pytest.approx(0.2)
         assert change.remark == ""
 
     def test_margins_add_in_squares(self):
-        old, new = bounds.plain_interval(NONE, 0.9), bounds.plain_interval(LEAK, 0.9)
-        moved = bounds.change_interval(NONE, LEAK, 0.9)
+        old, new = error_budget.plain_interval(NONE, 0.9), error_budget.plain_interval(LEAK, 0.9)
+        moved = error_budget.change_interval(NONE, LEAK, 0.9)
         assert 0.2 - moved.low == pytest.approx(math.hypot(new.estimate - new.low, old.high - old.estimate))
         assert moved.high - 0.2 == pytest.approx(math.hypot(new.high - new.estimate, old.estimate - old.low))
 
     def test_back_and_forth_are_mirror_images(self):
-        there, back = bounds.change_interval(NONE, LEAK, 0.95), bounds.change_interval(LEAK, NONE, 0.95)
+        there, back = error_budget.change_interval(NONE, LEAK, 0.95), error_budget.change_interval(LEAK, NONE, 0.95)
         assert (there.low, there.high) == pytest.approx((-back.high, -back.low))
 
     def test_the_same_counts_have_not_changed(self):
-        moved = bounds.change_interval(LEAK, LEAK, 0.95)
+        moved = error_budget.change_interval(LEAK, LEAK, 0.95)
         assert moved.estimate == 0
         assert moved.low < 0 < moved.high
 
@@ -62,7 +63,7 @@ def test_each_bound_errs_no_more_often_than_stated(targets, records, before, aft
     rng, runs = np.random.default_rng(0), 400
     truth = after[0] - after[1] - before[0] + before[1]
     moved = [
-        bounds.change_interval(drawn(rng, targets, records, *before), drawn(rng, targets, records, *after), 0.9)
+        error_budget.change_interval(drawn(rng, targets, records, *before), drawn(rng, targets, records, *after), 0.9)
         for _ in range(runs)
     ]
     # Three standard errors of the share itself.

@@ -2,9 +2,9 @@ import dataclasses
 
 import pytest
 
-from pytest_mia.bounds import levels, other_interval, selected_interval
 from pytest_mia.figures import Counts
 from pytest_mia.statistics import advantage_bounds, rate_bounds
+from pytest_mia.statistics.error_budget import levels, other_interval, selected_interval
 
 COUNTS = Counts((60, 59, 60, 61), (100,) * 4, (40, 41, 40, 40), (100,) * 4)
 

@@ -8,9 +8,16 @@ import pytest
 from scipy import stats
 
 from pytest_mia.coins import pairs, right
-from pytest_mia.epsilon import TOLERANCE, curve_refuted, lower_bound, one_run_p_value, perfect, pure_bound
 from pytest_mia.figures import CoinGuesses
-from pytest_mia.tradeoff import Approximate, Gaussian
+from pytest_mia.statistics.epsilon_bounds import (
+    TOLERANCE,
+    curve_refuted,
+    lower_bound,
+    one_run_p_value,
+    perfect,
+    pure_bound,
+)
+from pytest_mia.statistics.tradeoff_curves import Approximate, Gaussian
 
 ALPHA = 0.05
 

@@ -5,9 +5,10 @@ import re
 import pytest
 from audits import LEAK, LEAKS, NONE, PASS, RATES, UNDECIDED, attack, audited, counted
 
-from pytest_mia import InconclusiveAuditError, MembershipLeakError, MIAUsageError, bounds, gates, verdict
-from pytest_mia.epsilon import lower_bound, pure_bound
+from pytest_mia import InconclusiveAuditError, MembershipLeakError, MIAUsageError, gates, verdict
 from pytest_mia.figures import Change, CoinGuesses, Selected
+from pytest_mia.statistics import error_budget
+from pytest_mia.statistics.epsilon_bounds import lower_bound, pure_bound
 
 GUESSES = CoinGuesses("other1", 1000, 100, 90)
 """Most of a hundred guesses are right: an epsilon of 1.6 at least, or 2.4 by the curve of a Gaussian mechanism."""
@@ -128,7 +129,7 @@ class TestTpr:
 
     def test_another_attack_above_the_limit_is_a_leak(self):
         result = audited(NONE, NONE, tail=counted(0, 0, records=5000))
-        loud = attack("other1", NONE, bounds.levels(0.95, attacks=2), counted(0.05, 0.001, records=5000))
+        loud = attack("other1", NONE, error_budget.levels(0.95, attacks=2), counted(0.05, 0.001, records=5000))
         judged = gates.tpr(
             audited(NONE, NONE, attacks=(result.attacks[0], loud), tail=counted(0, 0, records=5000)), 0.01
         )
@@ -214,8 +215,8 @@ class TestEpsilon:
 
 class TestRegression:
     def judged(self, before, after=LEAK, tolerance=0.02, **changes):
-        moved = bounds.change_interval(before, after, 0.95)
-        change = Change("main", bounds.plain_interval(before, 0.95), moved, **changes)
+        moved = error_budget.change_interval(before, after, 0.95)
+        change = Change("main", error_budget.plain_interval(before, 0.95), moved, **changes)
         return gates.regression(audited(after, change=change), tolerance=tolerance)
 
     def test_growth_that_is_shown_to_exceed_the_tolerance(self):
@@ -230,7 +231,7 @@ class TestRegression:
         assert len(judged.reasons) == 1
 
     def test_what_is_not_shown_passes_and_is_said(self):
-        judged = self.judged(NONE, tolerance=bounds.change_interval(NONE, LEAK, 0.95).low)
+        judged = self.judged(NONE, tolerance=error_budget.change_interval(NONE, LEAK, 0.95).low)
         assert judged.verdict == "pass"
         assert judged.message.startswith("change of the membership advantage 0.200 (")
         assert "is not shown to be above the tolerance" in judged.message
@@ -243,16 +244,16 @@ class TestRegression:
         assert "the two audits differ: records 1, now 2" in self.judged(NONE, remark="records 1, now 2").reasons
 
     def test_the_method_raises_the_verdict(self):
-        moved = bounds.change_interval(NONE, LEAK, 0.95)
-        result = audited(LEAK, change=Change("main", bounds.plain_interval(NONE, 0.95), moved))
+        moved = error_budget.change_interval(NONE, LEAK, 0.95)
+        result = audited(LEAK, change=Change("main", error_budget.plain_interval(NONE, 0.95), moved))
         with pytest.raises(MembershipLeakError, match=r"above the tolerance 0\.02: the model leaks more than when"):
             result.assert_no_advantage_regression()
         with pytest.raises(MIAUsageError, match="tolerance must be a number from 0 to 1, 1 excluded, got -1"):
             result.assert_no_advantage_regression(tolerance=-1)
 
     def test_a_finding_makes_it_invalid(self):
-        moved = bounds.change_interval(NONE, NONE, 0.95)
-        change = Change("main", bounds.plain_interval(NONE, 0.95), moved)
+        moved = error_budget.change_interval(NONE, NONE, 0.95)
+        change = Change("main", error_budget.plain_interval(NONE, 0.95), moved)
         judged = gates.regression(audited(NONE, change=change, findings=("all alike",)))
         assert (judged.verdict, judged.reasons[0]) == ("invalid", "all alike")
 

@@ -4,9 +4,9 @@ import math
 import pytest
 from audits import LEAK, LEAKS, NONE, PASS, UNDECIDED, audited, counted
 
-from pytest_mia import MIAUsageError, bounds, gates
+from pytest_mia import MIAUsageError, gates
 from pytest_mia.results import RemedyResult
-from pytest_mia.statistics import least_records_to_pass
+from pytest_mia.statistics import error_budget, least_records_to_pass
 
 SLICES = {("sex", "f"): counted(0.52, 0.5), ("sex", "m"): LEAK, ("age", "old"): counted(0.8, 0.2)}
 
@@ -85,17 +85,19 @@ class TestSlices:
     def test_attacks_have_half_of_the_error_and_parts_the_other(self):
         """Each part looks for a leak too, so each bound must be surer the more there are."""
         judged = gates.membership_advantage(audited(LEAK, LEAK, slices=SLICES), PASS, by="sex")
-        levels = bounds.levels(0.95, attacks=2, parts=True)
+        levels = error_budget.levels(0.95, attacks=2, parts=True)
         assert levels.selected_low == levels.parts_low == pytest.approx(0.02)
-        assert judged.slices[0].advantage.low == bounds.advantage_bounds(LEAK, alpha_low=0.01, alpha_high=0.05)[1]
-        assert judged.slices[0].advantage.high == bounds.selected_interval(LEAK, levels).high
-        assert judged.attacks[1].advantage == bounds.other_interval(LEAK, levels)
-        assert judged.advantage == bounds.selected_interval(LEAK, levels)
+        assert judged.slices[0].advantage.low == error_budget.advantage_bounds(LEAK, alpha_low=0.01, alpha_high=0.05)[1]
+        assert judged.slices[0].advantage.high == error_budget.selected_interval(LEAK, levels).high
+        assert judged.attacks[1].advantage == error_budget.other_interval(LEAK, levels)
+        assert judged.advantage == error_budget.selected_interval(LEAK, levels)
 
     def test_each_part_that_leaks_makes_it_easier_for_the_others(self):
         """Holm's procedure: the second of three is compared at a half of the error, no longer at a third."""
         second = counted(0.6, 0.45)
-        shown = [bounds.advantage_bounds(second, alpha_low=0.025 / left, alpha_high=0.05)[1] for left in (3, 2, 1)]
+        shown = [
+            error_budget.advantage_bounds(second, alpha_low=0.025 / left, alpha_high=0.05)[1] for left in (3, 2, 1)
+        ]
         limit = (shown[0] + shown[1]) / 2
         for first, expected in ((LEAK, "leak"), (NONE, "inconclusive")):
             judged = gates.membership_advantage(audited(slices=parts(first, second, NONE)), limit, by="part")

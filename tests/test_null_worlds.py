@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pytest_mia import bounds, gates
+from pytest_mia import gates
+from pytest_mia.statistics import error_budget
 
 ALPHA = 0.05
 
@@ -75,8 +76,10 @@ def test_what_is_chosen_on_the_records_that_it_is_judged_on_is_seen_to_fail(benc
 def test_groups_that_are_counted_as_single_records_are_seen_to_fail(benchmark):
     """Two of five audits or so would call a leak where nothing leaks; this is why counts have a share."""
     results = benchmark.audits(benchmark.grouped, benchmark.Design("release", 4), 60)
-    levels = bounds.levels(0.95, attacks=1)
-    alone = [bounds.selected_interval(dataclasses.replace(result.selected, share=1.0), levels) for result in results]
+    levels = error_budget.levels(0.95, attacks=1)
+    alone = [
+        error_budget.selected_interval(dataclasses.replace(result.selected, share=1.0), levels) for result in results
+    ]
     assert results[0].selected.share == pytest.approx(1 / benchmark.GROUP)
     assert np.mean([interval.low > 0 for interval in alone]) > 3 * ALPHA
 

@@ -5,8 +5,9 @@ import pytest
 from worlds import trained
 
 import pytest_mia
-from pytest_mia import InvalidAuditError, attacks, bounds, placebo, rotation
+from pytest_mia import InvalidAuditError, attacks, placebo, rotation
 from pytest_mia.figures import Interval
+from pytest_mia.statistics import error_budget
 
 rng = np.random.default_rng(0)
 NAMES = {"gap", "loss", "lira_online", "mast", "rmia_online"}
@@ -17,7 +18,7 @@ def interval(observations, confidence=placebo.CONFIDENCE):
     fitting = [attack for attack in attacks.ATTACKS if attack.name in NAMES]
     runs, _ = rotation.run_all(fitting, observations, rotation.lessons(observations))
     chosen = rotation.choose([[each.advantage for each in run.learned] for run in runs])
-    return bounds.plain_interval(rotation.pick([run.counts for run in runs], chosen), confidence)
+    return error_budget.plain_interval(rotation.pick([run.counts for run in runs], chosen), confidence)
 
 
 class TestShuffled:

@@ -12,12 +12,13 @@ from types import SimpleNamespace
 import pytest
 from audits import LEAK, NONE, audited, counted
 
-from pytest_mia import baseline, baseline_file, bounds, gates
+from pytest_mia import baseline, baseline_file, gates
 from pytest_mia.core.settings import Settings
 from pytest_mia.figures import Change, Curve, Exposure, Histogram, Tally
 from pytest_mia.reports import github, html, junit, plots, terminal
 from pytest_mia.reports.github import Place
 from pytest_mia.results import RemedyResult
+from pytest_mia.statistics import error_budget
 from pytest_mia.trial import plain
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -41,7 +42,10 @@ def fixed():
         histogram=Histogram("loss", -1.0, 1.0, (1, 2), (2, 1)),
         most_exposed=(Exposure(17, 0.9, Tally(2, 2), Tally(1, 2)),),
         change=Change(
-            "main", bounds.plain_interval(NONE, 0.95), bounds.change_interval(NONE, LEAK, 0.95), "records 1, now 2"
+            "main",
+            error_budget.plain_interval(NONE, 0.95),
+            error_budget.change_interval(NONE, LEAK, 0.95),
+            "records 1, now 2",
         ),
         what_if=(remedy("RoundedAnswers(estimator, step=0.25)", LEAK), remedy("LabelAnswers(estimator)", NONE)),
         lines=("set_params(C=0.1) (now 1.0)",),

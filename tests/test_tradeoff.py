@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pytest_mia.tradeoff import Approximate, Gaussian
+from pytest_mia.statistics.tradeoff_curves import Approximate, Gaussian
 
 POWERS = np.linspace(0.001, 0.999, 99)
 

@@ -4,6 +4,7 @@ Every bound is one-sided and errs with probability `alpha`. TPR and FPR are the 
 that are flagged, which means that the attack said "member"; the advantage is TPR - FPR.
 """
 
+from pytest_mia.statistics.auc import auc
 from pytest_mia.statistics.intervals import (
     COUNTED_TWICE,
     advantage_bounds,
@@ -13,7 +14,6 @@ from pytest_mia.statistics.intervals import (
     rate_bounds,
     rates_bounds,
 )
-from pytest_mia.statistics.ranking import auc
 from pytest_mia.statistics.sample_sizes import (
     MOST_RECORDS,
     detectable_advantage,

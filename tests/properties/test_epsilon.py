@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_mia.epsilon import lower_bound, one_run_p_value
 from pytest_mia.figures import CoinGuesses
-from pytest_mia.tradeoff import Approximate
+from pytest_mia.statistics.epsilon_bounds import lower_bound, one_run_p_value
+from pytest_mia.statistics.tradeoff_curves import Approximate
 
 alphas = st.floats(1e-4, 0.5)
 deltas = st.sampled_from([0.0, 1e-9, 1e-5, 1e-3, 0.02, 0.3])

@@ -19,7 +19,7 @@ import numpy as np
 
 from pytest_mia.figures import CoinGuesses
 from pytest_mia.statistics import clopper_pearson
-from pytest_mia.tradeoff import SAFETY, Approximate, Curve, Gaussian
+from pytest_mia.statistics.tradeoff_curves import SAFETY, Approximate, Curve, Gaussian
 
 TOLERANCE = 1e-6
 """How far a bound may lie below the value that it is searched for; it never lies above."""
