@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from pytest_mia.figures import Counts
+from pytest_mia.results.values import Counts
 from pytest_mia.statistics import advantage_bounds
 
 ALPHA = 0.05

@@ -31,7 +31,7 @@ from pytest_mia.core.settings import Settings
 from pytest_mia.findings import Context
 from pytest_mia.memberships import draw_halves
 from pytest_mia.observations import Observations, recipe
-from pytest_mia.results import AuditResult
+from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.signals import signals_of, stack
 
 ADVANTAGE = 0.2

@@ -24,7 +24,7 @@ from pytest_mia.core.settings import Settings
 from pytest_mia.findings import Context
 from pytest_mia.memberships import draw_coins
 from pytest_mia.observations import recipe
-from pytest_mia.results import AuditResult
+from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.signals import Signals
 from pytest_mia.statistics.tradeoff_curves import Gaussian
 

@@ -12,7 +12,7 @@ import numpy as np
 from bounds import counted_twice
 
 from pytest_mia import parts
-from pytest_mia.figures import Counts, Interval, SliceResult
+from pytest_mia.results.values import Counts, Interval, SliceResult
 from pytest_mia.statistics import error_budget
 
 LIMIT, FPR, TARGETS, ATTACKS, RUNS = 0.05, 0.3, 8, 20, 500

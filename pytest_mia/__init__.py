@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from pytest_mia.dataset import Dataset, Target
     from pytest_mia.models.module import TorchTraining
     from pytest_mia.outputs import ModelOutputs
-    from pytest_mia.results import AuditResult
+    from pytest_mia.results.audit_data import AuditResult
 
 _HOMES = {
-    "AuditResult": "results",
+    "AuditResult": "results.audit_data",
     "CacheWarning": "core.errors",
     "Dataset": "dataset",
     "InconclusiveAuditError": "core.errors",

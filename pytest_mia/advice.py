@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_mia.results import AuditResult
+from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.verdict import CHANGE, metric_of
 
 OVERFITTED = 0.05

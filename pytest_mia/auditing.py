@@ -26,7 +26,7 @@ from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray
 from pytest_mia.jobs import Method, Progress, Trained
 from pytest_mia.plan import Plan
-from pytest_mia.results import AuditResult, RemedyResult
+from pytest_mia.results.audit_data import AuditResult, RemedyResult
 from pytest_mia.store import Store
 
 

@@ -27,10 +27,10 @@ from pytest_mia.core.errors import OutOfTimeError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 from pytest_mia.examination import Answered
-from pytest_mia.figures import CacheUse
 from pytest_mia.jobs import Method, Progress, Trained
 from pytest_mia.plan import Plan
-from pytest_mia.results import AuditResult
+from pytest_mia.results.audit_data import AuditResult
+from pytest_mia.results.values import CacheUse
 from pytest_mia.slots import Cache
 from pytest_mia.store import Store
 

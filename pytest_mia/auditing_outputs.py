@@ -9,7 +9,7 @@ from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 from pytest_mia.observations import Observations
-from pytest_mia.results import AuditResult
+from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.store import Store
 
 

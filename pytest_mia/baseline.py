@@ -8,8 +8,8 @@ from typing import Any
 
 from pytest_mia._version import __version__
 from pytest_mia.core.settings import Settings
-from pytest_mia.figures import Change, Counts, Interval
-from pytest_mia.results import AuditResult
+from pytest_mia.results.audit_data import AuditResult
+from pytest_mia.results.values import Change, Counts, Interval
 from pytest_mia.statistics import error_budget
 
 DIGITS = 6

@@ -16,7 +16,7 @@ from typing import Any
 from pytest_mia.baseline import DIGITS, SIDES, STRENGTH, Baseline, Saved
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.settings import Settings
-from pytest_mia.figures import Counts
+from pytest_mia.results.values import Counts
 
 FOLDER = ".mia"
 """Where baselines lie, below the root folder of the tests."""

@@ -13,7 +13,7 @@ from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 from pytest_mia.jobs import Progress
 from pytest_mia.outputs import ModelOutputs
-from pytest_mia.results import AuditResult
+from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.store import opened
 
 

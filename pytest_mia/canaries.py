@@ -23,9 +23,9 @@ from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.jobs import Data, Job, Method, Progress, Trained
 from pytest_mia.observations import recipe
 from pytest_mia.plan import Plan
-from pytest_mia.results import AuditResult
+from pytest_mia.results.audit_data import AuditResult
+from pytest_mia.results.controls import Canaries
 from pytest_mia.signals import stack
-from pytest_mia.soundness import Canaries
 from pytest_mia.store import Store
 
 MODELS = 4

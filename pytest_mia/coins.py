@@ -14,8 +14,8 @@ import numpy as np
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.curves import LARGEST
-from pytest_mia.figures import CoinGuesses
 from pytest_mia.observations import Observations
+from pytest_mia.results.values import CoinGuesses
 
 
 def guesses(

@@ -15,14 +15,14 @@ from pytest_mia.core.request import Subject
 from pytest_mia.core.seeding import single_threaded
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import FloatArray
-from pytest_mia.figures import Seconds
 from pytest_mia.jobs import Trained
 from pytest_mia.neighbours import with_opinions
 from pytest_mia.observations import Observations
 from pytest_mia.plan import Plan
 from pytest_mia.probes import FEWEST_VALUES
 from pytest_mia.probes.noise import QUESTIONS
-from pytest_mia.results import AuditResult
+from pytest_mia.results.audit_data import AuditResult
+from pytest_mia.results.values import Seconds
 from pytest_mia.signals import stack
 from pytest_mia.store import Store
 

@@ -15,7 +15,9 @@ from pytest_mia.attacks.protocol import Attack
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.curves import FALSE_POSITIVE_RATES
-from pytest_mia.figures import (
+from pytest_mia.observations import Observations
+from pytest_mia.results.audit_data import NO_CACHE, AuditResult
+from pytest_mia.results.values import (
     Accuracy,
     AttackResult,
     CacheUse,
@@ -31,8 +33,6 @@ from pytest_mia.figures import (
     SliceResult,
     Tally,
 )
-from pytest_mia.observations import Observations
-from pytest_mia.results import NO_CACHE, AuditResult
 from pytest_mia.rotation import AttackRun
 from pytest_mia.statistics import error_budget, measurable
 

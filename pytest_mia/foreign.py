@@ -13,8 +13,8 @@ import numpy as np
 
 from pytest_mia import diagnostics
 from pytest_mia.core.types import BoolArray, FloatArray
-from pytest_mia.figures import Counts, Interval
 from pytest_mia.observations import Observations
+from pytest_mia.results.values import Counts, Interval
 from pytest_mia.statistics import error_budget
 
 CONFIDENCE = 0.995

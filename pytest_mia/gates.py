@@ -18,7 +18,7 @@ from pytest_mia.core.errors import (
 )
 from pytest_mia.judgement import SEVERITY
 from pytest_mia.limits import check
-from pytest_mia.results import AuditResult, RemedyResult
+from pytest_mia.results.audit_data import AuditResult, RemedyResult
 from pytest_mia.statistics import error_budget
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from pytest_mia import parts
-from pytest_mia.figures import CoinGuesses, Counts, Interval, SliceResult
+from pytest_mia.results.values import CoinGuesses, Counts, Interval, SliceResult
 from pytest_mia.statistics import rate_bounds, records_to_leak, records_to_pass
 
 POWER = 0.8

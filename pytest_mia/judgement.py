@@ -10,8 +10,8 @@ from typing import Any
 
 from pytest_mia import diagnostics, grounds, parts, verdict
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.figures import CoinGuesses, Interval, Selected, SliceResult, floored
-from pytest_mia.results import AuditResult
+from pytest_mia.results.audit_data import AuditResult
+from pytest_mia.results.values import CoinGuesses, Interval, Selected, SliceResult, floored
 from pytest_mia.statistics import epsilon_bounds as epsilons
 from pytest_mia.statistics import error_budget, measurable, rate_bounds
 

@@ -15,10 +15,10 @@ from pytest_mia import examination, findings
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray, IntArray
-from pytest_mia.figures import Interval
 from pytest_mia.observations import Observations
-from pytest_mia.results import AuditResult
-from pytest_mia.soundness import Controls
+from pytest_mia.results.audit_data import AuditResult
+from pytest_mia.results.controls import Controls
+from pytest_mia.results.values import Interval
 from pytest_mia.statistics import error_budget
 from pytest_mia.store import Store
 

@@ -13,7 +13,7 @@ from pytest_mia.session import Session
 
 if TYPE_CHECKING:
     from pytest_mia.auditing import ShadowModel
-    from pytest_mia.results import AuditResult
+    from pytest_mia.results.audit_data import AuditResult
     from pytest_mia.trial import Trial
 
 SESSION = pytest.StashKey[Session]()

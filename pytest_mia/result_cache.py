@@ -12,10 +12,10 @@ from typing import Any
 
 from pytest_mia import environment, fingerprint
 from pytest_mia.core.settings import Settings
-from pytest_mia.figures import Seconds
 from pytest_mia.findings import Context
 from pytest_mia.observations import Observations
-from pytest_mia.results import NO_CACHE, AuditResult
+from pytest_mia.results.audit_data import NO_CACHE, AuditResult
+from pytest_mia.results.values import Seconds
 from pytest_mia.store import Entry, Store
 
 Naming = Callable[[Sequence[Any]], dict[str, str]]

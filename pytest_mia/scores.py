@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.figures import Curve, Histogram
 from pytest_mia.observations import Observations
+from pytest_mia.results.values import Curve, Histogram
 from pytest_mia.statistics import rates_bounds
 
 POINTS = 100
@@ -46,7 +46,7 @@ def curve(attack: str, scored: Judged, *, alpha: float, share: float) -> Curve:
     alpha
         Error of each pointwise bound.
     share
-        Share of the guesses that counts as independent, as in `pytest_mia.results.Counts`.
+        Share of the guesses that counts as independent, as in `pytest_mia.results.audit_data.Counts`.
     """
     complete = [(values, members) for values, members in scored if members.any() and not members.all()]
     if not complete:

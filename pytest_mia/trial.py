@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mia import options
 from pytest_mia.core.errors import InvalidAuditWarning, MIAError, MIAUsageError
 from pytest_mia.reports.progress import ProgressLine
-from pytest_mia.results import AuditResult
+from pytest_mia.results.audit_data import AuditResult
 
 if TYPE_CHECKING:
     import pytest

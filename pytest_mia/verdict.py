@@ -7,8 +7,8 @@ import textwrap
 from collections.abc import Iterator
 
 from pytest_mia.core.text import printable, shown
-from pytest_mia.figures import Interval, floored
-from pytest_mia.results import AuditResult
+from pytest_mia.results.audit_data import AuditResult
+from pytest_mia.results.values import Interval, floored
 from pytest_mia.statistics import error_budget
 
 MEANINGS = {

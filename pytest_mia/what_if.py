@@ -14,12 +14,12 @@ import dataclasses
 from pytest_mia import attacks, examination, findings, retraining
 from pytest_mia.core.settings import Settings
 from pytest_mia.examination import Answered
-from pytest_mia.figures import Seconds
 from pytest_mia.jobs import Method, Trained
 from pytest_mia.models.estimator import EstimatorAsker
 from pytest_mia.models.module import ModuleAsker
 from pytest_mia.plan import Plan
-from pytest_mia.results import AuditResult, RemedyResult
+from pytest_mia.results.audit_data import AuditResult, RemedyResult
+from pytest_mia.results.values import Seconds
 from pytest_mia.statistics import error_budget
 from pytest_mia.store import Store
 

@@ -1,7 +1,7 @@
 """Results of audits with known counts, as the engine would make them."""
 
-from pytest_mia.figures import Accuracy, AttackResult, Counts, Exposure, Seconds, Selected, SliceResult
-from pytest_mia.results import AuditResult
+from pytest_mia.results.audit_data import AuditResult
+from pytest_mia.results.values import Accuracy, AttackResult, Counts, Exposure, Seconds, Selected, SliceResult
 from pytest_mia.statistics import error_budget
 
 RATES = ("0.001", "0.01", "0.1")

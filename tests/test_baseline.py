@@ -9,7 +9,7 @@ from audits import LEAK, NONE, audited, counted
 from pytest_mia import baseline
 from pytest_mia.baseline import Baseline
 from pytest_mia.core.settings import Settings
-from pytest_mia.figures import Counts, Interval
+from pytest_mia.results.values import Counts, Interval
 from pytest_mia.statistics import error_budget
 
 SETTINGS = Settings(shadows=3)

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from pytest_mia.figures import Counts
+from pytest_mia.results.values import Counts
 from pytest_mia.statistics import advantage_bounds, rate_bounds
 from pytest_mia.statistics.error_budget import levels, other_interval, selected_interval
 

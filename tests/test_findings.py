@@ -9,8 +9,8 @@ from pytest_mia.answers import Labels
 from pytest_mia.attacks import ATTACKS
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.core.settings import Settings
-from pytest_mia.figures import Counts, Tally
 from pytest_mia.findings import Context
+from pytest_mia.results.values import Counts, Tally
 from pytest_mia.signals import Signals
 from pytest_mia.statistics.error_budget import levels, other_interval, selected_interval
 

@@ -4,7 +4,7 @@ import pytest
 from audits import LEAK, NONE, audited, counted
 
 from pytest_mia import grounds
-from pytest_mia.figures import Interval
+from pytest_mia.results.values import Interval
 from pytest_mia.statistics import rate_bounds, records_to_leak, records_to_pass
 
 

@@ -6,7 +6,7 @@ import pytest
 from audits import LEAK, LEAKS, NONE, PASS, RATES, UNDECIDED, attack, audited, counted
 
 from pytest_mia import InconclusiveAuditError, MembershipLeakError, MIAUsageError, gates, verdict
-from pytest_mia.figures import Change, CoinGuesses, Selected
+from pytest_mia.results.values import Change, CoinGuesses, Selected
 from pytest_mia.statistics import error_budget
 from pytest_mia.statistics.epsilon_bounds import lower_bound, pure_bound
 

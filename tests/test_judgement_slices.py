@@ -5,7 +5,7 @@ import pytest
 from audits import LEAK, LEAKS, NONE, PASS, UNDECIDED, audited, counted
 
 from pytest_mia import MIAUsageError, gates
-from pytest_mia.results import RemedyResult
+from pytest_mia.results.audit_data import RemedyResult
 from pytest_mia.statistics import error_budget, least_records_to_pass
 
 SLICES = {("sex", "f"): counted(0.52, 0.5), ("sex", "m"): LEAK, ("age", "old"): counted(0.8, 0.2)}

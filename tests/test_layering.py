@@ -39,8 +39,8 @@ LIGHT = {
     "pytest_mia.reports.table",
     "pytest_mia.reports.terminal",
     "pytest_mia.reports.writing",
-    "pytest_mia.figures",
-    "pytest_mia.results",
+    "pytest_mia.results.values",
+    "pytest_mia.results.audit_data",
     "pytest_mia.session",
     "pytest_mia.core.settings",
     "pytest_mia.core.text",
@@ -81,7 +81,7 @@ ENTRANCES = {
 WRAPPERS = {"pytest_mia.remedies.estimators": {"sklearn"}, "pytest_mia.remedies.modules": {"torch"}}
 """Classes of the user's libraries, which are loaded when a user first names one, and by nobody else."""
 SEEN_BY_REPORTS = tuple(f"pytest_mia.{name}" for name in ("reports", "results", "figures", "texts", "_version"))
-LATE = {("pytest_mia.results", "pytest_mia.gates")}
+LATE = {("pytest_mia.results.audit_data", "pytest_mia.gates")}
 """The gates of a result are found when one is called."""
 
 

@@ -13,7 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import pytest_mia
 from pytest_mia import Dataset, MembershipLeakError, MIAUsageError, Target, gates, parts
-from pytest_mia.figures import Counts, Guesses
+from pytest_mia.results.values import Counts, Guesses
 from pytest_mia.trial import plain
 
 RNG = np.random.default_rng(0)

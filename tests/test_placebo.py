@@ -6,7 +6,7 @@ from worlds import trained
 
 import pytest_mia
 from pytest_mia import InvalidAuditError, attacks, placebo, rotation
-from pytest_mia.figures import Interval
+from pytest_mia.results.values import Interval
 from pytest_mia.statistics import error_budget
 
 rng = np.random.default_rng(0)

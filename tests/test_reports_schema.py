@@ -11,9 +11,9 @@ from sklearn.naive_bayes import GaussianNB
 
 import pytest_mia
 from pytest_mia import gates
-from pytest_mia.figures import Change, CoinGuesses, Interval
 from pytest_mia.reports import json as report
-from pytest_mia.results import RemedyResult
+from pytest_mia.results.audit_data import RemedyResult
+from pytest_mia.results.values import Change, CoinGuesses, Interval
 from pytest_mia.trial import plain
 
 SCHEMA = json.loads(resources.files("pytest_mia.reports").joinpath("schema.json").read_text(encoding="utf-8"))

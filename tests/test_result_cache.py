@@ -12,9 +12,9 @@ import pytest_mia
 from pytest_mia import auditing, environment, findings
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
-from pytest_mia.figures import Interval
 from pytest_mia.result_cache import revived
-from pytest_mia.results import AuditResult
+from pytest_mia.results.audit_data import AuditResult
+from pytest_mia.results.values import Interval
 from pytest_mia.store import Entry, Store
 
 RNG = np.random.default_rng(0)

@@ -12,8 +12,8 @@ from pytest_mia.attacks.protocol import Scorer
 from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.curves import FALSE_POSITIVE_RATES
-from pytest_mia.figures import Counts
 from pytest_mia.observations import Observations
+from pytest_mia.results.values import Counts
 from pytest_mia.rotation import (
     LESSONS_OF_MANY,
     MANY,

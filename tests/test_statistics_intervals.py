@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pytest_mia.figures import Counts
+from pytest_mia.results.values import Counts
 from pytest_mia.statistics import (
     advantage_bounds,
     clopper_pearson,

@@ -4,7 +4,7 @@ import pytest
 from audits import LEAK, RATES, audited, counted
 
 from pytest_mia import advice, gates, verdict
-from pytest_mia.figures import Accuracy, CoinGuesses, Interval
+from pytest_mia.results.values import Accuracy, CoinGuesses, Interval
 
 
 def judged(limit=0.1, selected=LEAK, *others, **changes):

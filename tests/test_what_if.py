@@ -11,8 +11,8 @@ from sklearn.tree import DecisionTreeClassifier
 import pytest_mia
 from pytest_mia import Target, TorchTraining, advice, gates, remedies, verdict
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.figures import Accuracy
-from pytest_mia.results import RemedyResult
+from pytest_mia.results.audit_data import RemedyResult
+from pytest_mia.results.values import Accuracy
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(160, 6))

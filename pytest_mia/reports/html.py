@@ -11,11 +11,11 @@ import jinja2
 from markupsafe import Markup
 
 from pytest_mia._version import __version__
-from pytest_mia.figures import floored
 from pytest_mia.reports import plots, writing
 from pytest_mia.reports.json import environment
 from pytest_mia.reports.svg import COLOURS
 from pytest_mia.reports.table import HEADINGS, UNJUDGED, cells, number, overview, part_name
+from pytest_mia.results.values import floored
 
 SYMBOLS = {"pass": "✓", "leak": "✗", "inconclusive": "?", "invalid": "!", UNJUDGED: "-"}
 RATES = ("0.001", "0.01", "0.1")

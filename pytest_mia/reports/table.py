@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_mia.core.text import shown
-from pytest_mia.figures import floored
 from pytest_mia.reports.junit import auc
+from pytest_mia.results.values import floored
 
 UNJUDGED = "not judged"
 HEADINGS = ("test", "verdict", "measured (low to high)", "limit", "attack", "AUC", "train/test", "shadows", "seconds")

@@ -8,7 +8,8 @@ import os
 import pytest
 
 from pytest_mia import auditing
-from pytest_mia.figures import (
+from pytest_mia.results.audit_data import AuditResult
+from pytest_mia.results.values import (
     Accuracy,
     AttackResult,
     CoinGuesses,
@@ -20,7 +21,6 @@ from pytest_mia.figures import (
     Selected,
     SliceResult,
 )
-from pytest_mia.results import AuditResult
 
 MARGIN = 0.02
 WRITTEN = os.path.abspath("trained.txt")

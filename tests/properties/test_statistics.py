@@ -4,7 +4,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pytest_mia.figures import Counts
+from pytest_mia.results.values import Counts
 from pytest_mia.statistics import (
     advantage_bounds,
     auc,

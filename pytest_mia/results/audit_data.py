@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_mia.figures import (
+from pytest_mia.results.controls import Controls
+from pytest_mia.results.values import (
     Accuracy,
     AttackResult,
     CacheUse,
@@ -27,7 +28,6 @@ from pytest_mia.figures import (
     Selected,
     SliceResult,
 )
-from pytest_mia.soundness import Controls
 
 SAME_ACCURACY = 0.005
 """Accuracies that are nearer than this count as the same when the cheapest remedy is sought."""
