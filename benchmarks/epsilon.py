@@ -21,8 +21,8 @@ import numpy as np
 import pytest_mia
 from pytest_mia import attacks, findings, gates
 from pytest_mia.core.settings import Settings
+from pytest_mia.data.memberships import draw_coins
 from pytest_mia.findings import Context
-from pytest_mia.memberships import draw_coins
 from pytest_mia.observations import recipe
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.signals import Signals

@@ -37,8 +37,8 @@ from pytest_mia.attacks.protocol import Attack, FittedAttack, Scorer
 from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline, RmiaOnline
 from pytest_mia.backends.loky import Loky
 from pytest_mia.core.seeding import seed_for
+from pytest_mia.data.memberships import draw_halves
 from pytest_mia.jobs import Data, Job, Method
-from pytest_mia.memberships import draw_halves
 from pytest_mia.observations import Observations, recipe
 from pytest_mia.shadows import train_all
 from pytest_mia.signals import Signals, stack

@@ -18,8 +18,8 @@ from pytest_mia import findings, placebo
 from pytest_mia.answers import Answer, Labels, Logits, Probabilities
 from pytest_mia.attacks import ATTACKS, fitting
 from pytest_mia.core.settings import Settings
+from pytest_mia.data.memberships import draw_halves
 from pytest_mia.findings import Context
-from pytest_mia.memberships import draw_halves
 from pytest_mia.observations import Observations, recipe
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.signals import signals_of, stack

@@ -30,12 +30,13 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
-from pytest_mia import TorchTraining, attacks, numbers, rotation
+from pytest_mia import TorchTraining, attacks, rotation
 from pytest_mia.attacks.lira import LiraOnline
 from pytest_mia.backends.loky import Loky
 from pytest_mia.core.seeding import generator_for, seed_for, single_threaded
+from pytest_mia.data import numeric
+from pytest_mia.data.memberships import draw_halves, strata_of
 from pytest_mia.jobs import Data, Job, Method
-from pytest_mia.memberships import draw_halves, strata_of
 from pytest_mia.observations import Observations, recipe
 from pytest_mia.shadows import train_all
 from pytest_mia.signals import Signals, stack
@@ -243,7 +244,7 @@ def few_against_many(case: Case, keep: Path | None) -> str:
     many = observed(case, keep, MANY)
     rows = np.arange(MODELS)
     few = recipe(many.signals.of(rows, np.arange(len(many.labels))), many.members[:MODELS], many.labels, seed=SEED)
-    few = dataclasses.replace(few, features=numbers.of(*case.records()))
+    few = dataclasses.replace(few, features=numeric.of(*case.records()))
     with single_threaded():
         # The scores of the attack as published: shared variances at few shadows, each record's own at many.
         shared, own = LiraOnline().scores(many)

@@ -25,9 +25,9 @@ from sklearn.ensemble import RandomForestClassifier
 
 from pytest_mia.backends.loky import Loky
 from pytest_mia.core.seeding import seed_for
+from pytest_mia.data.containers import is_sparse
+from pytest_mia.data.memberships import draw_halves
 from pytest_mia.jobs import Data, Job, Method, Trained
-from pytest_mia.memberships import draw_halves
-from pytest_mia.rows import is_sparse
 from pytest_mia.signals import Signals
 from pytest_mia.slots import UNCACHED
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         ModelTrainingError,
         OutOfTimeError,
     )
-    from pytest_mia.dataset import Dataset, Target
+    from pytest_mia.data.dataset import Dataset, Target
     from pytest_mia.models.module import TorchTraining
     from pytest_mia.outputs import ModelOutputs
     from pytest_mia.results.audit_data import AuditResult
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AuditResult": "results.audit_data",
     "CacheWarning": "core.errors",
-    "Dataset": "dataset",
+    "Dataset": "data.dataset",
     "InconclusiveAuditError": "core.errors",
     "InconclusiveAuditWarning": "core.errors",
     "InvalidAuditError": "core.errors",
@@ -52,7 +52,7 @@ _HOMES = {
     "OutOfTimeError": "core.errors",
     "Residuals": "answers",
     "ShadowModel": "auditing",
-    "Target": "dataset",
+    "Target": "data.dataset",
     "TokenLogProbabilities": "answers",
     "TorchTraining": "models.module",
     "audit": "calls",

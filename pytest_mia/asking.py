@@ -11,7 +11,7 @@ from pytest_mia import order, probes
 from pytest_mia.answers import Answer, checked
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
 from pytest_mia.core.seeding import seed_for, seeded, single_threaded
-from pytest_mia.dataset import take
+from pytest_mia.data.dataset import take
 from pytest_mia.fallback import where_it_fits
 from pytest_mia.jobs import Data, Method, Trained
 from pytest_mia.models import Adapter

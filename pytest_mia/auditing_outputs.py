@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pytest_mia import attacks, canaries, diagnostics, examination, findings, outputs, placebo, plan, probes, readings
+from pytest_mia import attacks, canaries, examination, findings, outputs, placebo, plan, probes, readings
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
+from pytest_mia.data import duplicates
 from pytest_mia.observations import Observations
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.store import Store
@@ -70,7 +71,7 @@ def _dependent(observations: Observations) -> tuple[str, ...]:
     """Findings that memberships depend on each other, of which one record for each group tells all."""
     members, groups = observations.members, observations.groups
     units = members if groups is None else members[:, np.unique(groups, return_index=True)[1]]
-    return tuple(each for each in (diagnostics.balanced(units), diagnostics.repeated(units)) if each)
+    return tuple(each for each in (duplicates.balanced(units), duplicates.repeated(units)) if each)
 
 
 def _needing_models(subject: Subject, settings: Settings) -> list[str]:

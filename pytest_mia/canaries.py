@@ -15,11 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pytest_mia import backends, examination, findings, model_cache, rows, shadows
+from pytest_mia import backends, examination, findings, model_cache, shadows
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray, IntArray
+from pytest_mia.data import containers
 from pytest_mia.jobs import Data, Job, Method, Progress, Trained
 from pytest_mia.observations import recipe
 from pytest_mia.plan import Plan
@@ -91,7 +92,7 @@ def plant(data: Data, among: BoolArray, *, seed: int, groups: IntArray | None = 
     labelled_as = np.arange(len(among))
     for canary in canaries:
         labelled_as[canary] = rng.choice(np.flatnonzero(data.labels != data.labels[canary]))
-    y, labels = rows.take(data.y, labelled_as), data.labels[labelled_as]
+    y, labels = containers.take(data.y, labelled_as), data.labels[labelled_as]
     return Planted(dataclasses.replace(data, y=y, labels=labels), canaries)
 
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pytest_mia import attacks, coding, diagnostics, findings, foreign, numbers, result_cache
+from pytest_mia import attacks, coding, findings, foreign, result_cache
 from pytest_mia.attacks.protocol import Attack
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.seeding import single_threaded
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import FloatArray
+from pytest_mia.data import duplicates, numeric
 from pytest_mia.jobs import Trained
 from pytest_mia.neighbours import with_opinions
 from pytest_mia.observations import Observations
@@ -94,7 +95,7 @@ def observed(answered: Answered, settings: Settings) -> Observations:
 def _features(made: Plan, settings: Settings) -> FloatArray | None:
     """The records as numbers, where an attack that was asked for looks at them."""
     wanted = settings.attacks is not None and attacks.read_features(settings.attacks)
-    found = numbers.of(made.records.data.X, made.records.data.y) if wanted else None
+    found = numeric.of(made.records.data.X, made.records.data.y) if wanted else None
     return None if found is None else found[made.seen]
 
 
@@ -159,7 +160,7 @@ def _alike(observations: Observations) -> tuple[str, ...]:
     if not len(rows):
         return ()
     signals = observations.signals.of(rows, np.arange(len(observations.labels)))
-    finding = diagnostics.all_alike(signals, observations.labels, observations.members[rows])
+    finding = duplicates.all_alike(signals, observations.labels, observations.members[rows])
     return (finding,) if finding else ()
 
 

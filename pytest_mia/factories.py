@@ -11,7 +11,7 @@ from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.seeding import seed_for
 from pytest_mia.core.settings import Settings
-from pytest_mia.dataset import Dataset, Target
+from pytest_mia.data.dataset import Dataset, Target
 from pytest_mia.jobs import Data, Method
 from pytest_mia.models.estimator import kind_of
 from pytest_mia.users_code import call_factory

@@ -14,12 +14,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pytest_mia import diagnostics, shadows
+from pytest_mia import shadows
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import IntArray
+from pytest_mia.data import duplicates
+from pytest_mia.data.containers import take
 from pytest_mia.jobs import Data, Job, Method, Trained
 from pytest_mia.pretrained import BEYOND_CHANCE
-from pytest_mia.rows import take
 from pytest_mia.signals import same, stack
 from pytest_mia.slots import Cache
 
@@ -72,7 +73,7 @@ def finding(
         # So few records may be too few for the user's code, which may then raise anything; they prove nothing.
         return None
     if same(trained.signals, other.signals):
-        found = None if diagnostics.constant(stack([trained.signals]), twin[1].labels) else "answers exactly as before"
+        found = None if duplicates.constant(stack([trained.signals]), twin[1].labels) else "answers exactly as before"
     else:
         found = _known(trained, other, *as_trained, plain)
     return found and (

@@ -8,8 +8,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_mia import diagnostics, grounds, parts, verdict
+from pytest_mia import grounds, parts, verdict
 from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.data import duplicates
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.values import CoinGuesses, Interval, Selected, SliceResult, floored
 from pytest_mia.statistics import epsilon_bounds as epsilons
@@ -155,7 +156,7 @@ def _closed(
 
 def _weighed(result: AuditResult, limit: float) -> AuditResult:
     """The result with the finding that its sides differ too much by themselves for this limit, if they do."""
-    finding = diagnostics.shift_finding(result.shift, limit)
+    finding = duplicates.shift_finding(result.shift, limit)
     return dataclasses.replace(result, findings=(*result.findings, finding)) if finding else result
 
 

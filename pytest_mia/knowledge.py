@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia import dataset as records_of
-from pytest_mia.climbing import hill_climbing
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, IntArray
-from pytest_mia.dataset import Dataset
-from pytest_mia.joining import taken
-from pytest_mia.memberships import strata_of
-from pytest_mia.mixing import is_texts, mixed, texts_of, words_of
-from pytest_mia.rows import sortable
+from pytest_mia.data import dataset as records_of
+from pytest_mia.data.attacker_data.cell_mixing import is_texts, mixed, texts_of, words_of
+from pytest_mia.data.attacker_data.query_synthesis import hill_climbing
+from pytest_mia.data.containers import sortable
+from pytest_mia.data.dataset import Dataset
+from pytest_mia.data.joining import taken
+from pytest_mia.data.memberships import strata_of
 
 __all__ = ["hill_climbing", "marginals", "noisy", "part"]
 

@@ -13,8 +13,8 @@ from pytest_mia.answers import Answer, Labels, LogOdds, Residuals, checked
 from pytest_mia.core.errors import InvalidAuditError
 from pytest_mia.core.seeding import generator_for, seed_for, seeded
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
+from pytest_mia.data.containers import as_array, count, take
 from pytest_mia.models.adapter import Adapter
-from pytest_mia.rows import as_array, count, take
 
 MOST_ASKED = 1000
 TOLERANCE = 0.01

@@ -15,9 +15,9 @@ import numpy.typing as npt
 from pytest_mia import archive, misfits
 from pytest_mia.answers import Losses, Residuals, TokenLogProbabilities
 from pytest_mia.core.errors import MIAUsageError, quoted
-from pytest_mia.dataset import as_labels
+from pytest_mia.data.containers import as_array
+from pytest_mia.data.dataset import as_labels
 from pytest_mia.misfits import FEWEST_MODELS
-from pytest_mia.rows import as_array
 
 __all__ = ["FEWEST_MODELS", "FIELDS", "ModelOutputs", "read"]
 

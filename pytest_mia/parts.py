@@ -18,11 +18,11 @@ import numpy.typing as npt
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.text import shown
 from pytest_mia.core.types import BoolArray, IntArray
-from pytest_mia.dataset import Dataset, as_labels, count, missing
-from pytest_mia.memberships import independent_share
+from pytest_mia.data.containers import described, take
+from pytest_mia.data.dataset import Dataset, as_labels, count, missing
+from pytest_mia.data.memberships import independent_share
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.values import Counts, Guesses, Interval, SliceResult
-from pytest_mia.rows import described, take
 from pytest_mia.statistics import error_budget, least_records_to_pass
 
 CLASS = "class"

@@ -14,11 +14,11 @@ from pytest_mia.core.request import Subject
 from pytest_mia.core.seeding import seed_for
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray, IntArray
+from pytest_mia.data.memberships import draw_coins, draw_halves, independent_share
+from pytest_mia.data.records import Records, gather
 from pytest_mia.factories import Tried
 from pytest_mia.jobs import Job, Method
-from pytest_mia.memberships import draw_coins, draw_halves, independent_share
 from pytest_mia.probes import augment
-from pytest_mia.records import Records, gather
 from pytest_mia.statistics import least_records, least_records_to_pass, records_to_pass
 
 ANY_LIMIT = 1e-6

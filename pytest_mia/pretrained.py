@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia import diagnostics
 from pytest_mia.answers import checked
 from pytest_mia.core.seeding import seeded, single_threaded
 from pytest_mia.core.types import BoolArray, IntArray
+from pytest_mia.data import duplicates
+from pytest_mia.data.containers import take
 from pytest_mia.jobs import Data, Method, Trained
-from pytest_mia.rows import take
 from pytest_mia.signals import Signals, same, signals_of, stack
 
 MOST_ASKED = 1000
@@ -48,7 +48,7 @@ def found(
     before, after = (
         each.confidence if each.correct is None else each.correct for each in (signals, _part(trained.signals, some))
     )
-    if diagnostics.constant(stack([signals]), data.labels[some]) or before is None or after is None:
+    if duplicates.constant(stack([signals]), data.labels[some]) or before is None or after is None:
         return None, None
     text = (
         "models of mia_model_factory answer alike before any training, and as well as "

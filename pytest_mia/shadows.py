@@ -21,7 +21,7 @@ import numpy as np
 from pytest_mia import order, reads
 from pytest_mia.asking import asked
 from pytest_mia.core.seeding import seeded, single_threaded
-from pytest_mia.dataset import take
+from pytest_mia.data.dataset import take
 from pytest_mia.fallback import where_it_fits
 from pytest_mia.jobs import Data, Job, Method, Progress, Trained, Unit
 from pytest_mia.models.adapter import CannotBatch, Together

@@ -12,8 +12,8 @@ import numpy as np
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.dataset import Dataset
-from pytest_mia.memberships import draw_halves
+from pytest_mia.data.dataset import Dataset
+from pytest_mia.data.memberships import draw_halves
 from pytest_mia.outputs import FEWEST_MODELS, ModelOutputs
 
 try:
@@ -80,7 +80,7 @@ def memberships(  # noqa: D417 - Hypothesis draws
 ) -> BoolArray:
     """Memberships of any kind: each model has members and non-members, and that is all that is sure.
 
-    An audit draws them at random (`pytest_mia.memberships.draw_halves`), and finds those invalid that give each other
+    An audit draws them at random (`pytest_mia.data.memberships.draw_halves`), and finds those invalid that give each other
     away; these are for code that must cope with all.
 
     Parameters

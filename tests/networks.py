@@ -5,7 +5,7 @@ import pytest
 
 from pytest_mia.answers import checked
 from pytest_mia.core.seeding import seeded, single_threaded
-from pytest_mia.dataset import Dataset
+from pytest_mia.data.dataset import Dataset
 from pytest_mia.models import adapter_for
 from pytest_mia.models.module import TorchTraining
 

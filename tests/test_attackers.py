@@ -22,9 +22,9 @@ from pytest_mia import (
 from pytest_mia.auditing import run, train
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
+from pytest_mia.data.records import gather
 from pytest_mia.findings import compared
 from pytest_mia.knowledge import hill_climbing, noisy, part
-from pytest_mia.records import gather
 from pytest_mia.reports.table import rows
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.values import CoinGuesses

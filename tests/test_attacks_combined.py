@@ -13,7 +13,7 @@ from pytest_mia.attacks.evidence import evidence
 from pytest_mia.attacks.lira import LiraOnline
 from pytest_mia.attacks.nig import NigT
 from pytest_mia.attacks.protocol import FittedAttack
-from pytest_mia.memberships import draw_halves
+from pytest_mia.data.memberships import draw_halves
 from pytest_mia.rotation import lessons, run_attack
 from pytest_mia.statistics import auc
 

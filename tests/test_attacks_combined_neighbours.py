@@ -10,7 +10,7 @@ from worlds import advantage, confident
 from pytest_mia.attacks.combined import Combined
 from pytest_mia.attacks.combined_neighbours import CombinedNeighbours, adjusted
 from pytest_mia.attacks.evidence import evidence
-from pytest_mia.memberships import draw_halves
+from pytest_mia.data.memberships import draw_halves
 from pytest_mia.neighbours import opinions, with_opinions
 
 

@@ -10,8 +10,8 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import pytest_mia
 from pytest_mia import Dataset, Target, canaries, gates
+from pytest_mia.data.containers import as_array, texts
 from pytest_mia.jobs import Data
-from pytest_mia.rows import as_array, texts
 
 rng = np.random.default_rng(0)
 Y = np.arange(200) % 4

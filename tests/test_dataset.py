@@ -6,7 +6,7 @@ import pytest
 from scipy import sparse
 
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.dataset import (
+from pytest_mia.data.dataset import (
     Dataset,
     Target,
     as_dataset,

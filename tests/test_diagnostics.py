@@ -6,9 +6,9 @@ import pytest
 import torch
 from scipy import sparse
 
-from pytest_mia import diagnostics
 from pytest_mia.answers import Probabilities
-from pytest_mia.diagnostics import (
+from pytest_mia.data import duplicates
+from pytest_mia.data.duplicates import (
     all_alike,
     balanced,
     blind_advantage,
@@ -69,7 +69,7 @@ class TestRecordKeys:
         assert record_keys(given, None).tolist() == [0, 0]
 
     def test_more_records_than_are_read_at_once(self, monkeypatch):
-        monkeypatch.setattr(diagnostics, "AT_ONCE", 4)
+        monkeypatch.setattr(duplicates, "AT_ONCE", 4)
         assert record_keys(np.arange(10.0)[:, None] % 7, None).tolist() == [0, 1, 2, 3, 4, 5, 6, 0, 1, 2]
 
     @pytest.mark.parametrize("records", [[{"a": 1}], [[1, 2], [3]], np.array([["a"], [None]], dtype=object)])
@@ -238,7 +238,7 @@ class TestShift:
             assert shifted(X, np.zeros(100), members, seed=0, limit=0.05) is None
 
     def test_a_part_of_many_records_is_enough(self, monkeypatch):
-        monkeypatch.setattr(diagnostics, "MOST_BLIND", 100)
+        monkeypatch.setattr(duplicates, "MOST_BLIND", 100)
         X, members = sides(400, 2.0)
         assert shifted(X, X[:, 0] > 0, members, seed=0, limit=0.05)
         assert not shifted(X, None, rng.random(400) < 0.5, seed=0, limit=0.05)

@@ -44,7 +44,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import pytest_mia
 from pytest_mia import Dataset, InconclusiveAuditError, InvalidAuditError, MembershipLeakError, MIAUsageError, Target
-from pytest_mia.memberships import draw_halves
+from pytest_mia.data.memberships import draw_halves
 
 QUICK = {"shadows": 3, "jobs": 1, "attacks": ["gap", "loss"]}
 rng = np.random.default_rng(0)

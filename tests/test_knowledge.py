@@ -113,7 +113,7 @@ class TestNoisy:
         np.testing.assert_array_equal(dense(made), self.MADE.X)
 
     def test_blocks_of_columns(self, monkeypatch):
-        monkeypatch.setattr("pytest_mia.mixing.CELLS_AT_ONCE", 2 * SIZE)
+        monkeypatch.setattr("pytest_mia.data.attacker_data.cell_mixing.CELLS_AT_ONCE", 2 * SIZE)
         changed = [(dense(noisy((table, Y), 0.2).X) != X).mean(axis=0) for table in TABLES.values()]
         assert all((each == changed[0]).all() for each in changed)
         assert changed[0] == pytest.approx([0.2 * 2 / 3, 0.2, 0.2, 0.0], abs=0.025)

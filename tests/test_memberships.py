@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from pytest_mia.core.seeding import generator_for
-from pytest_mia.memberships import DECILES, draw_coins, draw_halves, independent_share, strata_of
+from pytest_mia.data.memberships import DECILES, draw_coins, draw_halves, independent_share, strata_of
 
 
 class TestStrata:

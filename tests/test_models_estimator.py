@@ -21,7 +21,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from pytest_mia.answers import Labels, Logits, Probabilities, checked
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.dataset import Dataset, take
+from pytest_mia.data.dataset import Dataset, take
 from pytest_mia.models import adapter_for
 
 RNG = np.random.default_rng(0)

@@ -5,7 +5,7 @@ from sklearn.naive_bayes import GaussianNB
 from pytest_mia import pickling
 from pytest_mia.answers import Labels, Logits, Losses, Probabilities
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.dataset import Dataset
+from pytest_mia.data.dataset import Dataset
 from pytest_mia.models import adapter_for
 from pytest_mia.models.module import TorchTraining
 

@@ -7,7 +7,7 @@ from scipy import sparse
 from pytest_mia.answers import Logits, Probabilities, checked
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
 from pytest_mia.core.seeding import seeded
-from pytest_mia.dataset import take
+from pytest_mia.data.dataset import take
 from pytest_mia.models import adapter_for
 from pytest_mia.models.module import TorchTraining
 from pytest_mia.models.tensors import as_tensor

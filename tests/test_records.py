@@ -4,7 +4,7 @@ import pytest
 
 from pytest_mia import Dataset, MIAUsageError, Target
 from pytest_mia.core.request import Subject
-from pytest_mia.records import gather
+from pytest_mia.data.records import gather
 
 rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(60, 2)), np.arange(60) % 2

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from pytest_mia.rows import as_array, bad_features, sortable, texts
+from pytest_mia.data.containers import as_array, bad_features, sortable, texts
 
 torch = pytest.importorskip("torch")
 

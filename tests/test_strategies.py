@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import pytest_mia
 from pytest_mia import MIAUsageError, strategies
-from pytest_mia.dataset import as_labels, problems
+from pytest_mia.data.dataset import as_labels, problems
 
 ATTACKS = ["gap", "loss"]
 

@@ -4,7 +4,7 @@ import pytest
 
 from pytest_mia.answers import Labels, LogOdds, Residuals, TokenLogProbabilities
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
-from pytest_mia.tasks import Task, is_labels, log_odds, problems, read, strata, task_of
+from pytest_mia.data.task import Task, is_labels, log_odds, problems, read, strata, task_of
 
 torch = pytest.importorskip("torch")
 

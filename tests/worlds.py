@@ -6,7 +6,7 @@ import numpy as np
 from scipy import special
 
 from pytest_mia.answers import Logits, TokenLogProbabilities
-from pytest_mia.memberships import draw_halves
+from pytest_mia.data.memberships import draw_halves
 from pytest_mia.observations import Observations, recipe
 from pytest_mia.rotation import lessons, run_attack
 from pytest_mia.signals import Signals, signals_of, stack

@@ -18,7 +18,7 @@ class Grouped(Scored):
     """An attack that gives all records of a group the mean of their scores.
 
     The records of a group are drawn together, so each says something of the others' membership. Guesses are then alike
-    within a group, which is what `pytest_mia.memberships.independent_share` counts it for.
+    within a group, which is what `pytest_mia.data.memberships.independent_share` counts it for.
     """
 
     attack: Attack

@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 from pytest_mia.answers import Answer
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import IntArray
-from pytest_mia.dataset import Dataset
+from pytest_mia.data.dataset import Dataset
 
 
 class Trainer(Protocol):
@@ -98,7 +98,7 @@ class Adapter:
         model
             A fresh model, not used otherwise afterwards.
         dataset
-            Records that `pytest_mia.dataset.problems` found nothing wrong with.
+            Records that `pytest_mia.data.dataset.problems` found nothing wrong with.
         """
         return list(dict.fromkeys([*self.trainer.problems(model, dataset), *self.asker.problems(model, dataset)]))
 

@@ -18,10 +18,10 @@ from pytest_mia.answers import Answer, Logits, Probabilities, from_one_column, i
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import seed_for
 from pytest_mia.core.types import FloatArray
-from pytest_mia.dataset import Dataset, as_labels, codes_of
+from pytest_mia.data.containers import bad_features
+from pytest_mia.data.dataset import Dataset, as_labels, codes_of
+from pytest_mia.data.task import is_labels, log_odds, read
 from pytest_mia.remedies.protocol import Remedy
-from pytest_mia.rows import bad_features
-from pytest_mia.tasks import is_labels, log_odds, read
 
 ASKED = ("predict_proba", "decision_function", "predict")
 SEEDS = frozenset({"random_state", "random_seed", "seed"})

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia.dataset import codes_of
+from pytest_mia.data.containers import is_tensor
+from pytest_mia.data.dataset import codes_of
 from pytest_mia.models.cuda import has_room
 from pytest_mia.models.tensors import evaluating, float_type
-from pytest_mia.rows import is_tensor
 
 if TYPE_CHECKING:
     import torch

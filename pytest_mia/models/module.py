@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia import tasks
 from pytest_mia.answers import Answer
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import seeded
 from pytest_mia.core.types import IntArray
-from pytest_mia.dataset import Dataset, as_labels, encode, take
+from pytest_mia.data import task
+from pytest_mia.data.containers import bad_features
+from pytest_mia.data.dataset import Dataset, as_labels, encode, take
 from pytest_mia.models.adapter import CannotBatch
 from pytest_mia.models.cuda import memory_ran_out
 from pytest_mia.models.loop import targets_of, train
 from pytest_mia.models.tensors import as_tensor, forward, home_of
-from pytest_mia.rows import bad_features
 
 if TYPE_CHECKING:
     import torch
@@ -244,7 +244,7 @@ class ModuleAsker:
     def answer(self, model: Any, X: Any, y: Any) -> Answer:
         """The trained module's answers on all records; `y` is looked at where it holds no classes."""
         outputs = forward(model, X, self.device)
-        return self.read(outputs, self.classes) if len(self.classes) else tasks.read(outputs, self.classes, y)
+        return self.read(outputs, self.classes) if len(self.classes) else task.read(outputs, self.classes, y)
 
 
 def _is_count(value: object) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pytest_mia.core.types import BoolArray, FloatArray
-from pytest_mia.rows import is_tensor
+from pytest_mia.data.containers import is_tensor
 
 
 @dataclass(frozen=True, eq=False)

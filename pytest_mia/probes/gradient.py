@@ -13,6 +13,7 @@ import numpy as np
 from pytest_mia.answers import Logits, Probabilities
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import FloatArray, IntArray
+from pytest_mia.data.containers import take
 from pytest_mia.models.adapter import Adapter
 from pytest_mia.models.cuda import memory_ran_out
 from pytest_mia.models.function import FunctionAsker
@@ -20,7 +21,6 @@ from pytest_mia.models.loop import classification_loss
 from pytest_mia.models.module import ModuleAsker
 from pytest_mia.models.tensors import as_tensor, evaluating
 from pytest_mia.probes.protocol import Oracle
-from pytest_mia.rows import take
 from pytest_mia.signals import Signals
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ import numpy as np
 
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, FloatArray
-from pytest_mia.dataset import Dataset
+from pytest_mia.data.containers import described, take
+from pytest_mia.data.dataset import Dataset
 from pytest_mia.models.adapter import Adapter
 from pytest_mia.models.module import ModuleAsker
 from pytest_mia.probes.features import Features, as_floats, dense
 from pytest_mia.probes.protocol import Oracle
-from pytest_mia.rows import described, take
 from pytest_mia.signals import Signals
 
 ROUNDS = 12

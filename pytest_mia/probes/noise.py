@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from pytest_mia.core.seeding import generator_for
+from pytest_mia.data.containers import described
 from pytest_mia.models.adapter import Adapter
 from pytest_mia.probes.copies import FLIPPED, noise_for
 from pytest_mia.probes.protocol import Oracle
-from pytest_mia.rows import described
 from pytest_mia.signals import Signals
 
 COPIES = 10

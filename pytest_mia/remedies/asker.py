@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_mia.answers import Answer, checked
-from pytest_mia.dataset import Dataset, count
+from pytest_mia.data.dataset import Dataset, count
 from pytest_mia.models.adapter import Adapter, Asker
 from pytest_mia.remedies.protocol import Remedy
 

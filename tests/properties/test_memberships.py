@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pytest_mia.memberships import draw_halves
+from pytest_mia.data.memberships import draw_halves
 
 strata = st.lists(st.integers(0, 4), min_size=1, max_size=60).map(
     lambda given: np.unique(np.array(given), return_inverse=True)[1]

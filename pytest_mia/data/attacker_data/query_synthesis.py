@@ -12,8 +12,8 @@ import numpy.typing as npt
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import generator_for, seed_for, seeded
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.dataset import Dataset
-from pytest_mia.rows import as_array, bad_features, count, described, is_sparse, is_tensor
+from pytest_mia.data.containers import as_array, bad_features, count, described, is_sparse, is_tensor
+from pytest_mia.data.dataset import Dataset
 
 LARGEST_SHARE = 4
 """The first steps change one of so many features."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, IntArray
-from pytest_mia.rows import sortable
+from pytest_mia.data.containers import sortable
 
 DECILES = 10
 MOST_STRATA_SHARE = 0.25

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from pytest_mia import numbers, rows
 from pytest_mia.core.seeding import generator_for, single_threaded
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
+from pytest_mia.data import containers, numeric
 from pytest_mia.signals import Signals
 
 SPLITS = 5
@@ -46,7 +46,7 @@ def record_keys(X: Any, y: Any) -> IntArray | None:
     records = _rows(X)
     if records is None:
         return None
-    labels = [""] * len(records) if y is None else rows.texts(y)
+    labels = [""] * len(records) if y is None else containers.texts(y)
     seen: dict[Any, int] = {}
     return np.array([seen.setdefault(key, len(seen)) for key in zip(records, labels, strict=True)], dtype=np.intp)
 
@@ -161,8 +161,8 @@ def blind_advantage(X: Any, y: Any, members: BoolArray, seed: int) -> tuple[floa
     """
     if len(members) > MOST_BLIND:
         some = np.sort(generator_for(seed, "blind records").permutation(len(members))[:MOST_BLIND])
-        X, y, members = rows.take(X, some), None if y is None else rows.take(y, some), members[some]
-    features = numbers.of(X, y)
+        X, y, members = containers.take(X, some), None if y is None else containers.take(y, some), members[some]
+    features = numeric.of(X, y)
     if features is None:
         return 1.0, 0.0
     tests = [_blind_split(features, members, generator_for(seed, "blind", split)) for split in range(SPLITS)]
@@ -252,7 +252,7 @@ def _rows(X: Any) -> list[Any] | None:
             _digest(matrix.indices[a:b].tobytes() + _rounded(matrix.data[a:b]).tobytes())
             for a, b in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True)
         ]
-    dense = rows.as_array(X)
+    dense = containers.as_array(X)
     if dense.dtype.kind not in "biuf":
         return None
     parts = (dense[start : start + AT_ONCE].reshape(-1, dense[0].size) for start in range(0, len(dense), AT_ONCE))

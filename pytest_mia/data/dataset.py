@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import seeded
 from pytest_mia.core.types import BoolArray, IntArray
-from pytest_mia.rows import concatenate, count, described, is_tensor, sortable, stacked, take
+from pytest_mia.data.containers import concatenate, count, described, is_tensor, sortable, stacked, take
 
 __all__ = [
     "Dataset",

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia import numbers, rows
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
+from pytest_mia.data import containers, numeric
 
 MOST_ASKED, MOST_COMPARED = 500, 10_000
 """Records whose neighbours are looked for, and among which: a share needs no more."""
@@ -56,11 +56,11 @@ def share(X: Any, *, seed: int, groups: IntArray | None = None, members: BoolArr
     float
         0 for types that can't be compared, and for fewer than `FEWEST` records.
     """
-    size = rows.count(X)
+    size = containers.count(X)
     if size < FEWEST:
         return 0.0
     order = generator_for(seed, "lookalikes").permutation(size)[:MOST_COMPARED]
-    values = numbers.of(rows.take(X, order), None)
+    values = numeric.of(containers.take(X, order), None)
     if values is None:
         return 0.0
     ids = order if groups is None else groups[order]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia import dataset
 from pytest_mia.core.types import BoolArray
-from pytest_mia.dataset import Dataset
+from pytest_mia.data import dataset
+from pytest_mia.data.dataset import Dataset
 
 
 def taken(records: Dataset, rows: BoolArray) -> Dataset:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import IntArray
-from pytest_mia.rows import as_array, count, described, is_sparse, is_tensor
+from pytest_mia.data.containers import as_array, count, described, is_sparse, is_tensor
 
 CELLS_AT_ONCE = 2**22
 

@@ -26,9 +26,9 @@ from pytest_mia.answers import (
 )
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import IntArray
-from pytest_mia.dataset import as_labels
-from pytest_mia.memberships import MOST_STRATA_SHARE, strata_of
-from pytest_mia.rows import described
+from pytest_mia.data.containers import described
+from pytest_mia.data.dataset import as_labels
+from pytest_mia.data.memberships import MOST_STRATA_SHARE, strata_of
 
 FEW_VALUES = 20
 FEW_SHARE = 0.1

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from pytest_mia import rows
 from pytest_mia.core.types import FloatArray
+from pytest_mia.data import containers
 
 MOST_ONE_HOT = 100
 MOST_COLUMNS = 1000
@@ -39,7 +39,7 @@ def _label_columns(y: Any) -> FloatArray:
     several = _matrix(y) if getattr(y, "ndim", 1) > 1 else None
     if several is not None:
         return several
-    classes, codes = np.unique(rows.sortable(y), return_inverse=True)
+    classes, codes = np.unique(containers.sortable(y), return_inverse=True)
     few = len(classes) <= min(len(codes) // 4, MOST_ONE_HOT)
     return np.eye(len(classes))[codes] if few else codes[:, None].astype(np.float64)
 
@@ -53,8 +53,8 @@ def _matrix(X: Any) -> FloatArray | None:
         codes = {name: X[name].astype("category").cat.codes for name in X.select_dtypes(exclude="number")}
         X = X.assign(**codes)
     if sparse.issparse(X):
-        return _clipped(rows.as_array(_projected(X)))
-    dense = rows.as_array(X)
+        return _clipped(containers.as_array(_projected(X)))
+    dense = containers.as_array(X)
     if dense.dtype.kind not in "biuf":
         return None
     return np.asarray(_projected(_clipped(dense.reshape(len(dense), -1))))

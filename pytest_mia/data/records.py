@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia import dataset, diagnostics, lookalikes, tasks
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.types import BoolArray, IntArray
-from pytest_mia.dataset import Dataset, Target
+from pytest_mia.data import dataset, near_duplicates
+from pytest_mia.data import duplicates as diagnostics
+from pytest_mia.data import task as tasks
+from pytest_mia.data.dataset import Dataset, Target
+from pytest_mia.data.joining import joined, taken
+from pytest_mia.data.memberships import strata_of
+from pytest_mia.data.task import Task
 from pytest_mia.jobs import Data
-from pytest_mia.joining import joined, taken
-from pytest_mia.memberships import strata_of
-from pytest_mia.tasks import Task
 
 MOST_DUPLICATES = 0.05
 """Share of the non-members that may be members too, and are left out."""
@@ -215,8 +217,8 @@ def _near(
 ) -> tuple[list[str], list[str]]:
     """Findings and notes on near-duplicates."""
     own = None if groups is None else groups[: dataset.count(audited.X)]
-    found = lookalikes.share(audited.X, seed=seed, groups=own, members=members)
-    return lookalikes.said(found, grouped=audited.groups is not None)
+    found = near_duplicates.share(audited.X, seed=seed, groups=own, members=members)
+    return near_duplicates.said(found, grouped=audited.groups is not None)
 
 
 def _overlap(subject: Subject, members: BoolArray | None, held: Mapping[str, BoolArray]) -> list[str]:
