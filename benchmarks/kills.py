@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pytest_mia.store import Store
+from pytest_mia.cache.store import Store
 
 TRAINING = """
 import json, os, pathlib, sys, time

@@ -6,12 +6,12 @@ import contextlib
 from dataclasses import replace
 
 from pytest_mia import company, model_cache, plan
+from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 from pytest_mia.jobs import Method
 from pytest_mia.plan import Plan
-from pytest_mia.store import Store
 
 
 def planned(

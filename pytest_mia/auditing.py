@@ -20,6 +20,7 @@ from pytest_mia import (
     what_if,
 )
 from pytest_mia.auditing_models import Terms
+from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import ModelTrainingError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
@@ -27,7 +28,6 @@ from pytest_mia.core.types import BoolArray
 from pytest_mia.jobs import Method, Progress, Trained
 from pytest_mia.plan import Plan
 from pytest_mia.results.audit_data import AuditResult, RemedyResult
-from pytest_mia.store import Store
 
 
 @dataclass(frozen=True)

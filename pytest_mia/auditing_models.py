@@ -23,6 +23,7 @@ from pytest_mia import (
     what_if,
 )
 from pytest_mia.backends import Backend
+from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import OutOfTimeError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
@@ -32,7 +33,6 @@ from pytest_mia.plan import Plan
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.values import CacheUse
 from pytest_mia.slots import Cache
-from pytest_mia.store import Store
 
 FEWEST_SHADOWS = 3
 

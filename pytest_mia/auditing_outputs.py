@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from pytest_mia import attacks, canaries, examination, findings, outputs, placebo, plan, probes, readings
+from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 from pytest_mia.data import duplicates
 from pytest_mia.observations import Observations
 from pytest_mia.results.audit_data import AuditResult
-from pytest_mia.store import Store
 
 
 def run(subject: Subject, settings: Settings, *, replay: str = "", store: Store | None = None) -> AuditResult:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pytest_mia import backends, examination, findings, model_cache, shadows
+from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.settings import Settings
@@ -27,7 +28,6 @@ from pytest_mia.plan import Plan
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.controls import Canaries
 from pytest_mia.signals import stack
-from pytest_mia.store import Store
 
 MODELS = 4
 """Models that canaries are planted in: each is attacked with the help of the others, for which three are needed."""

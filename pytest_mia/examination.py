@@ -10,6 +10,7 @@ import numpy as np
 
 from pytest_mia import attacks, coding, findings, foreign, result_cache
 from pytest_mia.attacks.protocol import Attack
+from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.seeding import single_threaded
@@ -25,7 +26,6 @@ from pytest_mia.probes.noise import QUESTIONS
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.values import Seconds
 from pytest_mia.signals import stack
-from pytest_mia.store import Store
 
 MOST_SUM = 1.5
 """What the three largest probabilities of a record may sum to: rounded to quarters they sum to 1.25 at the most."""

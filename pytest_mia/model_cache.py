@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia import environment, fingerprint, reads
+from pytest_mia.cache import content_key, environment, file_reads
+from pytest_mia.cache.store import Entry, Store
 from pytest_mia.core.types import AnyArray
 from pytest_mia.factories import Tried
 from pytest_mia.jobs import Data, Job, Method, Trained
 from pytest_mia.signals import Signals
 from pytest_mia.slots import UNCACHED, Cache, Slot
-from pytest_mia.store import Entry, Store
 
 SIGNALS = tuple(row.name for row in dataclasses.fields(Signals))
 WORDS: dict[str, type | UnionType] = {
@@ -98,21 +98,21 @@ class ModelSlot:
 
     def _digest(self, path: str) -> str:
         if path not in self.files:
-            self.files[path] = reads.digest(path)
+            self.files[path] = file_reads.digest(path)
         return self.files[path]
 
     def _trained(self, train: Callable[[], Trained]) -> Trained:
-        before = fingerprint.of(self.code)
+        before = content_key.of(self.code)
         with watched():
             trained = train()
-        if fingerprint.of(self.code) != before:
+        if content_key.of(self.code) != before:
             self.store.remark(CHANGES)
             return trained
         try:
-            self._save(trained, reads.manifest(without=str(self.store.folder)))
-        except reads.ChangedError as error:
+            self._save(trained, file_reads.manifest(without=str(self.store.folder)))
+        except file_reads.ChangedError as error:
             self.store.remark(f"models are not cached: {error} was changed while they were trained")
-        except reads.UnheardError as error:
+        except file_reads.UnheardError as error:
             self.store.remark(f"models are not cached: {error}")
         return trained
 
@@ -151,14 +151,14 @@ class ModelCache:
         try:
             names = {id(each.factory): self._name(each, method) for each in self._factories if id(each.factory) in used}
             return [self._slot(job, names[id(job.factory)], method, files) for job in jobs]
-        except fingerprint.Opaque as error:
+        except content_key.Opaque as error:
             self._store.remark(f"models are not cached: {error}")
             return [UNCACHED] * len(jobs)
 
     def _slot(self, job: Job, name: str, method: Method, files: dict[str, str]) -> ModelSlot:
         asked = method.queries, method.probes, method.seed, None if method.remedy is None else repr(method.remedy)
         company = tuple((each.seed, each.members) for each in job.company)
-        key = fingerprint.digest((name, job.seed, *asked, job.members, company))
+        key = content_key.digest((name, job.seed, *asked, job.members, company))
         records, code = len(self._data.labels), _code(job.factory, method)
         what_if = tuple(self._slot(job, name, each, files) for each in method.what_if)
         return ModelSlot(self._store, key, job.number, records, code, files, what_if)
@@ -168,12 +168,12 @@ class ModelCache:
         fresh = tried.models[-1]
         device = environment.kind(method.adapter(fresh, self._data).device)
         code = _code(tried.factory, method), {"a fresh model": fresh}
-        return fingerprint.digest((code, device, self._records, self._environment))
+        return content_key.digest((code, device, self._records, self._environment))
 
     @functools.cached_property
     def _records(self) -> str:
         data = self._data
-        return fingerprint.digest({"mia_dataset": (data.X, data.y), "classes": data.classes, "labels": data.labels})
+        return content_key.digest({"mia_dataset": (data.X, data.y), "classes": data.classes, "labels": data.labels})
 
     @functools.cached_property
     def _environment(self) -> tuple[str, ...]:
@@ -188,7 +188,7 @@ def of(store: Store | None, data: Data, factories: Sequence[Tried]) -> Cache:
 @contextmanager
 def watched() -> Iterator[None]:
     """Hold this around the user's code: note which files it reads, which modules it loads, and what it keeps."""
-    with fingerprint.training(), reads.recorded():
+    with content_key.training(), file_reads.recorded():
         yield
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia import archive, misfits
+from pytest_mia import misfits
 from pytest_mia.answers import Losses, Residuals, TokenLogProbabilities
+from pytest_mia.cache import safe_npz
 from pytest_mia.core.errors import MIAUsageError, quoted
 from pytest_mia.data.containers import as_array
 from pytest_mia.data.dataset import as_labels
@@ -80,8 +81,8 @@ def _loaded(path: Path) -> dict[str, Any]:
         raise MIAUsageError(f"mia_outputs: there is no file {path}; {remedy}")
     try:
         with path.open("rb") as file:
-            most = max(ALWAYS_READ, MOST_TIMES * archive.size_of(file))
-            return archive.read(file, most=most)
+            most = max(ALWAYS_READ, MOST_TIMES * safe_npz.size_of(file))
+            return safe_npz.read(file, most=most)
     except (OSError, ValueError) as error:
         raise MIAUsageError(
             f"mia_outputs: {path} can't be read ({error}); {remedy}, as numpy.savez writes it, and no Python objects"

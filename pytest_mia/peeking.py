@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia import pickling, shadows
+from pytest_mia import shadows
+from pytest_mia.cache import pickling
+from pytest_mia.cache.user_modules import is_own
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data.containers import is_sparse, is_tensor, take
 from pytest_mia.jobs import Data, Job, Method, Trained
 from pytest_mia.signals import same
-from pytest_mia.sources import is_own
 
 HALF = 2
 

@@ -12,6 +12,7 @@ import dataclasses
 import numpy as np
 
 from pytest_mia import examination, findings
+from pytest_mia.cache.store import Store
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray, IntArray
@@ -20,7 +21,6 @@ from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.controls import Controls
 from pytest_mia.results.values import Interval
 from pytest_mia.statistics import error_budget
-from pytest_mia.store import Store
 
 CONFIDENCE = 0.995
 """Of each bound, so that both hold with 99%."""

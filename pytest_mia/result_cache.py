@@ -10,13 +10,13 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pytest_mia import environment, fingerprint
+from pytest_mia.cache import content_key, environment
+from pytest_mia.cache.store import Entry, Store
 from pytest_mia.core.settings import Settings
 from pytest_mia.findings import Context
 from pytest_mia.observations import Observations
 from pytest_mia.results.audit_data import NO_CACHE, AuditResult
 from pytest_mia.results.values import Seconds
-from pytest_mia.store import Entry, Store
 
 Naming = Callable[[Sequence[Any]], dict[str, str]]
 
@@ -42,8 +42,8 @@ def obtain(
     """
     try:
         content = names, observations, _deciding(context), _deciding_settings(settings)
-        key = fingerprint.digest((content, environment.content()))
-    except fingerprint.Opaque as error:
+        key = content_key.digest((content, environment.content()))
+    except content_key.Opaque as error:
         store.remark(f"the attacks' result is not cached: {error}")
         return find()
     found = _load(store, key, context)

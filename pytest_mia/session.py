@@ -17,11 +17,11 @@ from pytest_mia.reports.github import Place
 if TYPE_CHECKING:
     from pytest_mia.auditing import ShadowModel
     from pytest_mia.baseline import Baseline
+    from pytest_mia.cache.store import Store
     from pytest_mia.core.request import Subject
     from pytest_mia.core.settings import Settings
     from pytest_mia.reports.progress import ProgressLine
     from pytest_mia.results.audit_data import AuditResult
-    from pytest_mia.store import Store
 
 T = TypeVar("T")
 
@@ -160,7 +160,7 @@ class Session:
 
     def _store(self, settings: Settings) -> Store | None:
         """What is cached goes to pytest's cache, if there is one."""
-        from pytest_mia import store
+        from pytest_mia.cache import store
 
         cache = getattr(self._config, "cache", None)
         try:
@@ -295,11 +295,11 @@ class Verdicts:
 
 def _content(subject: Subject) -> str | None:
     """A name for all that an audit of `subject` depends on, or ``None`` where it can't be told."""
-    from pytest_mia import fingerprint
+    from pytest_mia.cache import content_key
 
     if isinstance(subject.outputs, (str, os.PathLike)):
         # A file's name says nothing about what it holds.
         return None
     # User code may read the environment and the working folder, which tests change too.
     surroundings = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-    return fingerprint.of((subject, os.getcwd(), sorted(surroundings.items())))
+    return content_key.of((subject, os.getcwd(), sorted(surroundings.items())))

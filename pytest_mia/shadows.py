@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_mia import order, reads
+from pytest_mia import order
 from pytest_mia.asking import asked
+from pytest_mia.cache import file_reads
 from pytest_mia.core.seeding import seeded, single_threaded
 from pytest_mia.data.dataset import take
 from pytest_mia.fallback import where_it_fits
@@ -161,7 +162,7 @@ def _kept(unit: Unit, train: Callable[[Job], Trained], wait: float) -> list[Trai
 
     def trained() -> Trained:
         one = train(job)
-        with reads.unheard():
+        with file_reads.unheard():
             others.extend(_kept(rest, train, 0.0))
         return one
 

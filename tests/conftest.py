@@ -63,10 +63,10 @@ def pytest_runtest_protocol(item):
 @pytest.fixture(autouse=True)
 def nothing_was_read(monkeypatch):
     """A cached model depends on every file that this process ever read in training; each test has read none yet."""
-    from pytest_mia import reads
+    from pytest_mia.cache import file_reads
 
-    monkeypatch.setattr(reads, "_heard", {})
-    monkeypatch.setattr(reads, "_written", set())
+    monkeypatch.setattr(file_reads, "_heard", {})
+    monkeypatch.setattr(file_reads, "_written", set())
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_mia import archive
+from pytest_mia.cache import safe_npz
 
 ARRAYS = {"a": np.arange(6.0).reshape(2, 3), "b": np.array(["x", "yz"]), "c": np.array(True), "d": np.zeros((0, 3))}
 
@@ -40,7 +40,7 @@ def header(shape, descr="<f8"):
 
 
 def read(content, most=10_000):
-    return archive.read(io.BytesIO(content), most=most)
+    return safe_npz.read(io.BytesIO(content), most=most)
 
 
 @pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
@@ -150,5 +150,5 @@ def test_anything_else_is_refused(content):
 def test_the_size_of_a_file(tmp_path):
     (tmp_path / "file").write_bytes(b"12345")
     with (tmp_path / "file").open("rb") as file:
-        assert archive.size_of(file) == 5
+        assert safe_npz.size_of(file) == 5
         assert file.read() == b"12345"

@@ -20,6 +20,7 @@ from pytest_mia import (
     gates,
 )
 from pytest_mia.auditing import run, train
+from pytest_mia.cache.store import opened
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.records import gather
@@ -28,7 +29,6 @@ from pytest_mia.knowledge import hill_climbing, noisy, part
 from pytest_mia.reports.table import rows
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.values import CoinGuesses
-from pytest_mia.store import opened
 
 rng = np.random.default_rng(0)
 RECORDS = 200

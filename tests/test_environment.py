@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pytest_mia import environment
+from pytest_mia.cache import environment
 
 
 def test_it_stays_as_it_is():

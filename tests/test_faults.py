@@ -19,9 +19,10 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
 import pytest_mia
-from pytest_mia import MIAWarning, ModelTrainingError, store
+from pytest_mia import MIAWarning, ModelTrainingError
 from pytest_mia.backends import loky
-from pytest_mia.store import Store
+from pytest_mia.cache import store
+from pytest_mia.cache.store import Store
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(120, 3)), RNG.integers(0, 2, 120)

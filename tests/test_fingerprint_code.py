@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from pytest_mia import fingerprint
+from pytest_mia.cache import content_key
 
 ONE = """
 import functools, os, sys
@@ -98,7 +98,7 @@ def content(lines):
     """The fingerprint of `factory` among other definitions, as a test file would hold it."""
     namespace = {"__name__": "test_lines"}
     exec(compile(lines, "test_lines.py", "exec"), namespace)
-    return fingerprint.digest(namespace["factory"])
+    return content_key.digest(namespace["factory"])
 
 
 @pytest.mark.parametrize(
@@ -188,28 +188,28 @@ def train(model, X, _y, depth):
 def test_methods_that_are_patched_into_installed_classes(monkeypatch, method):
     from sklearn.tree import DecisionTreeClassifier
 
-    before = fingerprint.digest(DecisionTreeClassifier)
+    before = content_key.digest(DecisionTreeClassifier)
     monkeypatch.setattr(DecisionTreeClassifier, "fit", method(1))
-    one = fingerprint.digest(DecisionTreeClassifier)
+    one = content_key.digest(DecisionTreeClassifier)
     monkeypatch.setattr(DecisionTreeClassifier, "fit", method(2))
 
-    assert len({before, one, fingerprint.digest(DecisionTreeClassifier)}) == 3
+    assert len({before, one, content_key.digest(DecisionTreeClassifier)}) == 3
 
 
 def test_functions_that_are_patched_into_installed_modules(monkeypatch):
-    before = fingerprint.digest(train)
+    before = content_key.digest(train)
     monkeypatch.setattr(np.linalg, "matrix_rank", lambda X: 1)
-    one = fingerprint.digest(train)
+    one = content_key.digest(train)
     monkeypatch.setattr(np.linalg, "matrix_rank", lambda X: 2)
 
-    assert len({before, one, fingerprint.digest(train)}) == 3
+    assert len({before, one, content_key.digest(train)}) == 3
 
 
 def test_names_that_are_made_known_everywhere(monkeypatch):
-    found = {fingerprint.digest(train)}
+    found = {content_key.digest(train)}
     for value in (1, 2):
         monkeypatch.setattr(builtins, "MIA_BUILTIN", value, raising=False)
-        found.add(fingerprint.digest(train))
+        found.add(content_key.digest(train))
 
     assert len(found) == 3
 
@@ -228,12 +228,12 @@ def test_answers_that_were_kept_before_training(most):
         told[0] = answer
         kept()
         told[0] = 0
-        return fingerprint.digest(kept)
+        return content_key.digest(kept)
 
-    empty = fingerprint.digest(kept)
-    with fingerprint.training(), fingerprint.training():
+    empty = content_key.digest(kept)
+    with content_key.training(), content_key.training():
         kept()
-    trained = fingerprint.digest(kept)
+    trained = content_key.digest(kept)
     kept.cache_clear()
 
     assert empty == trained, "the closure is the same"
@@ -247,13 +247,13 @@ def recursive(depth):
 
 def test_a_function_that_keeps_its_own_answers():
     recursive.cache_clear()
-    empty = fingerprint.digest(recursive)
-    with fingerprint.training():
+    empty = content_key.digest(recursive)
+    with content_key.training():
         recursive(3)
 
-    assert fingerprint.digest(recursive) == empty
+    assert content_key.digest(recursive) == empty
     recursive(4)
-    assert fingerprint.digest(recursive) != empty
+    assert content_key.digest(recursive) != empty
 
 
 def test_kept_answers_that_cannot_be_told():
@@ -261,9 +261,9 @@ def test_kept_answers_that_cannot_be_told():
     def kept():
         return (one for one in "a")
 
-    assert fingerprint.of(kept) is not None
+    assert content_key.of(kept) is not None
     kept()
-    assert fingerprint.of(kept) is None
+    assert content_key.of(kept) is None
 
 
 def test_values_of_a_thread():
@@ -271,6 +271,6 @@ def test_values_of_a_thread():
     found = set()
     for depth in (1, 2):
         values.depth = depth
-        found.add(fingerprint.digest(values))
+        found.add(content_key.digest(values))
 
     assert len(found) == 2

@@ -13,7 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 from whole import NOISE, entries, figures, tree, uses
 
 import pytest_mia
-from pytest_mia import environment
+from pytest_mia.cache import environment
 
 X, Y = NOISE
 RNG = np.random.default_rng(1)

@@ -8,7 +8,7 @@ import pytest
 from whole import NOISE, entries, figures, uses
 
 import pytest_mia
-from pytest_mia.store import Entry, Store
+from pytest_mia.cache.store import Entry, Store
 
 X, Y = NOISE
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.naive_bayes import GaussianNB
 
-from pytest_mia import pickling
 from pytest_mia.answers import Labels, Logits, Losses, Probabilities
+from pytest_mia.cache import pickling
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.data.dataset import Dataset
 from pytest_mia.models import adapter_for

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from networks import CLASSES, CODES, QUICK, X, Y, answer, linear, nn, problems, torch
 
-from pytest_mia import pickling, shadows
+from pytest_mia import shadows
 from pytest_mia.backends.loky import Loky
+from pytest_mia.cache import pickling
 from pytest_mia.core.seeding import seeded, single_threaded
 from pytest_mia.jobs import Data, Job, Method
 from pytest_mia.models import adapter_for

@@ -8,7 +8,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import pytest_mia
-from pytest_mia import InvalidAuditError, pickling
+from pytest_mia import InvalidAuditError
+from pytest_mia.cache import pickling
 
 rng = np.random.default_rng(0)
 Y = np.arange(120) % 2

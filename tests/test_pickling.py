@@ -4,7 +4,7 @@ import types
 
 import pytest
 
-from pytest_mia import pickling
+from pytest_mia.cache import pickling
 
 CONFTEST = """
 SHIFT = 1000

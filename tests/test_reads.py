@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from pytest_mia import reads
+from pytest_mia.cache import file_reads
 
 
 @pytest.fixture
@@ -36,135 +36,135 @@ def aged(path):
     ],
 )
 def test_what_is_read_is_told_by_its_content(file, read):
-    with reads.recorded():
+    with file_reads.recorded():
         read(file)
-    first = reads.manifest()
+    first = file_reads.manifest()
     file.write_text("depth: 4")
 
     assert first.keys() == {str(file)}
-    assert reads.digest(str(file)) != first[str(file)]
+    assert file_reads.digest(str(file)) != first[str(file)]
 
 
 @pytest.mark.parametrize("listed", [os.listdir, lambda path: [*path.glob("*.yaml")], lambda path: [*os.scandir(path)]])
 def test_a_folder_is_told_by_its_names(file, listed):
-    with reads.recorded():
+    with file_reads.recorded():
         listed(file.parent)
     os.utime(file.parent, (1e9, 1e9))
-    first = reads.manifest()
+    first = file_reads.manifest()
     file.write_text("depth: 4")
-    same = reads.digest(str(file.parent))
+    same = file_reads.digest(str(file.parent))
     file.with_name("more.yaml").touch()
 
     assert first == {str(file.parent): same}
-    assert reads.digest(str(file.parent)) != same
+    assert file_reads.digest(str(file.parent)) != same
 
 
 def test_the_names_in_the_caches_own_folder_do_not_count(file):
-    with reads.recorded():
+    with file_reads.recorded():
         os.listdir(file.parent)
 
-    assert reads.manifest(without=str(file.parent)) == {}
+    assert file_reads.manifest(without=str(file.parent)) == {}
 
 
 def test_other_processes_may_read_what_is_not_heard():
-    with reads.recorded():
+    with file_reads.recorded():
         subprocess.run([sys.executable, "-S", "-c", ""], check=True)
-    with pytest.raises(reads.UnheardError, match="other processes"):
-        reads.manifest()
-    with reads.recorded():
+    with pytest.raises(file_reads.UnheardError, match="other processes"):
+        file_reads.manifest()
+    with file_reads.recorded():
         pass
 
-    assert not reads.manifest(), "each model is another matter"
+    assert not file_reads.manifest(), "each model is another matter"
 
 
 def test_programs_that_packages_start_by_themselves(monkeypatch):
     """As joblib counts the cores; the package's version stands for it."""
-    monkeypatch.setattr(reads, "is_own_file", lambda name: False)
-    with reads.recorded():
+    monkeypatch.setattr(file_reads, "is_own_file", lambda name: False)
+    with file_reads.recorded():
         subprocess.run([sys.executable, "-S", "-c", ""], check=True)
 
-    assert not reads.manifest()
+    assert not file_reads.manifest()
 
 
 def test_what_was_started_inside_counts_after_the_others_of_a_company():
-    with reads.recorded():
-        reads.doubt("elsewhere")
-        with reads.unheard(), reads.recorded():
+    with file_reads.recorded():
+        file_reads.doubt("elsewhere")
+        with file_reads.unheard(), file_reads.recorded():
             pass
 
-    assert reads.untold() == "elsewhere"
+    assert file_reads.untold() == "elsewhere"
 
 
 def test_names_count_from_the_folder_they_were_read_in(file, monkeypatch):
     monkeypatch.chdir(file.parent)
-    with reads.recorded():
+    with file_reads.recorded():
         open("settings.yaml").close()
-    here = reads.manifest()
+    here = file_reads.manifest()
     monkeypatch.chdir("/")
 
     assert here.keys() == {"settings.yaml"}
-    assert reads.digest("settings.yaml") == reads.ABSENT, "another run may read another file of this name"
-    assert reads.manifest().keys() == set(reads.names()) == {str(file)}
+    assert file_reads.digest("settings.yaml") == file_reads.ABSENT, "another run may read another file of this name"
+    assert file_reads.manifest().keys() == set(file_reads.names()) == {str(file)}
 
 
 def test_what_another_process_read(file):
-    reads.note([str(file)])
+    file_reads.note([str(file)])
 
-    assert reads.manifest() == {str(file): reads.digest(str(file))}
+    assert file_reads.manifest() == {str(file): file_reads.digest(str(file))}
 
 
 def test_large_files(tmp_path):
     path = tmp_path / "weights"
     digests = set()
     for content in (b"a", b"b", b"c"):
-        path.write_bytes(content * (reads.LARGE + 1))
+        path.write_bytes(content * (file_reads.LARGE + 1))
         os.utime(path, ns=(len(digests), len(digests)))
-        digests |= {reads.digest(str(path)), reads.digest(str(path))}
+        digests |= {file_reads.digest(str(path)), file_reads.digest(str(path))}
 
     assert len(digests) == 3
 
 
 def test_what_is_read_outside_does_not_count(file):
     file.read_text()
-    with reads.recorded():
+    with file_reads.recorded():
         pass
     file.read_text()
 
-    assert reads.manifest() == {}
+    assert file_reads.manifest() == {}
 
 
 def test_a_file_that_was_looked_for_and_is_absent(tmp_path):
-    with reads.recorded(), pytest.raises(FileNotFoundError):
+    with file_reads.recorded(), pytest.raises(FileNotFoundError):
         (tmp_path / "override.yaml").read_text()
 
-    assert reads.manifest() == {str(tmp_path / "override.yaml"): reads.ABSENT}
+    assert file_reads.manifest() == {str(tmp_path / "override.yaml"): file_reads.ABSENT}
 
 
 def test_what_is_written_does_not_count(tmp_path):
-    with reads.recorded():
+    with file_reads.recorded():
         (tmp_path / "checkpoint").write_text("1")
         (tmp_path / "checkpoint").read_text()
 
-    assert reads.manifest() == {}
+    assert file_reads.manifest() == {}
 
 
 def test_what_changes_after_it_was_read_is_an_error(file):
-    with reads.recorded():
+    with file_reads.recorded():
         file.read_text()
     os.utime(file, (2e9, 2e9))
 
-    with pytest.raises(reads.ChangedError, match="settings"):
-        reads.manifest()
+    with pytest.raises(file_reads.ChangedError, match="settings"):
+        file_reads.manifest()
 
 
 def test_files_are_not_forgotten(file, tmp_path):
     """What an earlier model's training read and kept may serve a later one."""
-    with reads.recorded():
+    with file_reads.recorded():
         file.read_text()
-    with reads.recorded():
+    with file_reads.recorded():
         pass
 
-    assert reads.manifest().keys() == {str(file)}
+    assert file_reads.manifest().keys() == {str(file)}
 
 
 def test_bytecode_counts_as_its_source(tmp_path, monkeypatch):
@@ -173,49 +173,49 @@ def test_bytecode_counts_as_its_source(tmp_path, monkeypatch):
     source = tmp_path / "mia_read_module.py"
     source.write_text("DEPTH = 3\n")
     for _ in range(2):
-        with reads.recorded():
+        with file_reads.recorded():
             importlib.import_module("mia_read_module")
         del sys.modules["mia_read_module"]
 
     assert list(tmp_path.glob("__pycache__/*.pyc"))
-    assert reads.manifest() == {str(source): reads.digest(str(source))}
+    assert file_reads.manifest() == {str(source): file_reads.digest(str(source))}
 
 
 def test_installed_packages_and_the_system_do_not_count():
-    with reads.recorded():
+    with file_reads.recorded():
         open(pytest.__file__).close()
         open(os.__file__).close()
-        open(reads.__file__).close()
+        open(file_reads.__file__).close()
         open(os.devnull).close()
 
-    assert reads.manifest() == {}
+    assert file_reads.manifest() == {}
 
 
 def test_file_descriptors_and_folders_do_no_harm(tmp_path):
-    with reads.recorded():
+    with file_reads.recorded():
         handle = os.open(tmp_path, os.O_RDONLY)
         os.close(handle)
         reader, writer = os.pipe()
         open(reader).close()
         os.close(writer)
 
-    assert reads.manifest().keys() <= {str(tmp_path)}, "to open a folder is to list it"
+    assert file_reads.manifest().keys() <= {str(tmp_path)}, "to open a folder is to list it"
 
 
 def test_recording_inside_recording(file, tmp_path):
-    with reads.recorded():
-        with reads.recorded():
+    with file_reads.recorded():
+        with file_reads.recorded():
             pass
         file.read_text()
 
-    assert reads.manifest().keys() == {str(file)}
+    assert file_reads.manifest().keys() == {str(file)}
 
 
 def test_names_can_be_told_while_another_thread_reads_files(monkeypatch):
     def meanwhile(path):
-        reads._heard["", f"/{len(reads._heard)}"] = 0.0
+        file_reads._heard["", f"/{len(file_reads._heard)}"] = 0.0
         return path
 
-    reads._heard["", "/first"] = 0.0
-    monkeypatch.setattr(reads.os.path, "abspath", meanwhile)
-    assert reads.names() == ("/first",)
+    file_reads._heard["", "/first"] = 0.0
+    monkeypatch.setattr(file_reads.os.path, "abspath", meanwhile)
+    assert file_reads.names() == ("/first",)

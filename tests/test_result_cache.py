@@ -9,13 +9,14 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 import pytest_mia
-from pytest_mia import auditing, environment, findings
+from pytest_mia import auditing, findings
+from pytest_mia.cache import environment
+from pytest_mia.cache.store import Entry, Store
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 from pytest_mia.result_cache import revived
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.values import Interval
-from pytest_mia.store import Entry, Store
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(120, 4)), RNG.integers(0, 3, 120)

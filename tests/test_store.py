@@ -12,9 +12,9 @@ import warnings
 import numpy as np
 import pytest
 
-from pytest_mia import store
+from pytest_mia.cache import store
+from pytest_mia.cache.store import Entry, Store
 from pytest_mia.core.errors import CacheWarning
-from pytest_mia.store import Entry, Store
 
 KEY, OTHER = "a" * 64, "b" * 64
 ENTRY = Entry({"queries": 1, "seconds": 0.1, "text": "é"}, {"correct": np.arange(3.0), "shown": np.ones((3, 2), "f4")})

@@ -14,9 +14,9 @@ from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-from pytest_mia import fingerprint, pickling, reads
 from pytest_mia.backends import dask_worker, home
 from pytest_mia.backends.dask_worker import Parcel
+from pytest_mia.cache import content_key, file_reads, pickling
 from pytest_mia.core.errors import MIAError, MIAUsageError, ModelTrainingError
 from pytest_mia.jobs import Data, Job, Method, Trained, Unit
 from pytest_mia.models.tensors import device_named
@@ -183,7 +183,7 @@ class _Training:
                     left.appendleft((job, slot))
                     continue
                 trained, files, untold = answer
-                reads.note(files)
+                file_reads.note(files)
                 # The slot is of this machine, so the model is kept here.
                 yield slot.obtain(functools.partial(_itself, trained, untold), wait=0.0) or trained
         finally:
@@ -273,7 +273,7 @@ def _parcel(factories: Sequence[Callable[[], Any]], method: Method) -> Parcel:
     device = str(device_named(method.device)) if torch else method.device
     sent = replace(method, device=device), tuple(factories)
     code = _pickled(sent, "the model factory and its functions")
-    return Parcel(home.here(device), torch, code, fingerprint.sent(sent))
+    return Parcel(home.here(device), torch, code, content_key.sent(sent))
 
 
 def _pickled(value: Any, what: str) -> bytes:
@@ -303,7 +303,7 @@ def _problems(told: Any) -> tuple[str, ...]:
 
 def _itself(trained: Trained, untold: str) -> Trained:
     if untold:
-        reads.doubt(untold)
+        file_reads.doubt(untold)
     return trained
 
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_mia import fingerprint, pickling, reads
 from pytest_mia.backends.home import Home
+from pytest_mia.cache import content_key, file_reads, pickling
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import BoolArray
 from pytest_mia.jobs import Data, Job, Method, Trained
@@ -101,20 +101,20 @@ def train(
     ModelTrainingError, InvalidAuditError
         As `train_one` does.
     """
-    with _one_at_a_time, reads.recorded():
+    with _one_at_a_time, file_reads.recorded():
         method, factories = parcel.opened()
-        if fingerprint.sent((method, factories)) != parcel.name:
-            reads.doubt(OTHER_VALUES)
+        if content_key.sent((method, factories)) != parcel.name:
+            file_reads.doubt(OTHER_VALUES)
         data: Data = pickling.loads(records)
         trained = train_one(Job(number, seed, factories[factory], members), data, method)
         # Training may have loaded more of the user's modules.
         parcel.compare()
-        return trained, reads.names(), reads.untold()
+        return trained, file_reads.names(), file_reads.untold()
 
 
 def _look(parcel: Parcel) -> tuple[str, ...]:
     try:
-        with _one_at_a_time, reads.recorded():
+        with _one_at_a_time, file_reads.recorded():
             parcel.opened()
     except MIAUsageError as error:
         return error.problems

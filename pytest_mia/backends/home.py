@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 
-from pytest_mia import environment, sources
+from pytest_mia.cache import environment, user_modules
 
 NUMERIC = {
     "catboost": "catboost",
@@ -72,7 +72,9 @@ class Home:
     def _strange_modules(self) -> list[str]:
         """The user's modules whose code differs; what a long-lived worker has loaded once, it keeps."""
         loaded = [sys.modules[name] for name in self.modules if name in sys.modules]
-        seen = {module.__name__: _first_seen.setdefault(module.__name__, sources.digest(module)) for module in loaded}
+        seen = {
+            module.__name__: _first_seen.setdefault(module.__name__, user_modules.digest(module)) for module in loaded
+        }
         return [
             f"has other code in your module {name}: bring it up to date and restart the worker"
             for name, digest in seen.items()
@@ -89,8 +91,8 @@ def here(device: str) -> Home:
     packages = {
         name: version for module, name in NUMERIC.items() if module in sys.modules and (version := _version(name))
     }
-    own = (module for module in sources.own_modules([*sys.modules]) if sources.counts_whole(module))
-    modules = {module.__name__: sources.digest(module) for module in own if getattr(module, "__file__", None)}
+    own = (module for module in user_modules.own_modules([*sys.modules]) if user_modules.counts_whole(module))
+    modules = {module.__name__: user_modules.digest(module) for module in own if getattr(module, "__file__", None)}
     return Home(_python(), packages, OURS, modules, _gpu(device))
 
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from pickle import PicklingError
 from typing import Any
 
-from pytest_mia import fingerprint, pickling, reads, sources
 from pytest_mia.backends.gpus import Gpus, shared
+from pytest_mia.cache import content_key, file_reads, pickling, user_modules
 from pytest_mia.core.errors import MIAError, MIAWarning, ModelTrainingError
 from pytest_mia.core.types import IntArray
 from pytest_mia.jobs import Data, Job, Method, Trained, Unit
@@ -80,7 +80,7 @@ def _gpus(method: Method, first: Trained) -> list[str]:
 
 def _name_of(unit: Unit, method: Method) -> str | None:
     """What the user's code of a unit is, with all values that it reads, or ``None`` where that can't be told."""
-    return fingerprint.sent((unit[0][0].factory, method.training, method.predict, method.loss, method.augment))
+    return content_key.sent((unit[0][0].factory, method.training, method.predict, method.loss, method.augment))
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,9 @@ class _Surroundings:
         """Those of this process."""
         # How many threads a process has is joblib's to say.
         variables = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
-        own = [module.__name__ for module in sources.own_modules([*sys.modules]) if sources.counts_whole(module)]
+        own = [
+            module.__name__ for module in user_modules.own_modules([*sys.modules]) if user_modules.counts_whole(module)
+        ]
         return cls(tuple(sys.path), variables, "torch" in sys.modules, tuple(own))
 
     def take_over(self) -> None:
@@ -185,7 +187,7 @@ def _train(
     """The models of a unit; ``None`` where this process would train others than the one that it works for."""
     _end_with(audit)
     here.take_over()
-    with reads.recorded():
+    with file_reads.recorded():
         unit, method, name = pickling.loads(parcel)
         if name != _name_of(unit, method):
             here.load()

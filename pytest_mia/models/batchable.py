@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_mia import pickling
+from pytest_mia.cache import pickling
 from pytest_mia.core.seeding import seeded
 from pytest_mia.models.loop import classification_loss
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_mia.cache.environment import kind
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.data.containers import as_array, described, is_tensor
-from pytest_mia.environment import kind
 
 if TYPE_CHECKING:
     import torch

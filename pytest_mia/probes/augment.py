@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia import fingerprint
+from pytest_mia.cache import content_key
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import generator_for, seed_for, seeded
 from pytest_mia.data.dataset import count, take
@@ -54,12 +54,12 @@ def problems(augment: Any, X: Any) -> list[str]:
         return list(error.problems)
     except Exception as error:
         return [f"mia_augment fails on the first {len(rows)} records of X: {type(error).__name__}: {error}"]
-    given = [fingerprint.of(take(X, order)) for order in (rows, rows[::-1])]
+    given = [content_key.of(take(X, order)) for order in (rows, rows[::-1])]
     if given[0] != given[1] and _same(*copies):
         return ["mia_augment ignores the records that it is given: it must change those that come with the call"]
     return []
 
 
 def _same(first: Any, second: Any) -> bool:
-    name = fingerprint.of(first)
-    return name is not None and name == fingerprint.of(second)
+    name = content_key.of(first)
+    return name is not None and name == content_key.of(second)

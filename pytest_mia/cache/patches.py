@@ -8,7 +8,7 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-from pytest_mia import sources
+from pytest_mia.cache import user_modules
 
 PICKLING = ("__getstate__", "__reduce__", "__reduce_ex__")
 WRAPPED = {
@@ -41,7 +41,7 @@ def functions(module: types.ModuleType, names: frozenset[str] | None) -> list[An
 def is_own_function(value: Any) -> bool:
     """Whether this is a function of the user's, as it is or wrapped as a method or a partial call."""
     inner = getattr(value, WRAPPED.get(type(value), ""), value)
-    return isinstance(inner, types.FunctionType) and sources.is_own_file(inner.__code__.co_filename)
+    return isinstance(inner, types.FunctionType) and user_modules.is_own_file(inner.__code__.co_filename)
 
 
 def tells_less(cls: type) -> bool:
@@ -53,7 +53,11 @@ def is_shared(value: Any) -> bool:
     """Whether this stands under its own name in a module that isn't the user's, which tells all about it."""
     module = sys.modules.get(value.__module__)
     code = getattr(value, "__code__", None)
-    if module is None or sources.is_own(module) or (code is not None and sources.is_own_file(code.co_filename)):
+    if (
+        module is None
+        or user_modules.is_own(module)
+        or (code is not None and user_modules.is_own_file(code.co_filename))
+    ):
         return False
     found: Any = module
     for part in value.__qualname__.split("."):

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pytest_mia.sources import INSTALLED
+from pytest_mia.cache.user_modules import INSTALLED
 
 LISTED = (".dist-info", ".egg-info")
 

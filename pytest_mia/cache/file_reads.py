@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from pytest_mia.sources import STANDARD, is_own_file
+from pytest_mia.cache.user_modules import STANDARD, is_own_file
 
 VIRTUAL = ("/proc/", "/sys/", "/dev/")
 ABSENT = ""

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from pytest_mia.pickling import is_test
+from pytest_mia.cache.pickling import is_test
 
 INSTALLED = {"site-packages", "dist-packages"}
 STANDARD = Path(sysconfig.get_path("stdlib"))

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia import archive
+from pytest_mia.cache import safe_npz
 from pytest_mia.core.errors import CacheWarning
 
 MARK = b"pytest-mia store 1\n"
@@ -209,7 +209,7 @@ def _parsed(content: bytes, key: str) -> tuple[Entry, float]:
     if hashlib.sha256(body).digest() != digest:
         raise ValueError("its digest differs")
     # Entries are written unpacked, so none holds more than its own bytes.
-    found = archive.read(io.BytesIO(body), most=len(body))
+    found = safe_npz.read(io.BytesIO(body), most=len(body))
     text = found.pop(WORDS).tobytes()
     if len(text) > MOST_WORDS:
         raise ValueError(f"its words are larger than {MOST_WORDS:,} bytes")

@@ -14,8 +14,8 @@ from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_mia import patches, pickling, sources
-from pytest_mia.walk import ATOMS, Walk, Way
+from pytest_mia.cache import patches, pickling, user_modules
+from pytest_mia.cache.hash_values import ATOMS, Walk, Way
 
 MADE_BY_PYTHON = {
     "__dict__",
@@ -84,9 +84,9 @@ def training() -> Iterator[None]:
     known, memos = {*sys.modules}, [memo for memo, answers in [*_kept.items()] if _answers_of(memo) == answers]
     yield
     _kept.update({memo: answers for memo in memos if (answers := _answers_of(memo)) is not None})
-    loaded = sources.own_modules([name for name in [*sys.modules] if name not in known])
+    loaded = user_modules.own_modules([name for name in [*sys.modules] if name not in known])
     for module in loaded:
-        if sources.stands_alone(module, loaded):
+        if user_modules.stands_alone(module, loaded):
             with contextlib.suppress(Opaque):
                 _loaded[module] = _walked(module, CodeWalk({}))
 
@@ -152,7 +152,7 @@ class CodeWalk(Walk):
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             self.visit(cell, name)
         self.visit(vars(function))
-        uses = sources.uses(code)
+        uses = user_modules.uses(code)
         self._used(uses, function.__globals__)
         if uses.unforeseeable:
             self._everything(function.__globals__)
@@ -171,7 +171,7 @@ class CodeWalk(Walk):
         else:
             self.visit(content)
 
-    def _used(self, uses: sources.Uses, namespace: dict[str, Any]) -> None:
+    def _used(self, uses: user_modules.Uses, namespace: dict[str, Any]) -> None:
         """Add what code refers to: globals, modules that it imports when it runs, the environment."""
         known = ChainMap(namespace, vars(builtins))
         for name in sorted(uses.names & known.keys()):
@@ -181,7 +181,7 @@ class CodeWalk(Walk):
             else:
                 self.visit(value, name)
         for each in uses.imports:
-            for module in sources.own_modules(sources.named(each, namespace)):
+            for module in user_modules.own_modules(user_modules.named(each, namespace)):
                 self._module(module, frozenset(each[2]) or None)
         if uses.variables is None:
             self._whole_environment()
@@ -193,7 +193,7 @@ class CodeWalk(Walk):
         for name, value in sorted(namespace.items()):
             if not name.startswith("__"):
                 self.visit(value, name)
-        for module in sources.own_modules(sorted(sys.modules)):
+        for module in user_modules.own_modules(sorted(sys.modules)):
             self._source(module)
             # Whole modules that may have nothing to do with it need not be such as can be told.
             plain = [(key, each) for key, each in sorted(vars(module).items()) if type(each) in ATOMS]
@@ -254,7 +254,7 @@ class CodeWalk(Walk):
 
     def _module(self, module: types.ModuleType, names: frozenset[str] | None) -> None:
         """Add a module of the user's with its values, or with those of some names; any other by its name."""
-        if not sources.is_own(module):
+        if not user_modules.is_own(module):
             self.write("module", module.__name__)
             self.items("patched", patches.functions(module, names))
             return
@@ -273,11 +273,11 @@ class CodeWalk(Walk):
 
     def _source(self, module: types.ModuleType | None) -> None:
         """Add the file of a module of the user's, and those of all that it imports."""
-        if module is None or not sources.counts_whole(module) or module in self._settled:
+        if module is None or not user_modules.counts_whole(module) or module in self._settled:
             return
         if self.is_new(("file", module.__name__), module):
-            self.write("file", f"{module.__name__} {sources.digest(module)}")
-            for each in sources.imported(module):
+            self.write("file", f"{module.__name__} {user_modules.digest(module)}")
+            for each in user_modules.imported(module):
                 self._source(each)
 
     def _is_settled(self, module: types.ModuleType) -> bool:
