@@ -28,10 +28,10 @@ from pytest_mia import company
 from pytest_mia.backends.loky import Loky
 from pytest_mia.factories import Tried
 from pytest_mia.jobs import Data, Job, Method
-from pytest_mia.models.batched import train_many
-from pytest_mia.models.course import Learner
-from pytest_mia.models.loop import train
-from pytest_mia.models.module import TorchTraining
+from pytest_mia.models.torch.batch_schedule import Learner
+from pytest_mia.models.torch.batched import train_many
+from pytest_mia.models.torch.loop import train
+from pytest_mia.models.torch.module import TorchTraining
 from pytest_mia.shadows import train_all
 
 MEMBERS, SPREAD = 2505, 3

@@ -23,9 +23,9 @@ from pytest_mia import attacks, findings, gates
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.memberships import draw_coins
 from pytest_mia.findings import Context
+from pytest_mia.models.signals import Signals
 from pytest_mia.observations import recipe
 from pytest_mia.results.audit_data import AuditResult
-from pytest_mia.signals import Signals
 from pytest_mia.statistics.tradeoff_curves import Gaussian
 
 DELTA = 1e-5

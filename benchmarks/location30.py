@@ -39,9 +39,9 @@ from pytest_mia.backends.loky import Loky
 from pytest_mia.core.seeding import seed_for
 from pytest_mia.data.memberships import draw_halves
 from pytest_mia.jobs import Data, Job, Method
+from pytest_mia.models.signals import Signals, stack
 from pytest_mia.observations import Observations, recipe
 from pytest_mia.shadows import train_all
-from pytest_mia.signals import Signals, stack
 
 SHADOWS = 8
 SEED = 0

@@ -16,12 +16,12 @@ import time
 import numpy as np
 
 from pytest_mia import attacks, findings, rotation
-from pytest_mia.answers import Logits
 from pytest_mia.core.seeding import generator_for, single_threaded
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.memberships import draw_halves
+from pytest_mia.models.answers import Logits
+from pytest_mia.models.signals import signals_of, stack
 from pytest_mia.observations import Observations, recipe
-from pytest_mia.signals import signals_of, stack
 
 
 def observed(models: int, records: int, classes: int) -> Observations:

@@ -37,9 +37,9 @@ from pytest_mia.core.seeding import generator_for, seed_for, single_threaded
 from pytest_mia.data import numeric
 from pytest_mia.data.memberships import draw_halves, strata_of
 from pytest_mia.jobs import Data, Job, Method
+from pytest_mia.models.signals import Signals, stack
 from pytest_mia.observations import Observations, recipe
 from pytest_mia.shadows import train_all
-from pytest_mia.signals import Signals, stack
 from pytest_mia.statistics import auc
 
 MODELS = 8

@@ -28,7 +28,7 @@ from pytest_mia.core.seeding import seed_for
 from pytest_mia.data.containers import is_sparse
 from pytest_mia.data.memberships import draw_halves
 from pytest_mia.jobs import Data, Job, Method, Trained
-from pytest_mia.signals import Signals
+from pytest_mia.models.signals import Signals
 from pytest_mia.slots import UNCACHED
 
 METHOD = Method(None, None, None, "cpu", 1)

@@ -13,7 +13,6 @@ from pytest_mia._version import __version__
 if TYPE_CHECKING:
     from pytest_mia import knowledge
     from pytest_mia import strategies as strategies
-    from pytest_mia.answers import Losses, Residuals, TokenLogProbabilities
     from pytest_mia.auditing import ShadowModel
     from pytest_mia.calls import audit, audit_outputs
     from pytest_mia.core.errors import (
@@ -30,7 +29,8 @@ if TYPE_CHECKING:
         OutOfTimeError,
     )
     from pytest_mia.data.dataset import Dataset, Target
-    from pytest_mia.models.module import TorchTraining
+    from pytest_mia.models.answers import Losses, Residuals, TokenLogProbabilities
+    from pytest_mia.models.torch.module import TorchTraining
     from pytest_mia.outputs import ModelOutputs
     from pytest_mia.results.audit_data import AuditResult
 
@@ -42,7 +42,7 @@ _HOMES = {
     "InconclusiveAuditWarning": "core.errors",
     "InvalidAuditError": "core.errors",
     "InvalidAuditWarning": "core.errors",
-    "Losses": "answers",
+    "Losses": "models.answers",
     "MIAError": "core.errors",
     "MIAUsageError": "core.errors",
     "MIAWarning": "core.errors",
@@ -50,11 +50,11 @@ _HOMES = {
     "ModelOutputs": "outputs",
     "ModelTrainingError": "core.errors",
     "OutOfTimeError": "core.errors",
-    "Residuals": "answers",
+    "Residuals": "models.answers",
     "ShadowModel": "auditing",
     "Target": "data.dataset",
-    "TokenLogProbabilities": "answers",
-    "TorchTraining": "models.module",
+    "TokenLogProbabilities": "models.answers",
+    "TorchTraining": "models.torch.module",
     "audit": "calls",
     "audit_outputs": "calls",
 }

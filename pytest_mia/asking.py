@@ -7,19 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia import order, probes
-from pytest_mia.answers import Answer, checked
+from pytest_mia import order
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
 from pytest_mia.core.seeding import seed_for, seeded, single_threaded
 from pytest_mia.data.dataset import take
 from pytest_mia.fallback import where_it_fits
 from pytest_mia.jobs import Data, Method, Trained
-from pytest_mia.models import Adapter
-from pytest_mia.models.cuda import memory_ran_out
-from pytest_mia.probes.augment import augmented
-from pytest_mia.probes.protocol import Oracle
+from pytest_mia.models.answers import Answer, checked
+from pytest_mia.models.queries import registry
+from pytest_mia.models.queries.augment import augmented
+from pytest_mia.models.queries.protocol import Oracle
+from pytest_mia.models.select import Adapter
+from pytest_mia.models.signals import Signals, mean, merged, signals_of
+from pytest_mia.models.torch.cuda import memory_ran_out
 from pytest_mia.remedies.asker import remedied
-from pytest_mia.signals import Signals, mean, merged, signals_of
 from pytest_mia.users_code import failure
 
 QUERIES_WHEN_ANSWERS_VARY = 16
@@ -111,9 +112,9 @@ def _probed(
     signals: Signals, plain: Answer, oracle: Oracle, data: Data, method: Method, seed: int
 ) -> tuple[Signals, Method]:
     """The signals with those of the probes; where nothing was asked for, with those that a plain answer calls for."""
-    names = probes.by_default(plain, data.X) if method.probes is None else method.probes
+    names = registry.by_default(plain, data.X) if method.probes is None else method.probes
     try:
-        found = probes.measure(names, oracle, data.X, seed=method.seed, model_seed=seed)
+        found = registry.measure(names, oracle, data.X, seed=method.seed, model_seed=seed)
     except Exception as error:
         if method.probes is not None or memory_ran_out(error):
             raise
@@ -142,7 +143,7 @@ def ask_released(model: Any, data: Data, method: Method, seed: int, *, number: i
 
     def released(method: Method) -> Trained:
         adapter = method.adapter(model, data)
-        problems = probes.problems(method.probes or (), adapter, model, data.X)
+        problems = registry.problems(method.probes or (), adapter, model, data.X)
         if problems:
             raise MIAUsageError(problems)
         order.check(adapter, model, data.X, data.y, seed_for(seed, "released"))

@@ -14,7 +14,6 @@ from pytest_mia import (
     auditing_outputs,
     canaries,
     findings,
-    probes,
     retraining,
     shadows,
     what_if,
@@ -26,6 +25,7 @@ from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray
 from pytest_mia.jobs import Method, Progress, Trained
+from pytest_mia.models.queries import registry
 from pytest_mia.plan import Plan
 from pytest_mia.results.audit_data import AuditResult, RemedyResult
 
@@ -171,7 +171,7 @@ def train(
 
 def _method(subject: Subject, settings: Settings) -> Method:
     asked = settings.attacks
-    needed = None if asked is None or attacks.DEFAULT in asked else probes.measuring(attacks.reads(asked))
+    needed = None if asked is None or attacks.DEFAULT in asked else registry.measuring(attacks.reads(asked))
     return Method(
         subject.training,
         subject.predict,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from pytest_mia import attacks, canaries, examination, findings, outputs, placebo, plan, probes, readings
+from pytest_mia import attacks, canaries, examination, findings, outputs, placebo, plan, readings
 from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 from pytest_mia.data import duplicates
+from pytest_mia.models.queries import registry
 from pytest_mia.observations import Observations
 from pytest_mia.results.audit_data import AuditResult
 
@@ -76,7 +77,7 @@ def _dependent(observations: Observations) -> tuple[str, ...]:
 
 def _needing_models(subject: Subject, settings: Settings) -> list[str]:
     """What can't be asked of outputs that were made before."""
-    asking = probes.measuring(attacks.reads(settings.attacks or ()))
+    asking = registry.measuring(attacks.reads(settings.attacks or ()))
     found = [f"{name} asks the models themselves, which outputs can't answer; leave it out" for name in asking]
     if subject.augment is not None:
         found.append("mia_augment changes records, of which mia_outputs holds none; give mia_dataset in its place")

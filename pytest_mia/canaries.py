@@ -23,11 +23,11 @@ from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data import containers
 from pytest_mia.jobs import Data, Job, Method, Progress, Trained
+from pytest_mia.models.signals import stack
 from pytest_mia.observations import recipe
 from pytest_mia.plan import Plan
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.controls import Canaries
-from pytest_mia.signals import stack
 
 MODELS = 4
 """Models that canaries are planted in: each is attacked with the help of the others, for which three are needed."""

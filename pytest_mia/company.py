@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import joblib
 
 from pytest_mia.jobs import Job
-from pytest_mia.models import is_module
-from pytest_mia.models.adapter import Together
+from pytest_mia.models.protocol import Together
+from pytest_mia.models.select import is_module
 
 if TYPE_CHECKING:
     from pytest_mia.factories import Tried

@@ -14,9 +14,9 @@ from pytest_mia import ignoring, model_cache, peeking, pretrained
 from pytest_mia.cache.store import Store
 from pytest_mia.cache.user_modules import is_own
 from pytest_mia.jobs import Data, Job, Method, Trained
-from pytest_mia.models.module import TorchTraining
+from pytest_mia.models.signals import same
+from pytest_mia.models.torch.module import TorchTraining
 from pytest_mia.plan import Plan
-from pytest_mia.signals import same
 
 
 def found(

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_mia import probes
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.seeding import seed_for
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.dataset import Dataset, Target
 from pytest_mia.jobs import Data, Method
-from pytest_mia.models.estimator import kind_of
+from pytest_mia.models.queries import registry
+from pytest_mia.models.sklearn import kind_of
 from pytest_mia.users_code import call_factory
 
 
@@ -112,6 +112,6 @@ def _model_problems(tried: Tried, method: Method, data: Data | None) -> list[str
     try:
         adapter = method.adapter(first, data)
         found += adapter.problems(first, Dataset(data.X, data.y))
-        return found or probes.problems(method.probes or (), adapter, first, data.X)
+        return found or registry.problems(method.probes or (), adapter, first, data.X)
     except MIAUsageError as error:
         return [*found, *error.problems]

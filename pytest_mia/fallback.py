@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pytest_mia.jobs import Method, Trained
-from pytest_mia.models.cuda import memory_ran_out, release
+from pytest_mia.models.torch.cuda import memory_ran_out, release
 
 
 def where_it_fits(work: Callable[[Method], Trained], method: Method) -> Trained:

@@ -20,8 +20,8 @@ from pytest_mia.core.types import IntArray
 from pytest_mia.data import duplicates
 from pytest_mia.data.containers import take
 from pytest_mia.jobs import Data, Job, Method, Trained
+from pytest_mia.models.signals import same, stack
 from pytest_mia.pretrained import BEYOND_CHANCE
-from pytest_mia.signals import same, stack
 from pytest_mia.slots import Cache
 
 MOST_PER_CLASS = 10

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_mia.core.types import BoolArray, IntArray
-from pytest_mia.models import Adapter, adapter_for
+from pytest_mia.models.select import Adapter, adapter_for
+from pytest_mia.models.signals import Signals
 from pytest_mia.remedies.protocol import Remedy
-from pytest_mia.signals import Signals
 from pytest_mia.slots import Slot
 
 Progress = Callable[[int, int, float], None]

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia.answers import Losses, Residuals, TokenLogProbabilities
 from pytest_mia.data import dataset
 from pytest_mia.data import task as tasks
 from pytest_mia.data.dataset import Dataset
 from pytest_mia.data.task import FEW_SHARE, FEW_VALUES, Task
+from pytest_mia.models.answers import Losses, Residuals, TokenLogProbabilities
 
 FEWEST_MODELS = 4
 Shape = tuple[int, ...]

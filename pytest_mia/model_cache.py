@@ -17,7 +17,7 @@ from pytest_mia.cache.store import Entry, Store
 from pytest_mia.core.types import AnyArray
 from pytest_mia.factories import Tried
 from pytest_mia.jobs import Data, Job, Method, Trained
-from pytest_mia.signals import Signals
+from pytest_mia.models.signals import Signals
 from pytest_mia.slots import UNCACHED, Cache, Slot
 
 SIGNALS = tuple(row.name for row in dataclasses.fields(Signals))

@@ -10,7 +10,7 @@ from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.data.memberships import independent_share
 from pytest_mia.kept import Kept
-from pytest_mia.signals import Signals
+from pytest_mia.models.signals import Signals
 
 BLOCK = 8192
 """Records whose moments are worked out at a time: few enough for the processor's own memory."""

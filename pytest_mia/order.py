@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia.answers import Answer, Labels, LogOdds, Residuals, checked
 from pytest_mia.core.errors import InvalidAuditError
 from pytest_mia.core.seeding import generator_for, seed_for, seeded
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.data.containers import as_array, count, take
-from pytest_mia.models.adapter import Adapter
+from pytest_mia.models.answers import Answer, Labels, LogOdds, Residuals, checked
+from pytest_mia.models.protocol import Adapter
 
 MOST_ASKED = 1000
 TOLERANCE = 0.01

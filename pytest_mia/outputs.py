@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_mia import misfits
-from pytest_mia.answers import Losses, Residuals, TokenLogProbabilities
 from pytest_mia.cache import safe_npz
 from pytest_mia.core.errors import MIAUsageError, quoted
 from pytest_mia.data.containers import as_array
 from pytest_mia.data.dataset import as_labels
 from pytest_mia.misfits import FEWEST_MODELS
+from pytest_mia.models.answers import Losses, Residuals, TokenLogProbabilities
 
 __all__ = ["FEWEST_MODELS", "FIELDS", "ModelOutputs", "read"]
 

@@ -22,7 +22,7 @@ from pytest_mia.cache.user_modules import is_own
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data.containers import is_sparse, is_tensor, take
 from pytest_mia.jobs import Data, Job, Method, Trained
-from pytest_mia.signals import same
+from pytest_mia.models.signals import same
 
 HALF = 2
 

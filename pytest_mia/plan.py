@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia import attacks, factories, probes
+from pytest_mia import attacks, factories
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.seeding import seed_for
@@ -18,7 +18,7 @@ from pytest_mia.data.memberships import draw_coins, draw_halves, independent_sha
 from pytest_mia.data.records import Records, gather
 from pytest_mia.factories import Tried
 from pytest_mia.jobs import Job, Method
-from pytest_mia.probes import augment
+from pytest_mia.models.queries import augment, registry
 from pytest_mia.statistics import least_records, least_records_to_pass, records_to_pass
 
 ANY_LIMIT = 1e-6
@@ -146,7 +146,7 @@ def _augment_problems(subject: Subject, settings: Settings, records: Records | N
 def attack_problems(settings: Settings) -> list[str]:
     """Attack names that don't exist, with those that do, or that don't go together."""
     asked = settings.attacks or ()
-    strange, asking = attacks.unknown(asked), probes.measuring(attacks.reads(asked))
+    strange, asking = attacks.unknown(asked), registry.measuring(attacks.reads(asked))
     found = []
     if strange:
         found.append(f"unknown attack {', '.join(map(repr, strange))}; the attacks are {', '.join(attacks.known())}")

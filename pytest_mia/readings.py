@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia.answers import (
+from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
+from pytest_mia.core.types import IntArray
+from pytest_mia.data import dataset
+from pytest_mia.data import task as tasks
+from pytest_mia.data.memberships import strata_of
+from pytest_mia.data.task import Task
+from pytest_mia.models.answers import (
     Answer,
     Labels,
     Losses,
@@ -23,15 +29,9 @@ from pytest_mia.answers import (
     losses,
     numbers,
 )
-from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
-from pytest_mia.core.types import IntArray
-from pytest_mia.data import dataset
-from pytest_mia.data import task as tasks
-from pytest_mia.data.memberships import strata_of
-from pytest_mia.data.task import Task
+from pytest_mia.models.signals import signals_of, stack
 from pytest_mia.observations import Observations, recipe
 from pytest_mia.outputs import ModelOutputs
-from pytest_mia.signals import signals_of, stack
 
 NO_CLASSES = np.array([])
 

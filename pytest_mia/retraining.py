@@ -14,8 +14,8 @@ from typing import Any
 
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
-from pytest_mia.models.estimator import kind_of
-from pytest_mia.models.module import TorchTraining
+from pytest_mia.models.sklearn import kind_of
+from pytest_mia.models.torch.module import TorchTraining
 from pytest_mia.plan import Plan
 from pytest_mia.remedies.trainings import EarlyStoppedTraining, PrivateTraining, private_available
 

@@ -25,8 +25,8 @@ from pytest_mia.core.seeding import seeded, single_threaded
 from pytest_mia.data.dataset import take
 from pytest_mia.fallback import where_it_fits
 from pytest_mia.jobs import Data, Job, Method, Progress, Trained, Unit
-from pytest_mia.models.adapter import CannotBatch, Together
-from pytest_mia.models.cuda import meant_by_cuda, memory_ran_out, release
+from pytest_mia.models.protocol import CannotBatch, Together
+from pytest_mia.models.torch.cuda import meant_by_cuda, memory_ran_out, release
 from pytest_mia.slots import UNCACHED, Cache
 from pytest_mia.users_code import call_factory, named
 

@@ -16,8 +16,8 @@ from pytest_mia.cache.store import Store
 from pytest_mia.core.settings import Settings
 from pytest_mia.examination import Answered
 from pytest_mia.jobs import Method, Trained
-from pytest_mia.models.estimator import EstimatorAsker
-from pytest_mia.models.module import ModuleAsker
+from pytest_mia.models.sklearn import EstimatorAsker
+from pytest_mia.models.torch.module import ModuleAsker
 from pytest_mia.plan import Plan
 from pytest_mia.results.audit_data import AuditResult, RemedyResult
 from pytest_mia.results.values import Seconds

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from pytest_mia.answers import checked
 from pytest_mia.core.seeding import seeded, single_threaded
 from pytest_mia.data.dataset import Dataset
-from pytest_mia.models import adapter_for
-from pytest_mia.models.module import TorchTraining
+from pytest_mia.models.answers import checked
+from pytest_mia.models.select import adapter_for
+from pytest_mia.models.torch.module import TorchTraining
 
 torch = pytest.importorskip("torch")
 nn = torch.nn

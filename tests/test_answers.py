@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pytest_mia.answers import (
+from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
+from pytest_mia.models.answers import (
     Labels,
     Logits,
     LogOdds,
@@ -16,7 +17,6 @@ from pytest_mia.answers import (
     losses,
     smallest_probability,
 )
-from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
 
 torch = pytest.importorskip("torch")
 

@@ -7,8 +7,8 @@ from pytest_mia.attacks.calibration import Mast
 from pytest_mia.attacks.centred import Centred
 from pytest_mia.attacks.rmia import RmiaOffline
 from pytest_mia.attacks.threshold import Threshold
+from pytest_mia.models.signals import Signals
 from pytest_mia.rotation import lessons, run_attack
-from pytest_mia.signals import Signals
 
 LOSS = Threshold("loss", "confidence")
 

@@ -12,9 +12,9 @@ from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.memberships import draw_halves
 from pytest_mia.findings import Context, find
+from pytest_mia.models.signals import Signals
 from pytest_mia.observations import recipe
 from pytest_mia.rotation import lessons, run_attack
-from pytest_mia.signals import Signals
 from pytest_mia.statistics import auc
 
 LOSS = Threshold("loss", "confidence")

@@ -4,8 +4,8 @@ from scipy import stats
 from worlds import released
 
 from pytest_mia.attacks.nig import NigT, Prior, log_predictive, prior_of
+from pytest_mia.models.signals import Signals
 from pytest_mia.observations import Side
-from pytest_mia.signals import Signals
 from pytest_mia.statistics import auc
 
 

@@ -17,9 +17,9 @@ from pytest_mia.backends.loky import Loky
 from pytest_mia.company import joined
 from pytest_mia.factories import Tried
 from pytest_mia.jobs import Data, Job, Method, Trained
-from pytest_mia.models import tensors
-from pytest_mia.models.adapter import Adapter
-from pytest_mia.models.function import FunctionTrainer, LossAsker
+from pytest_mia.models.functions import FunctionTrainer, LossAsker
+from pytest_mia.models.protocol import Adapter
+from pytest_mia.models.torch import tensors
 from pytest_mia.shadows import train_all
 
 torch = pytest.importorskip("torch")

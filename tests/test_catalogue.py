@@ -3,7 +3,7 @@ import re
 import pytest
 
 from pytest_mia import attacks, catalogue
-from pytest_mia.signals import Signals
+from pytest_mia.models.signals import Signals
 
 ROWS = {row.name: row for row in catalogue.rows()}
 

@@ -13,9 +13,9 @@ import pytest_mia
 from pytest_mia import attacks, coins, gates, rotation
 from pytest_mia.curves import coin_guessing, pair_guessing
 from pytest_mia.data.memberships import draw_coins
+from pytest_mia.models.signals import Signals
 from pytest_mia.observations import recipe
 from pytest_mia.results.values import CoinGuesses
-from pytest_mia.signals import Signals
 
 ALL = (0.5, 0.5)
 

@@ -16,8 +16,8 @@ from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 from pytest_mia.factories import Tried
 from pytest_mia.jobs import Data, Job, Method
-from pytest_mia.models.adapter import CannotBatch
-from pytest_mia.models.module import ModuleTrainer, TorchTraining
+from pytest_mia.models.protocol import CannotBatch
+from pytest_mia.models.torch.module import ModuleTrainer, TorchTraining
 from pytest_mia.shadows import train_all
 
 torch = pytest.importorskip("torch")

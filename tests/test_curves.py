@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from pytest_mia.curves import FALSE_POSITIVE_RATES, MOST_THRESHOLDS, below, best_place, grid, learn, ranks
+from pytest_mia.models.signals import Signals
 from pytest_mia.observations import recipe
-from pytest_mia.signals import Signals
 
 
 def taught(scores, members, *others):

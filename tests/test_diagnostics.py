@@ -6,7 +6,6 @@ import pytest
 import torch
 from scipy import sparse
 
-from pytest_mia.answers import Probabilities
 from pytest_mia.data import duplicates
 from pytest_mia.data.duplicates import (
     all_alike,
@@ -18,7 +17,8 @@ from pytest_mia.data.duplicates import (
     shift,
     shift_finding,
 )
-from pytest_mia.signals import Signals, signals_of, stack
+from pytest_mia.models.answers import Probabilities
+from pytest_mia.models.signals import Signals, signals_of, stack
 
 
 def shifted(X, y, members, *, seed, limit):

@@ -13,8 +13,8 @@ from pytest_mia.company import joined
 from pytest_mia.factories import Tried
 from pytest_mia.fallback import where_it_fits
 from pytest_mia.jobs import Data, Job, Method, Trained
-from pytest_mia.models import batched, module, tensors
-from pytest_mia.models.cuda import memory_ran_out
+from pytest_mia.models.torch import batched, module, tensors
+from pytest_mia.models.torch.cuda import memory_ran_out
 from pytest_mia.shadows import train_all
 
 torch = pytest.importorskip("torch")

@@ -5,13 +5,13 @@ import pytest
 from worlds import answering, confident, released, trained
 
 from pytest_mia import findings
-from pytest_mia.answers import Labels
 from pytest_mia.attacks import ATTACKS
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.core.settings import Settings
 from pytest_mia.findings import Context
+from pytest_mia.models.answers import Labels
+from pytest_mia.models.signals import Signals
 from pytest_mia.results.values import Counts, Tally
-from pytest_mia.signals import Signals
 from pytest_mia.statistics.error_budget import levels, other_interval, selected_interval
 
 LOSS, MODIFIED_ENTROPY, GAP = (

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from pytest_mia.answers import Losses, Residuals, TokenLogProbabilities
 from pytest_mia.misfits import among
+from pytest_mia.models.answers import Losses, Residuals, TokenLogProbabilities
 
 rng = np.random.default_rng(0)
 MODELS, RECORDS = 5, 40

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 from pytest_mia.core.seeding import seeded, single_threaded
-from pytest_mia.models import cuda
-from pytest_mia.models.adapter import CannotBatch
-from pytest_mia.models.loop import reproducible, train
-from pytest_mia.models.module import TorchTraining
+from pytest_mia.models.protocol import CannotBatch
+from pytest_mia.models.torch import cuda
+from pytest_mia.models.torch.loop import reproducible, train
+from pytest_mia.models.torch.module import TorchTraining
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
 
-from pytest_mia.models.batchable import why_not  # noqa: E402
-from pytest_mia.models.batched import train_many  # noqa: E402
-from pytest_mia.models.course import Learner  # noqa: E402
-from pytest_mia.models.cuda import Captured  # noqa: E402
+from pytest_mia.models.torch.batch_checks import why_not  # noqa: E402
+from pytest_mia.models.torch.batch_schedule import Learner  # noqa: E402
+from pytest_mia.models.torch.batched import train_many  # noqa: E402
+from pytest_mia.models.torch.cuda import Captured  # noqa: E402
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 RNG = np.random.default_rng(0)

@@ -19,10 +19,10 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from pytest_mia.answers import Labels, Logits, Probabilities, checked
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.data.dataset import Dataset, take
-from pytest_mia.models import adapter_for
+from pytest_mia.models.answers import Labels, Logits, Probabilities, checked
+from pytest_mia.models.select import adapter_for
 
 RNG = np.random.default_rng(0)
 Y = np.tile(["ant", "bee", "cat"], 20)

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from sklearn.naive_bayes import GaussianNB
 
-from pytest_mia.answers import Labels, Logits, Losses, Probabilities
 from pytest_mia.cache import pickling
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.data.dataset import Dataset
-from pytest_mia.models import adapter_for
-from pytest_mia.models.module import TorchTraining
+from pytest_mia.models.answers import Labels, Logits, Losses, Probabilities
+from pytest_mia.models.select import adapter_for
+from pytest_mia.models.torch.module import TorchTraining
 
 torch = pytest.importorskip("torch")
 

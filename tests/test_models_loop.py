@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from networks import CLASSES, CODES, X, Y, linear, torch
 
-from pytest_mia.models import adapter_for
-from pytest_mia.models.loop import classification_loss, epoch_batches, make_optimizer
-from pytest_mia.models.module import TorchTraining
+from pytest_mia.models.select import adapter_for
+from pytest_mia.models.torch.loop import classification_loss, epoch_batches, make_optimizer
+from pytest_mia.models.torch.module import TorchTraining
 
 
 class TestLoop:

@@ -4,13 +4,13 @@ import pytest
 from networks import CLASSES, CODES, QUICK, X, Y, answer, linear, nn, problems, torch
 from scipy import sparse
 
-from pytest_mia.answers import Logits, Probabilities, checked
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
 from pytest_mia.core.seeding import seeded
 from pytest_mia.data.dataset import take
-from pytest_mia.models import adapter_for
-from pytest_mia.models.module import TorchTraining
-from pytest_mia.models.tensors import as_tensor
+from pytest_mia.models.answers import Logits, Probabilities, checked
+from pytest_mia.models.select import adapter_for
+from pytest_mia.models.torch.module import TorchTraining
+from pytest_mia.models.torch.tensors import as_tensor
 
 
 class TestSettings:

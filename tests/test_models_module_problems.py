@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from networks import QUICK, X, linear, nn, problems
 
-from pytest_mia.models.tensors import as_tensor
+from pytest_mia.models.torch.tensors import as_tensor
 
 
 class TestProblems:

@@ -7,7 +7,7 @@ from pytest_mia.backends.loky import Loky
 from pytest_mia.cache import pickling
 from pytest_mia.core.seeding import seeded, single_threaded
 from pytest_mia.jobs import Data, Job, Method
-from pytest_mia.models import adapter_for
+from pytest_mia.models.select import adapter_for
 from pytest_mia.slots import UNCACHED
 
 

@@ -2,8 +2,8 @@ import pytest
 from networks import CLASSES, linear, nn, torch
 
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.models import adapter_for
-from pytest_mia.models.tensors import device_named, devices_named, evaluating
+from pytest_mia.models.select import adapter_for
+from pytest_mia.models.torch.tensors import device_named, devices_named, evaluating
 
 
 class TestDevices:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from pytest_mia import order
-from pytest_mia.answers import Labels, LogOdds, Losses, Probabilities, Residuals, TokenLogProbabilities
 from pytest_mia.core.errors import InvalidAuditError
+from pytest_mia.models.answers import Labels, LogOdds, Losses, Probabilities, Residuals, TokenLogProbabilities
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(200, 3))

@@ -10,14 +10,14 @@ from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
 import pytest_mia
-from pytest_mia import MIAUsageError, ModelTrainingError, TorchTraining, attacks, auditing, probes
+from pytest_mia import MIAUsageError, ModelTrainingError, TorchTraining, attacks, auditing
 from pytest_mia.asking import ask_released
 from pytest_mia.backends import loky
 from pytest_mia.backends.loky import Loky
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 from pytest_mia.jobs import Data, Job, Method
-from pytest_mia.probes import hop_skip_jump
+from pytest_mia.models.queries import hop_skip_jump, registry
 from pytest_mia.shadows import train_all
 
 RNG = np.random.default_rng(0)
@@ -83,12 +83,12 @@ class TestChoice:
 
     def test_attacks_name_their_probes(self):
         def of(*names):
-            return probes.measuring(attacks.reads(names))
+            return registry.measuring(attacks.reads(names))
 
         assert of("gap", "loss", "augmentation") == ()
         assert of("label_noise") == of("calibrated_label_noise", "gap") == ("label_noise",)
         assert of("hop_skip_jump", "calibrated_gradient_norm") == ("hop_skip_jump", "gradient_norm")
-        assert {probe.name for probe in probes.PROBES} == {"label_noise", "hop_skip_jump", "gradient_norm"}
+        assert {probe.name for probe in registry.PROBES} == {"label_noise", "hop_skip_jump", "gradient_norm"}
 
     def test_attacks_without_probes_ask_once(self):
         result = pytest_mia.audit(tree, (X, Y), attacks=["gap"], shadows=3, jobs=1)

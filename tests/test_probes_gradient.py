@@ -7,10 +7,11 @@ from torch import nn
 
 import pytest_mia
 from pytest_mia import MIAUsageError, TorchTraining
-from pytest_mia.models import adapter_for
-from pytest_mia.probes import gradient, problems
-from pytest_mia.probes.gradient import GradientNorm
-from pytest_mia.probes.protocol import Oracle
+from pytest_mia.models.queries import gradient_norm
+from pytest_mia.models.queries.gradient_norm import GradientNorm
+from pytest_mia.models.queries.protocol import Oracle
+from pytest_mia.models.queries.registry import problems
+from pytest_mia.models.select import adapter_for
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 5))
@@ -67,7 +68,7 @@ class TestClosedForms:
     def test_in_chunks_of_any_size(self, monkeypatch):
         model = module(lambda: nn.Linear(5, 3))
         whole = norms(model)
-        monkeypatch.setattr(gradient, "NUMBERS_AT_ONCE", 7 * 18)
+        monkeypatch.setattr(gradient_norm, "NUMBERS_AT_ONCE", 7 * 18)
         assert norms(model) == pytest.approx(whole, rel=1e-12)
 
     def test_one_by_one_what_cannot_be_batched(self):

@@ -8,10 +8,10 @@ from torch import nn
 
 import pytest_mia
 from pytest_mia import MIAUsageError
-from pytest_mia.models import adapter_for
-from pytest_mia.probes import problems
-from pytest_mia.probes.hop_skip_jump import QUESTIONS, HopSkipJump
-from pytest_mia.probes.protocol import Oracle
+from pytest_mia.models.queries.hop_skip_jump import QUESTIONS, HopSkipJump
+from pytest_mia.models.queries.protocol import Oracle
+from pytest_mia.models.queries.registry import problems
+from pytest_mia.models.select import adapter_for
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 4))

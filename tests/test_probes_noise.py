@@ -6,14 +6,14 @@ import pytest
 import torch
 from scipy import sparse
 
-from pytest_mia.answers import Labels, Losses, Probabilities
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.models.adapter import Adapter, NoTrainer
-from pytest_mia.probes import by_default, problems
-from pytest_mia.probes.copies import FLIPPED, SHARES, noise_for
-from pytest_mia.probes.features import as_floats, dense
-from pytest_mia.probes.noise import COPIES, QUESTIONS, LabelNoise
-from pytest_mia.probes.protocol import Oracle
+from pytest_mia.data.features import as_floats, dense
+from pytest_mia.models.answers import Labels, Losses, Probabilities
+from pytest_mia.models.protocol import Adapter, NoTrainer
+from pytest_mia.models.queries.label_noise import COPIES, QUESTIONS, LabelNoise
+from pytest_mia.models.queries.perturb import FLIPPED, SHARES, noise_for
+from pytest_mia.models.queries.protocol import Oracle
+from pytest_mia.models.queries.registry import by_default, problems
 
 RNG = np.random.default_rng(0)
 RECORDS = 500

@@ -16,8 +16,9 @@ import pytest
 from pages import LANGUAGES, ROOT, blocks_of, follow, rows_of, run, sections_of
 
 import pytest_mia
-from pytest_mia import AuditResult, TorchTraining, attacks, plugin, probes
+from pytest_mia import AuditResult, TorchTraining, attacks, plugin
 from pytest_mia.core.settings import PROFILES, Settings
+from pytest_mia.models.queries import registry
 from pytest_mia.statistics import records_to_pass
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -106,7 +107,7 @@ def test_profiles_stand_for_what_the_table_says():
     assert "eleven attacks" in shown["fast"]
     assert len(PROFILES["fast"]["attacks"]) == 11
     unasked = {"default", *(attack.name for attack in attacks.ATTACKS)}
-    asking = {attack.name for attack in attacks.ON_REQUEST if probes.measuring(attack.signals)}
+    asking = {attack.name for attack in attacks.ON_REQUEST if registry.measuring(attack.signals)}
     assert set(PROFILES["thorough"]["attacks"]) - unasked == {
         attack.name for attack in attacks.ON_REQUEST if attack.name not in asking
     }

@@ -14,8 +14,8 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from pytest_mia import remedies
-from pytest_mia.answers import Labels, Logits, Losses, Probabilities, as_logits, interpret
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
+from pytest_mia.models.answers import Labels, Logits, Losses, Probabilities, as_logits, interpret
 from pytest_mia.remedies import (
     Label,
     LabelAnswers,

@@ -9,7 +9,7 @@ import torch
 
 from pytest_mia import MIAUsageError, TorchTraining
 from pytest_mia.core.seeding import single_threaded
-from pytest_mia.models import loop
+from pytest_mia.models.torch import loop
 from pytest_mia.remedies import EarlyStoppedTraining, PrivateTraining
 
 RNG = np.random.default_rng(0)

@@ -12,6 +12,7 @@ from pytest_mia.attacks.protocol import Scorer
 from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.curves import FALSE_POSITIVE_RATES
+from pytest_mia.models.signals import Signals
 from pytest_mia.observations import Observations
 from pytest_mia.results.values import Counts
 from pytest_mia.rotation import (
@@ -25,7 +26,6 @@ from pytest_mia.rotation import (
     run_attack,
     target_scores,
 )
-from pytest_mia.signals import Signals
 from pytest_mia.statistics import auc
 
 LOSS = Threshold("loss", "confidence")

@@ -16,13 +16,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from pytest_mia import InvalidAuditError, MIAUsageError, ModelTrainingError
-from pytest_mia.answers import Probabilities
 from pytest_mia.asking import ask_released
 from pytest_mia.backends import loky
 from pytest_mia.backends.loky import Loky
 from pytest_mia.jobs import Data, Job, Method
+from pytest_mia.models.answers import Probabilities
+from pytest_mia.models.signals import signals_of
 from pytest_mia.shadows import train_all, train_one
-from pytest_mia.signals import signals_of
 from pytest_mia.slots import UNCACHED
 from pytest_mia.users_code import call_factory
 

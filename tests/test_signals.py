@@ -4,10 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pytest_mia import signals
-from pytest_mia.answers import Labels, Logits, LogOdds, Losses, Probabilities, Residuals, TokenLogProbabilities
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.signals import SMALLEST_LOG, Signals, signals_of, stack
+from pytest_mia.models import signals
+from pytest_mia.models.answers import Labels, Logits, LogOdds, Losses, Probabilities, Residuals, TokenLogProbabilities
+from pytest_mia.models.signals import SMALLEST_LOG, Signals, signals_of, stack
 
 Z = np.array([[2, 1, 0], [0, 3, 1], [1, 1, 1], [50, 0, 0]], dtype=float)
 Y = np.array([0, 0, 2, 0])

@@ -21,7 +21,7 @@ from pytest_mia.attacks.rmia import RmiaOffline, RmiaOnline
 from pytest_mia.attacks.shokri import Shokri
 from pytest_mia.attacks.shokri_classifiers import SHOKRI_BY
 from pytest_mia.attacks.threshold import Threshold
-from pytest_mia.signals import Signals
+from pytest_mia.models.signals import Signals
 
 _LOSS = Threshold("loss", "confidence")
 # Those that read the same moments follow each other, so that few moments are in memory at a time.

@@ -19,7 +19,7 @@ from pytest_mia.backends.dask_worker import Parcel
 from pytest_mia.cache import content_key, file_reads, pickling
 from pytest_mia.core.errors import MIAError, MIAUsageError, ModelTrainingError
 from pytest_mia.jobs import Data, Job, Method, Trained, Unit
-from pytest_mia.models.tensors import device_named
+from pytest_mia.models.torch.tensors import device_named
 from pytest_mia.slots import Slot
 
 CONNECT = 5.0

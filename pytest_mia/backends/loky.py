@@ -20,8 +20,8 @@ from pytest_mia.cache import content_key, file_reads, pickling, user_modules
 from pytest_mia.core.errors import MIAError, MIAWarning, ModelTrainingError
 from pytest_mia.core.types import IntArray
 from pytest_mia.jobs import Data, Job, Method, Trained, Unit
-from pytest_mia.models.cuda import meant_by_cuda, release
-from pytest_mia.models.tensors import devices_named
+from pytest_mia.models.torch.cuda import meant_by_cuda, release
+from pytest_mia.models.torch.tensors import devices_named
 from pytest_mia.shadows import obtained
 
 WORTH_A_PROCESS = 2.0

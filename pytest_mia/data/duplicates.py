@@ -12,7 +12,7 @@ from scipy import sparse
 from pytest_mia.core.seeding import generator_for, single_threaded
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.data import containers, numeric
-from pytest_mia.signals import Signals
+from pytest_mia.models.signals import Signals
 
 SPLITS = 5
 BLIND_LEVEL = 0.01

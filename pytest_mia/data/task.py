@@ -11,7 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia.answers import (
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.types import IntArray
+from pytest_mia.data.containers import described
+from pytest_mia.data.dataset import as_labels
+from pytest_mia.data.memberships import MOST_STRATA_SHARE, strata_of
+from pytest_mia.models.answers import (
     Answer,
     LogOdds,
     Losses,
@@ -24,11 +29,6 @@ from pytest_mia.answers import (
     numbers,
     smallest_probability,
 )
-from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.core.types import IntArray
-from pytest_mia.data.containers import described
-from pytest_mia.data.dataset import as_labels
-from pytest_mia.data.memberships import MOST_STRATA_SHARE, strata_of
 
 FEW_VALUES = 20
 FEW_SHARE = 0.1

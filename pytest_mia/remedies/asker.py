@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_mia.answers import Answer, checked
 from pytest_mia.data.dataset import Dataset, count
-from pytest_mia.models.adapter import Adapter, Asker
+from pytest_mia.models.answers import Answer, checked
+from pytest_mia.models.protocol import Adapter, Asker
 from pytest_mia.remedies.protocol import Remedy
 
 

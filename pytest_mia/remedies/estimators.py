@@ -14,9 +14,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clo
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from pytest_mia.answers import Answer, Labels
 from pytest_mia.core.types import FloatArray
-from pytest_mia.models.estimator import EstimatorAsker
+from pytest_mia.models.answers import Answer, Labels
+from pytest_mia.models.sklearn import EstimatorAsker
 from pytest_mia.remedies.labels import Label
 from pytest_mia.remedies.protocol import Remedy
 from pytest_mia.remedies.rounding import Rounded

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from pytest_mia.answers import Labels
 from pytest_mia.core.types import FloatArray
+from pytest_mia.models.answers import Labels
 from pytest_mia.remedies.protocol import Remedy
 
 

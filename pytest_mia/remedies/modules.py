@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pytest_mia.answers import Labels, as_logits
+from pytest_mia.models.answers import Labels, as_logits
 from pytest_mia.remedies.labels import Label
 from pytest_mia.remedies.protocol import Remedy
 from pytest_mia.remedies.rounding import Rounded

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy.typing as npt
 from scipy import special
 
-from pytest_mia.answers import Answer, Labels, Logits, Probabilities, checked, in_unit, numbers
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import FloatArray
+from pytest_mia.models.answers import Answer, Labels, Logits, Probabilities, checked, in_unit, numbers
 
 PLACES = {"estimator": "Answers(estimator", "module": "Module(module"}
 """Endings of the wrappers' names by what they are wrapped around, with their first argument."""

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from pytest_mia.answers import Probabilities
 from pytest_mia.core.types import FloatArray
+from pytest_mia.models.answers import Probabilities
 from pytest_mia.remedies.protocol import Remedy, refuse
 
 TOLERANCE = 1e-6

@@ -10,8 +10,8 @@ from typing import ClassVar
 import numpy as np
 from scipy import special
 
-from pytest_mia.answers import Logits, Probabilities
 from pytest_mia.core.types import FloatArray
+from pytest_mia.models.answers import Logits, Probabilities
 from pytest_mia.remedies.protocol import Remedy, refuse
 
 

@@ -7,9 +7,9 @@ import importlib.util
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_mia.models import loop
-from pytest_mia.models.module import TorchTraining
-from pytest_mia.models.tensors import home_of
+from pytest_mia.models.torch import loop
+from pytest_mia.models.torch.module import TorchTraining
+from pytest_mia.models.torch.tensors import home_of
 from pytest_mia.remedies.protocol import refuse
 
 if TYPE_CHECKING:

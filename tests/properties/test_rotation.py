@@ -9,10 +9,10 @@ from hypothesis.extra import numpy as arrays
 from pytest_mia.attacks.calibration import Mast
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.curves import grid, learn, ranks
+from pytest_mia.models.signals import Signals
 from pytest_mia.observations import recipe
 from pytest_mia.results.values import Counts
 from pytest_mia.rotation import lessons, run_attack
-from pytest_mia.signals import Signals
 from pytest_mia.statistics import auc
 from pytest_mia.statistics.error_budget import levels, selected_interval
 from pytest_mia.strategies import memberships

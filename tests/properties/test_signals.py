@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import special
 
-from pytest_mia.answers import Logits, Probabilities
-from pytest_mia.signals import signals_of
+from pytest_mia.models.answers import Logits, Probabilities
+from pytest_mia.models.signals import signals_of
 
 FIELDS = ("correct", "confidence", "tempered", "modified_entropy", "shown")
 

@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from pytest_mia.data.containers import is_tensor
 from pytest_mia.data.dataset import codes_of
-from pytest_mia.models.cuda import has_room
-from pytest_mia.models.tensors import evaluating, float_type
+from pytest_mia.models.torch.cuda import has_room
+from pytest_mia.models.torch.tensors import evaluating, float_type
 
 if TYPE_CHECKING:
     import torch
 
-    from pytest_mia.models.module import TorchTraining
+    from pytest_mia.models.torch.module import TorchTraining
 
 
 def train(

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from pytest_mia.answers import Answer
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import IntArray
 from pytest_mia.data.dataset import Dataset
+from pytest_mia.models.answers import Answer
 
 
 class Trainer(Protocol):

@@ -14,16 +14,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_mia.models import cuda
-from pytest_mia.models.adapter import CannotBatch
-from pytest_mia.models.course import Course, Learner
-from pytest_mia.models.loop import make_optimizer, reproducible
-from pytest_mia.models.stack import Gradients, Stack
+from pytest_mia.models.protocol import CannotBatch
+from pytest_mia.models.torch import cuda
+from pytest_mia.models.torch.batch_schedule import Course, Learner
+from pytest_mia.models.torch.batch_stack import Gradients, Stack
+from pytest_mia.models.torch.loop import make_optimizer, reproducible
 
 if TYPE_CHECKING:
     import torch
 
-    from pytest_mia.models.module import TorchTraining
+    from pytest_mia.models.torch.module import TorchTraining
 
 LARGE_BLOCK = 2**25 - 2**16
 EPS_OF_TF32 = 2.0**-10
@@ -37,14 +37,14 @@ def train_many(
     *,
     device: torch.device,
 ) -> None:
-    """Train modules in place, each as `pytest_mia.models.loop.train` would.
+    """Train modules in place, each as `pytest_mia.models.torch.loop.train` would.
 
     Dropout draws from the device's generator, torch's global one.
 
     Parameters
     ----------
     learners
-        Modules against which `pytest_mia.models.batchable.why_not` has nothing to say.
+        Modules against which `pytest_mia.models.torch.batch_checks.why_not` has nothing to say.
     inputs, targets
         One row per record, on the CPU; `Learner.members` counts these rows.
     settings

@@ -15,11 +15,11 @@ from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, FloatArray
 from pytest_mia.data.containers import described, take
 from pytest_mia.data.dataset import Dataset
-from pytest_mia.models.adapter import Adapter
-from pytest_mia.models.module import ModuleAsker
-from pytest_mia.probes.features import Features, as_floats, dense
-from pytest_mia.probes.protocol import Oracle
-from pytest_mia.signals import Signals
+from pytest_mia.data.features import Features, as_floats, dense
+from pytest_mia.models.protocol import Adapter
+from pytest_mia.models.queries.protocol import Oracle
+from pytest_mia.models.signals import Signals
+from pytest_mia.models.torch.module import ModuleAsker
 
 ROUNDS = 12
 """Steps along the boundary."""

@@ -7,11 +7,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pytest_mia.answers import Answer, Labels, Logits, Probabilities, checked
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import BoolArray, IntArray
-from pytest_mia.models.adapter import Adapter
-from pytest_mia.signals import Signals
+from pytest_mia.models.answers import Answer, Labels, Logits, Probabilities, checked
+from pytest_mia.models.protocol import Adapter
+from pytest_mia.models.signals import Signals
 
 
 @dataclass(frozen=True, eq=False)

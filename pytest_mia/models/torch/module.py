@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia.answers import Answer
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import seeded
 from pytest_mia.core.types import IntArray
 from pytest_mia.data import task
 from pytest_mia.data.containers import bad_features
 from pytest_mia.data.dataset import Dataset, as_labels, encode, take
-from pytest_mia.models.adapter import CannotBatch
-from pytest_mia.models.cuda import memory_ran_out
-from pytest_mia.models.loop import targets_of, train
-from pytest_mia.models.tensors import as_tensor, forward, home_of
+from pytest_mia.models.answers import Answer
+from pytest_mia.models.protocol import CannotBatch
+from pytest_mia.models.torch.cuda import memory_ran_out
+from pytest_mia.models.torch.loop import targets_of, train
+from pytest_mia.models.torch.tensors import as_tensor, forward, home_of
 
 if TYPE_CHECKING:
     import torch
@@ -183,7 +183,7 @@ class ModuleTrainer:
 
     def why_alone(self, models: Sequence[Any], X: Any, y: Any) -> str | None:
         """Why modules like these are better trained one by one; ``None`` where they aren't."""
-        from pytest_mia.models.batchable import why_not
+        from pytest_mia.models.torch.batch_checks import why_not
 
         if home_of(models[0]).type != "cpu":
             models = [model.cpu() for model in copy.deepcopy(list(models))]
@@ -197,8 +197,8 @@ class ModuleTrainer:
         self, models: Sequence[Any], X: Any, y: Any, rows: Sequence[IntArray], seeds: Sequence[int]
     ) -> Sequence[Any]:
         """The trained modules; see `Together`."""
-        from pytest_mia.models.batched import train_many
-        from pytest_mia.models.course import Learner
+        from pytest_mia.models.torch.batch_schedule import Learner
+        from pytest_mia.models.torch.batched import train_many
 
         why = self.why_alone(models, X, y)
         if why is not None:

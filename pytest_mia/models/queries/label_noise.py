@@ -9,10 +9,10 @@ import numpy as np
 
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.data.containers import described
-from pytest_mia.models.adapter import Adapter
-from pytest_mia.probes.copies import FLIPPED, noise_for
-from pytest_mia.probes.protocol import Oracle
-from pytest_mia.signals import Signals
+from pytest_mia.models.protocol import Adapter
+from pytest_mia.models.queries.perturb import FLIPPED, noise_for
+from pytest_mia.models.queries.protocol import Oracle
+from pytest_mia.models.signals import Signals
 
 COPIES = 10
 """Noisy copies of each record at each level."""

@@ -14,7 +14,7 @@ from pytest_mia.core.errors import MIAError
 if TYPE_CHECKING:
     import torch
 
-    from pytest_mia.models.stack import Gradients
+    from pytest_mia.models.torch.batch_stack import Gradients
 
 STEPS_BEFORE_CAPTURE = 3
 SHARE_OF_MEMORY = 0.5

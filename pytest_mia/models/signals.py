@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from pytest_mia.answers import (
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.types import BoolArray, FloatArray, IntArray
+from pytest_mia.models.answers import (
     Answer,
     Labels,
     Logits,
@@ -24,8 +26,6 @@ from pytest_mia.answers import (
     TokenLogProbabilities,
     smallest_probability,
 )
-from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 
 TEMPERATURE = 2.0
 SHOWN = 3

@@ -13,12 +13,12 @@ import numpy as np
 
 from pytest_mia.cache import pickling
 from pytest_mia.core.seeding import seeded
-from pytest_mia.models.loop import classification_loss
+from pytest_mia.models.torch.loop import classification_loss
 
 if TYPE_CHECKING:
     import torch
 
-    from pytest_mia.models.module import TorchTraining
+    from pytest_mia.models.torch.module import TorchTraining
 
 MOST_PARAMETERS_ON_CPU = 2**17
 MOST_PRODUCTS_ON_CPU = 2**23

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     import torch
 
-    from pytest_mia.models.module import TorchTraining
+    from pytest_mia.models.torch.module import TorchTraining
 
 Gradients: TypeAlias = "list[torch.Tensor | None]"
 """One per trained tensor; ``None`` where the loss doesn't depend on it."""

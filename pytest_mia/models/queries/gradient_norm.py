@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from pytest_mia.answers import Logits, Probabilities
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import FloatArray, IntArray
 from pytest_mia.data.containers import take
-from pytest_mia.models.adapter import Adapter
-from pytest_mia.models.cuda import memory_ran_out
-from pytest_mia.models.function import FunctionAsker
-from pytest_mia.models.loop import classification_loss
-from pytest_mia.models.module import ModuleAsker
-from pytest_mia.models.tensors import as_tensor, evaluating
-from pytest_mia.probes.protocol import Oracle
-from pytest_mia.signals import Signals
+from pytest_mia.models.answers import Logits, Probabilities
+from pytest_mia.models.functions import FunctionAsker
+from pytest_mia.models.protocol import Adapter
+from pytest_mia.models.queries.protocol import Oracle
+from pytest_mia.models.signals import Signals
+from pytest_mia.models.torch.cuda import memory_ran_out
+from pytest_mia.models.torch.loop import classification_loss
+from pytest_mia.models.torch.module import ModuleAsker
+from pytest_mia.models.torch.tensors import as_tensor, evaluating
 
 if TYPE_CHECKING:
     import torch

@@ -14,13 +14,21 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
 
-from pytest_mia.answers import Answer, Logits, Probabilities, from_one_column, interpret, numbers, smallest_probability
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import seed_for
 from pytest_mia.core.types import FloatArray
 from pytest_mia.data.containers import bad_features
 from pytest_mia.data.dataset import Dataset, as_labels, codes_of
 from pytest_mia.data.task import is_labels, log_odds, read
+from pytest_mia.models.answers import (
+    Answer,
+    Logits,
+    Probabilities,
+    from_one_column,
+    interpret,
+    numbers,
+    smallest_probability,
+)
 from pytest_mia.remedies.protocol import Remedy
 
 ASKED = ("predict_proba", "decision_function", "predict")

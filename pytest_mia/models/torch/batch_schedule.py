@@ -8,14 +8,14 @@ from itertools import count
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_mia.core.types import IntArray
-from pytest_mia.models import cuda
-from pytest_mia.models.loop import batch_sizes, classification_loss
-from pytest_mia.models.stack import Gradients, Stack, summed_loss
+from pytest_mia.models.torch import cuda
+from pytest_mia.models.torch.batch_stack import Gradients, Stack, summed_loss
+from pytest_mia.models.torch.loop import batch_sizes, classification_loss
 
 if TYPE_CHECKING:
     import torch
 
-    from pytest_mia.models.module import TorchTraining
+    from pytest_mia.models.torch.module import TorchTraining
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class Learner:
     members
         Row numbers of its records (members,).
     seed
-        Decides the order of its records, as in `pytest_mia.models.loop.train`.
+        Decides the order of its records, as in `pytest_mia.models.torch.loop.train`.
     """
 
     module: torch.nn.Module
