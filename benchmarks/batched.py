@@ -24,15 +24,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from pytest_mia import company
-from pytest_mia.backends.loky import Loky
-from pytest_mia.factories import Tried
-from pytest_mia.jobs import Data, Job, Method
 from pytest_mia.models.torch.batch_schedule import Learner
 from pytest_mia.models.torch.batched import train_many
 from pytest_mia.models.torch.loop import train
 from pytest_mia.models.torch.module import TorchTraining
-from pytest_mia.shadows import train_all
+from pytest_mia.training import batching
+from pytest_mia.training.backends.loky import Loky
+from pytest_mia.training.factories import Tried
+from pytest_mia.training.jobs import Data, Job, Method
+from pytest_mia.training.train import train_all
 
 MEMBERS, SPREAD = 2505, 3
 MODELS_ON_CPU, MODELS_ON_GPU = 16, 64
@@ -134,7 +134,7 @@ class Audit(NamedTuple):
         """The same models, trained as one where that is faster."""
         factory = self.jobs[0].factory
         tried = [Tried("", factory, (factory(), factory()))]
-        return self._replace(jobs=company.joined(self.jobs, tried, self.data, self.method)[0])
+        return self._replace(jobs=batching.joined(self.jobs, tried, self.data, self.method)[0])
 
     def seconds(self, workers: int) -> float:
         """What it takes to train them all, by the clock."""

@@ -35,13 +35,13 @@ from pytest_mia.attacks.base import SCALES, BaseOffline
 from pytest_mia.attacks.lira import LiraOnline
 from pytest_mia.attacks.protocol import Attack, FittedAttack, Scorer
 from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline, RmiaOnline
-from pytest_mia.backends.loky import Loky
 from pytest_mia.core.seeding import seed_for
 from pytest_mia.data.memberships import draw_halves
-from pytest_mia.jobs import Data, Job, Method
 from pytest_mia.models.signals import Signals, stack
 from pytest_mia.observations import Observations, recipe
-from pytest_mia.shadows import train_all
+from pytest_mia.training.backends.loky import Loky
+from pytest_mia.training.jobs import Data, Job, Method
+from pytest_mia.training.train import train_all
 
 SHADOWS = 8
 SEED = 0

@@ -32,15 +32,15 @@ from sklearn.tree import DecisionTreeClassifier
 
 from pytest_mia import TorchTraining, attacks, rotation
 from pytest_mia.attacks.lira import LiraOnline
-from pytest_mia.backends.loky import Loky
 from pytest_mia.core.seeding import generator_for, seed_for, single_threaded
 from pytest_mia.data import numeric
 from pytest_mia.data.memberships import draw_halves, strata_of
-from pytest_mia.jobs import Data, Job, Method
 from pytest_mia.models.signals import Signals, stack
 from pytest_mia.observations import Observations, recipe
-from pytest_mia.shadows import train_all
 from pytest_mia.statistics import auc
+from pytest_mia.training.backends.loky import Loky
+from pytest_mia.training.jobs import Data, Job, Method
+from pytest_mia.training.train import train_all
 
 MODELS = 8
 MANY = 64

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 
-from pytest_mia import company, model_cache, plan
+from pytest_mia import plan
 from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
-from pytest_mia.jobs import Method
 from pytest_mia.plan import Plan
+from pytest_mia.training import batching, model_cache
+from pytest_mia.training.jobs import Method
 
 
 def planned(
@@ -47,7 +48,7 @@ def _in_company(made: Plan, settings: Settings, method: Method) -> Plan:
     """The plan in which models are trained as one where that is faster; a cluster, or an early stop, has each alone."""
     if settings.backend == "dask" or settings.early_stop or not made.jobs:
         return made
-    jobs, reasons = company.joined(made.jobs, made.tried, made.records.data, method)
+    jobs, reasons = batching.joined(made.jobs, made.tried, made.records.data, method)
     records = replace(made.records, notes=(*made.records.notes, *reasons))
     return replace(made, jobs=jobs, records=records)
 

@@ -7,27 +7,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_mia import (
-    attackers,
-    attacks,
-    auditing_models,
-    auditing_outputs,
-    canaries,
-    findings,
-    retraining,
-    shadows,
-    what_if,
-)
+from pytest_mia import attackers, attacks, auditing_models, auditing_outputs, canaries, findings, retraining, what_if
 from pytest_mia.auditing_models import Terms
 from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import ModelTrainingError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray
-from pytest_mia.jobs import Method, Progress, Trained
 from pytest_mia.models.queries import registry
 from pytest_mia.plan import Plan
 from pytest_mia.results.audit_data import AuditResult, RemedyResult
+from pytest_mia.training import train as shadows
+from pytest_mia.training.jobs import Method, Progress, Trained
 
 
 @dataclass(frozen=True)

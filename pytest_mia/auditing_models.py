@@ -8,31 +8,20 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_mia import (
-    asking,
-    backends,
-    control,
-    examination,
-    findings,
-    model_cache,
-    parts,
-    placebo,
-    remedies,
-    shadows,
-    stopping,
-    what_if,
-)
-from pytest_mia.backends import Backend
+from pytest_mia import control, examination, findings, parts, placebo, remedies, stopping, what_if
 from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import OutOfTimeError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 from pytest_mia.examination import Answered
-from pytest_mia.jobs import Method, Progress, Trained
 from pytest_mia.plan import Plan
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.values import CacheUse
-from pytest_mia.slots import Cache
+from pytest_mia.training import model_cache, query, train
+from pytest_mia.training.backends import select
+from pytest_mia.training.backends.select import Backend
+from pytest_mia.training.jobs import Method, Progress, Trained
+from pytest_mia.training.slots import Cache
 
 FEWEST_SHADOWS = 3
 
@@ -101,7 +90,7 @@ def run(
     released, method = _released(made, terms)
     controlled: tuple[tuple[str, ...], tuple[str, ...]] | None = None
     stops = _looks(made, terms)
-    with contextlib.closing(backends.chosen(settings)) as backend:
+    with contextlib.closing(select.chosen(settings)) as backend:
         for look, trained, asked in _trained(made, stops, common, method, terms, backend):
             controlled = control.found(made, trained, asked, store) if controlled is None else controlled
             answered = Answered(made.only([one.number for one in trained]), trained, released, subject)
@@ -129,7 +118,7 @@ def _released(made: Plan, terms: Terms) -> tuple[Trained | None, Method]:
         method = method.trying(remedies.by_default(len(made.records.data.classes)))
     if made.target is None:
         return None, method
-    asked = asking.ask_released(made.target, made.records.data, method, settings.seed, number=len(made.jobs))
+    asked = query.ask_released(made.target, made.records.data, method, settings.seed, number=len(made.jobs))
     return asked, method.probing_as(asked)
 
 
@@ -174,7 +163,7 @@ def _train(
             terms.progress(earlier + done, earlier + total + later, time.perf_counter() - terms.begun)
 
     data = made.records.data
-    return shadows.train_all(jobs, data, method, backend=backend, progress=tell, deadline=terms.deadline, cache=cache)
+    return train.train_all(jobs, data, method, backend=backend, progress=tell, deadline=terms.deadline, cache=cache)
 
 
 def _out_of_time(made: Plan, answered: Answered, settings: Settings) -> str:
@@ -226,7 +215,7 @@ def _training_notes(answered: Answered, method: Method, settings: Settings) -> t
     """How models were trained and asked, each of it said once."""
     models = answered.models
     first = [one.description for one in answered.trained[:1] if one.description]
-    asked = dict.fromkeys(note for one in models for note in asking.told(one, method, settings.queries))
+    asked = dict.fromkeys(note for one in models for note in query.told(one, method, settings.queries))
     alone = dict.fromkeys(one.alone for one in models if one.alone)
     why = next((one.moved for one in models if one.moved), "")
     moved = [f"models that the GPU has no room for are on the CPU: {why}"] if why else []

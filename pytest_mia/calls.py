@@ -12,9 +12,9 @@ from pytest_mia.auditing import run
 from pytest_mia.cache.store import opened
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
-from pytest_mia.jobs import Progress
 from pytest_mia.outputs import ModelOutputs
 from pytest_mia.results.audit_data import AuditResult
+from pytest_mia.training.jobs import Progress
 
 
 def audit(

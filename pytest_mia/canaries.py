@@ -15,19 +15,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pytest_mia import backends, examination, findings, model_cache, shadows
+from pytest_mia import examination, findings
 from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data import containers
-from pytest_mia.jobs import Data, Job, Method, Progress, Trained
 from pytest_mia.models.signals import stack
 from pytest_mia.observations import recipe
 from pytest_mia.plan import Plan
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.controls import Canaries
+from pytest_mia.training import model_cache, train
+from pytest_mia.training.backends import select
+from pytest_mia.training.jobs import Data, Job, Method, Progress, Trained
 
 MODELS = 4
 """Models that canaries are planted in: each is attacked with the help of the others, for which three are needed."""
@@ -222,5 +224,5 @@ def _trained(
 ) -> list[Trained]:
     cache = model_cache.of(store, data, made.tried)
     plain = dataclasses.replace(method, what_if=())
-    with contextlib.closing(backends.chosen(settings)) as backend:
-        return shadows.train_all(jobs, data, plain, backend=backend, progress=progress, deadline=deadline, cache=cache)
+    with contextlib.closing(select.chosen(settings)) as backend:
+        return train.train_all(jobs, data, plain, backend=backend, progress=progress, deadline=deadline, cache=cache)

@@ -10,13 +10,14 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_mia import ignoring, model_cache, peeking, pretrained
+from pytest_mia import ignoring, peeking, pretrained
 from pytest_mia.cache.store import Store
 from pytest_mia.cache.user_modules import is_own
-from pytest_mia.jobs import Data, Job, Method, Trained
 from pytest_mia.models.signals import same
 from pytest_mia.models.torch.module import TorchTraining
 from pytest_mia.plan import Plan
+from pytest_mia.training import model_cache
+from pytest_mia.training.jobs import Data, Job, Method, Trained
 
 
 def found(

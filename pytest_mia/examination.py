@@ -17,7 +17,6 @@ from pytest_mia.core.seeding import single_threaded
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import FloatArray
 from pytest_mia.data import duplicates, numeric
-from pytest_mia.jobs import Trained
 from pytest_mia.models.queries.label_noise import QUESTIONS
 from pytest_mia.models.queries.registry import FEWEST_VALUES
 from pytest_mia.models.signals import stack
@@ -26,6 +25,7 @@ from pytest_mia.observations import Observations
 from pytest_mia.plan import Plan
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.values import Seconds
+from pytest_mia.training.jobs import Trained
 
 MOST_SUM = 1.5
 """What the three largest probabilities of a record may sum to: rounded to quarters they sum to 1.25 at the most."""

@@ -14,15 +14,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pytest_mia import shadows
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import IntArray
 from pytest_mia.data import duplicates
 from pytest_mia.data.containers import take
-from pytest_mia.jobs import Data, Job, Method, Trained
 from pytest_mia.models.signals import same, stack
 from pytest_mia.pretrained import BEYOND_CHANCE
-from pytest_mia.slots import Cache
+from pytest_mia.training import train
+from pytest_mia.training.jobs import Data, Job, Method, Trained
+from pytest_mia.training.slots import Cache
 
 MOST_PER_CLASS = 10
 
@@ -68,7 +68,7 @@ def finding(
     """
     plain = dataclasses.replace(method, probes=(), what_if=())
     try:
-        (other,) = shadows.train_all([twin[0]], twin[1], plain, cache=cache)
+        (other,) = train.train_all([twin[0]], twin[1], plain, cache=cache)
     except Exception:
         # So few records may be too few for the user's code, which may then raise anything; they prove nothing.
         return None
@@ -89,7 +89,7 @@ def _known(trained: Trained, twin: Trained, job: Job, data: Data, method: Method
         return None
     share, chance = right[outside].mean(), np.bincount(data.labels[outside]).max() / len(outside)
     # A model that was made to know more, and can be trained again to the same, differs by what it was given.
-    if share < chance + BEYOND_CHANCE or same(trained.signals, shadows.train_one(job, data, method).signals):
+    if share < chance + BEYOND_CHANCE or same(trained.signals, train.train_one(job, data, method).signals):
         return None
     return f"is still right on {share:.3f} of the records that it never saw"
 

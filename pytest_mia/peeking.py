@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia import shadows
 from pytest_mia.cache import pickling
 from pytest_mia.cache.user_modules import is_own
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data.containers import is_sparse, is_tensor, take
-from pytest_mia.jobs import Data, Job, Method, Trained
 from pytest_mia.models.signals import same
+from pytest_mia.training import train
+from pytest_mia.training.jobs import Data, Job, Method, Trained
 
 HALF = 2
 
@@ -54,11 +54,11 @@ def finding(trained: Trained, job: Job, data: Data, method: Method, suspected: S
 
 def _depends(trained: Trained, job: Job, data: Data, method: Method) -> bool:
     changed = _again(job, method, _rows(job.members))
-    if changed is None or same(trained.signals, shadows.train_one(changed[0], data, changed[1]).signals):
+    if changed is None or same(trained.signals, train.train_one(changed[0], data, changed[1]).signals):
         return False
     copied = _again(job, method, np.arange(len(job.members)))
     # Training that gives another model each time shows nothing by giving one.
-    return copied is not None and same(trained.signals, shadows.train_one(copied[0], data, copied[1]).signals)
+    return copied is not None and same(trained.signals, train.train_one(copied[0], data, copied[1]).signals)
 
 
 def _rows(members: BoolArray) -> IntArray:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia import attacks, factories
+from pytest_mia import attacks
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.seeding import seed_for
@@ -16,10 +16,11 @@ from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data.memberships import draw_coins, draw_halves, independent_share
 from pytest_mia.data.records import Records, gather
-from pytest_mia.factories import Tried
-from pytest_mia.jobs import Job, Method
 from pytest_mia.models.queries import augment, registry
 from pytest_mia.statistics import least_records, least_records_to_pass, records_to_pass
+from pytest_mia.training import factories
+from pytest_mia.training.factories import Tried
+from pytest_mia.training.jobs import Job, Method
 
 ANY_LIMIT = 1e-6
 

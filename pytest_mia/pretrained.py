@@ -15,9 +15,9 @@ from pytest_mia.core.seeding import seeded, single_threaded
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data import duplicates
 from pytest_mia.data.containers import take
-from pytest_mia.jobs import Data, Method, Trained
 from pytest_mia.models.answers import checked
 from pytest_mia.models.signals import Signals, same, signals_of, stack
+from pytest_mia.training.jobs import Data, Method, Trained
 
 MOST_ASKED = 1000
 BEYOND_CHANCE = 0.1

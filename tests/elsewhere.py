@@ -10,9 +10,9 @@ import cloudpickle
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from pytest_mia.backends.dask import Dask
-from pytest_mia.jobs import Data, Job, Method
-from pytest_mia.shadows import train_all
+from pytest_mia.training.backends.dask import Dask
+from pytest_mia.training.jobs import Data, Job, Method
+from pytest_mia.training.train import train_all
 
 rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(120, 4)), np.arange(120) % 2

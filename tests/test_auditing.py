@@ -14,9 +14,9 @@ from whole import INSIDE, OUTSIDE, QUICK, RECORDS, Tree, X, Y, figures, recipe, 
 import pytest_mia
 from pytest_mia import Dataset, MembershipLeakError, Target, audit
 from pytest_mia.auditing import train
-from pytest_mia.backends import loky
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
+from pytest_mia.training.backends import loky
 
 rng = np.random.default_rng(1)
 

@@ -3,10 +3,10 @@ from elsewhere import Noisy, X, Y
 
 import pytest_mia
 from pytest_mia import MIAUsageError
-from pytest_mia.backends import chosen
-from pytest_mia.backends.dask import Dask
-from pytest_mia.backends.loky import Loky
 from pytest_mia.core.settings import Settings
+from pytest_mia.training.backends.dask import Dask
+from pytest_mia.training.backends.loky import Loky
+from pytest_mia.training.backends.select import chosen
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from sklearn.tree import DecisionTreeClassifier
 
 import pytest_mia
 from pytest_mia import MIAUsageError, ModelTrainingError
-from pytest_mia.backends import home
-from pytest_mia.jobs import Data, Method, Trained
-from pytest_mia.shadows import train_all
-from pytest_mia.slots import UNCACHED
+from pytest_mia.training.backends import worker_check
+from pytest_mia.training.jobs import Data, Method, Trained
+from pytest_mia.training.slots import UNCACHED
+from pytest_mia.training.train import train_all
 
 FIRST = Trained(0, None, 1, "cpu", "")
 
@@ -130,7 +130,7 @@ class TestAWorker:
     def test_a_worker_that_comes_later_and_differs(self, cluster, monkeypatch):
         with on(cluster) as backend:
             backend.check(jobs(), METHOD)
-            monkeypatch.setattr(home, "OURS", "another")
+            monkeypatch.setattr(worker_check, "OURS", "another")
             with pytest.raises(MIAUsageError, match="has another version of pytest-mia"):
                 list(backend.train([[(job, UNCACHED)] for job in jobs()], Data(X, Y, np.arange(2), Y), METHOD, FIRST))
 

@@ -8,7 +8,7 @@ import pytest
 from elsewhere import Noisy, confidences, on, trained
 
 from pytest_mia import ModelTrainingError
-from pytest_mia.backends import dask
+from pytest_mia.training.backends import dask
 
 
 class TestALostWorker:

@@ -10,8 +10,8 @@ import pytest
 from elsewhere import Noisy, free_address, trained
 
 from pytest_mia import MIAUsageError
-from pytest_mia.backends import dask
-from pytest_mia.backends.dask import Dask
+from pytest_mia.training.backends import dask
+from pytest_mia.training.backends.dask import Dask
 
 
 class TestRefused:

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from pytest_mia import ModelTrainingError, TorchTraining
-from pytest_mia.backends import loky
-from pytest_mia.backends.gpus import Gpus, shared
-from pytest_mia.backends.loky import Loky
-from pytest_mia.company import joined
-from pytest_mia.factories import Tried
-from pytest_mia.jobs import Data, Job, Method, Trained
 from pytest_mia.models.functions import FunctionTrainer, LossAsker
 from pytest_mia.models.protocol import Adapter
 from pytest_mia.models.torch import tensors
-from pytest_mia.shadows import train_all
+from pytest_mia.training.backends import loky
+from pytest_mia.training.backends.gpu_locks import Gpus, shared
+from pytest_mia.training.backends.loky import Loky
+from pytest_mia.training.batching import joined
+from pytest_mia.training.factories import Tried
+from pytest_mia.training.jobs import Data, Job, Method, Trained
+from pytest_mia.training.train import train_all
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -140,11 +140,11 @@ class TestGpus:
                 assert again == second
 
     def test_a_worker_stays_with_its_own(self, monkeypatch):
-        monkeypatch.setattr("pytest_mia.backends.gpus._started", set())
+        monkeypatch.setattr("pytest_mia.training.backends.gpu_locks._started", set())
         with shared(("a", "b", "c")) as gpus:
             with gpus.one(), gpus.one() as mine:
                 pass
-            monkeypatch.setattr("pytest_mia.backends.gpus._started", {mine})
+            monkeypatch.setattr("pytest_mia.training.backends.gpu_locks._started", {mine})
             with gpus.one() as again:
                 assert again == mine == "b"
 

@@ -1,21 +1,21 @@
 import dataclasses
 import platform
 
-from pytest_mia.backends import home
+from pytest_mia.training.backends import worker_check
 
 
 class TestHome:
     def test_this_process_is_at_home(self):
-        assert home.here("cpu").strange() == []
+        assert worker_check.here("cpu").strange() == []
 
     def test_another_python(self, monkeypatch):
-        here = home.here("cpu")
+        here = worker_check.here("cpu")
         monkeypatch.setattr(platform, "python_version_tuple", lambda: ("3", "1", "4"))
         assert here.strange() == [f"has Python 3.1, here is {here.python}: start it with the same version"]
 
     def test_another_gpu(self):
-        here = dataclasses.replace(home.here("cpu"), gpu="Abacus 9000")
+        here = dataclasses.replace(worker_check.here("cpu"), gpu="Abacus 9000")
         assert here.strange()[0].endswith("here is Abacus 9000: figures would differ")
 
     def test_a_package_that_is_missing_may_not_be_needed(self):
-        assert dataclasses.replace(home.here("cpu"), packages={"no-such-package": "1.0"}).strange() == []
+        assert dataclasses.replace(worker_check.here("cpu"), packages={"no-such-package": "1.0"}).strange() == []

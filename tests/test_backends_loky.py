@@ -13,9 +13,9 @@ from elsewhere import trained as trained_there
 from sklearn.tree import DecisionTreeClassifier
 
 from pytest_mia import MIAWarning, ModelTrainingError
-from pytest_mia.backends import loky
-from pytest_mia.jobs import Data, Job, Method
-from pytest_mia.shadows import train_all
+from pytest_mia.training.backends import loky
+from pytest_mia.training.jobs import Data, Job, Method
+from pytest_mia.training.train import train_all
 
 rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(120, 4)), np.arange(120) % 2

@@ -11,7 +11,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 import pytest_mia
 from pytest_mia import Dataset, Target, canaries, gates
 from pytest_mia.data.containers import as_array, texts
-from pytest_mia.jobs import Data
+from pytest_mia.training.jobs import Data
 
 rng = np.random.default_rng(0)
 Y = np.arange(200) % 4

@@ -6,19 +6,21 @@ import joblib
 import numpy as np
 import pytest
 
-from pytest_mia import audit, company, shadows
+from pytest_mia import audit
 from pytest_mia.auditing import train
-from pytest_mia.backends import loky
-from pytest_mia.backends.loky import Loky
-from pytest_mia.company import joined
 from pytest_mia.core.errors import ModelTrainingError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
-from pytest_mia.factories import Tried
-from pytest_mia.jobs import Data, Job, Method
 from pytest_mia.models.protocol import CannotBatch
 from pytest_mia.models.torch.module import ModuleTrainer, TorchTraining
-from pytest_mia.shadows import train_all
+from pytest_mia.training import batching
+from pytest_mia.training import train as shadows
+from pytest_mia.training.backends import loky
+from pytest_mia.training.backends.loky import Loky
+from pytest_mia.training.batching import joined
+from pytest_mia.training.factories import Tried
+from pytest_mia.training.jobs import Data, Job, Method
+from pytest_mia.training.train import train_all
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -233,7 +235,7 @@ def test_a_cluster_and_who_may_stop_early_train_each_alone(cores, monkeypatch):
         raise AssertionError
 
     cores(1)
-    monkeypatch.setattr(company, "joined", fail)
+    monkeypatch.setattr(batching, "joined", fail)
     audited(early_stop=True)
     with pytest.raises(AssertionError):
         audited()

@@ -6,8 +6,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from pytest_mia import InvalidAuditError, Target, TorchTraining, audit, control
-from pytest_mia.jobs import Method, Trained
 from pytest_mia.models.signals import Signals
+from pytest_mia.training.jobs import Method, Trained
 
 rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(120, 3)), np.arange(120) % 3

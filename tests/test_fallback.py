@@ -9,13 +9,13 @@ import pytest
 
 import pytest_mia
 from pytest_mia import ModelTrainingError, TorchTraining
-from pytest_mia.company import joined
-from pytest_mia.factories import Tried
-from pytest_mia.fallback import where_it_fits
-from pytest_mia.jobs import Data, Job, Method, Trained
 from pytest_mia.models.torch import batched, module, tensors
 from pytest_mia.models.torch.cuda import memory_ran_out
-from pytest_mia.shadows import train_all
+from pytest_mia.training.batching import joined
+from pytest_mia.training.factories import Tried
+from pytest_mia.training.jobs import Data, Job, Method, Trained
+from pytest_mia.training.out_of_memory import where_it_fits
+from pytest_mia.training.train import train_all
 
 torch = pytest.importorskip("torch")
 nn = torch.nn

@@ -20,9 +20,9 @@ from sklearn.pipeline import make_pipeline
 
 import pytest_mia
 from pytest_mia import MIAWarning, ModelTrainingError
-from pytest_mia.backends import loky
 from pytest_mia.cache import store
 from pytest_mia.cache.store import Store
+from pytest_mia.training.backends import loky
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(120, 3)), RNG.integers(0, 2, 120)
@@ -291,10 +291,10 @@ def test_workers_are_no_forks_of_this_process(monkeypatch):
 
     held = threading.Lock()
     with held:
-        trained = pytest_mia.shadows.train_all(
-            [pytest_mia.shadows.Job(number, number, Told, RNG.random(120) < 0.5) for number in range(3)],
-            pytest_mia.shadows.Data(X, Y, np.arange(2), Y),
-            pytest_mia.shadows.Method(None, None, None, "cpu", 1),
+        trained = pytest_mia.training.train.train_all(
+            [pytest_mia.training.train.Job(number, number, Told, RNG.random(120) < 0.5) for number in range(3)],
+            pytest_mia.training.train.Data(X, Y, np.arange(2), Y),
+            pytest_mia.training.train.Method(None, None, None, "cpu", 1),
             backend=loky.Loky(2),
         )
     assert [round(float(one.signals.shown[0, 0]), 1) for one in trained] == [0.8, 0.6, 0.6]
@@ -305,6 +305,6 @@ def test_models_on_a_gpu_are_trained_in_this_process(monkeypatch):
     """Without another GPU; and no worker ever meets a CUDA that this process has started, since it is no fork."""
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(loky, "devices_named", lambda name: [torch.device("cuda:0")])
-    first = pytest_mia.shadows.Trained(0, None, 1, "cuda:0", "", seconds=100.0)
-    method = pytest_mia.shadows.Method(None, None, None, "auto", 1)
+    first = pytest_mia.training.train.Trained(0, None, 1, "cuda:0", "", seconds=100.0)
+    method = pytest_mia.training.train.Method(None, None, None, "auto", 1)
     assert not loky.Loky(8).suits([[(None, None)]] * 100, method, first)

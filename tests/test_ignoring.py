@@ -11,10 +11,10 @@ from sklearn.tree import DecisionTreeClassifier
 from pytest_mia import control, ignoring
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
-from pytest_mia.jobs import Method
 from pytest_mia.plan import make
-from pytest_mia.shadows import train_all
-from pytest_mia.slots import UNCACHED
+from pytest_mia.training.jobs import Method
+from pytest_mia.training.slots import UNCACHED
+from pytest_mia.training.train import train_all
 
 rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(120, 3)), np.arange(120) % 3

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from pytest_mia import order
 from pytest_mia.core.errors import InvalidAuditError
 from pytest_mia.models.answers import Labels, LogOdds, Losses, Probabilities, Residuals, TokenLogProbabilities
+from pytest_mia.training import answer_order
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(200, 3))
@@ -18,7 +18,7 @@ class Adapter:
 
 
 def check(answer, X=X, y=Y):
-    order.check(Adapter(), answer, X, y, 0)
+    answer_order.check(Adapter(), answer, X, y, 0)
 
 
 def probabilities(X):

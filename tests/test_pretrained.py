@@ -5,8 +5,8 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 
 from pytest_mia import pretrained
-from pytest_mia.jobs import Data, Method, Trained
 from pytest_mia.models.signals import Signals
+from pytest_mia.training.jobs import Data, Method, Trained
 
 rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(120, 3)), np.arange(120) % 3

@@ -11,14 +11,14 @@ from torch import nn
 
 import pytest_mia
 from pytest_mia import MIAUsageError, ModelTrainingError, TorchTraining, attacks, auditing
-from pytest_mia.asking import ask_released
-from pytest_mia.backends import loky
-from pytest_mia.backends.loky import Loky
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
-from pytest_mia.jobs import Data, Job, Method
 from pytest_mia.models.queries import hop_skip_jump, registry
-from pytest_mia.shadows import train_all
+from pytest_mia.training.backends import loky
+from pytest_mia.training.backends.loky import Loky
+from pytest_mia.training.jobs import Data, Job, Method
+from pytest_mia.training.query import ask_released
+from pytest_mia.training.train import train_all
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(80, 4)).astype(np.float32)

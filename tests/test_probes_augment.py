@@ -6,12 +6,12 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import pytest_mia
 from pytest_mia import InvalidAuditError, MIAUsageError, ModelTrainingError
-from pytest_mia.asking import ask
-from pytest_mia.jobs import Data, Job, Method
 from pytest_mia.models.answers import Probabilities
 from pytest_mia.models.queries.augment import augmented, problems
 from pytest_mia.models.signals import signals_of
-from pytest_mia.shadows import train_one
+from pytest_mia.training.jobs import Data, Job, Method
+from pytest_mia.training.query import ask
+from pytest_mia.training.train import train_one
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 3))

@@ -13,9 +13,9 @@ from sklearn.tree import DecisionTreeClassifier
 import pytest_mia
 from pytest_mia import TorchTraining, gates, remedies, retraining
 from pytest_mia.core.request import Subject
-from pytest_mia.factories import Tried
 from pytest_mia.remedies import EarlyStoppedTraining, PrivateTraining
 from pytest_mia.retraining import NEEDS_OPACUS, PRIVATE, STOPPED, Calibrated, WithParameters
+from pytest_mia.training.factories import Tried
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(200, 5)), RNG.integers(0, 2, 200)

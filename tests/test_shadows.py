@@ -16,15 +16,15 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from pytest_mia import InvalidAuditError, MIAUsageError, ModelTrainingError
-from pytest_mia.asking import ask_released
-from pytest_mia.backends import loky
-from pytest_mia.backends.loky import Loky
-from pytest_mia.jobs import Data, Job, Method
 from pytest_mia.models.answers import Probabilities
 from pytest_mia.models.signals import signals_of
-from pytest_mia.shadows import train_all, train_one
-from pytest_mia.slots import UNCACHED
-from pytest_mia.users_code import call_factory
+from pytest_mia.training.backends import loky
+from pytest_mia.training.backends.loky import Loky
+from pytest_mia.training.jobs import Data, Job, Method
+from pytest_mia.training.query import ask_released
+from pytest_mia.training.slots import UNCACHED
+from pytest_mia.training.train import train_all, train_one
+from pytest_mia.training.user_errors import call_factory
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(40, 3))

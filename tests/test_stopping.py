@@ -74,11 +74,11 @@ class TestTimeLimit:
             audit(DecisionTreeClassifier, noise, time_limit=1e-9, jobs=1)
 
     def test_enough_models_are_an_audit_of_those(self, noise, monkeypatch):
-        from pytest_mia import shadows
+        from pytest_mia.training import train
 
         seen = iter(range(100))
         # A clock that strikes at each look, several times a model.
-        monkeypatch.setattr(shadows.time, "perf_counter", lambda: float(next(seen)))
+        monkeypatch.setattr(train.time, "perf_counter", lambda: float(next(seen)))
         result = audit(DecisionTreeClassifier, noise, shadows=15, time_limit=24.5, jobs=1)
         monkeypatch.undo()
         assert 4 <= result.models < 16
@@ -86,7 +86,7 @@ class TestTimeLimit:
         assert f"after {result.models} of 16 models" in " ".join(result.notes)
 
     def test_worker_processes_are_left_without_a_warning(self, noise, monkeypatch, deadline_passes):
-        from pytest_mia.backends import loky
+        from pytest_mia.training.backends import loky
 
         monkeypatch.setattr(loky, "WORTH_A_PROCESS", 0.0)
 

@@ -19,7 +19,7 @@ from pytest_mia.data.dataset import Dataset, Target
 from pytest_mia.data.joining import joined, taken
 from pytest_mia.data.memberships import strata_of
 from pytest_mia.data.task import Task
-from pytest_mia.jobs import Data
+from pytest_mia.training.jobs import Data
 
 MOST_DUPLICATES = 0.05
 """Share of the non-members that may be members too, and are left out."""

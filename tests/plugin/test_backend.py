@@ -6,7 +6,7 @@ import clusters
 import pytest
 from projects import trees
 
-from pytest_mia.backends import dask
+from pytest_mia.training.backends import dask
 
 GATE = "def test_release(assert_membership_advantage_below):\n    assert_membership_advantage_below(0.5)\n"
 CONFTEST = trees(mia_model_factory="lambda: DecisionTreeClassifier(max_depth=2)")

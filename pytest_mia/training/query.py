@@ -7,12 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia import order
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
 from pytest_mia.core.seeding import seed_for, seeded, single_threaded
 from pytest_mia.data.dataset import take
-from pytest_mia.fallback import where_it_fits
-from pytest_mia.jobs import Data, Method, Trained
 from pytest_mia.models.answers import Answer, checked
 from pytest_mia.models.queries import registry
 from pytest_mia.models.queries.augment import augmented
@@ -21,7 +18,10 @@ from pytest_mia.models.select import Adapter
 from pytest_mia.models.signals import Signals, mean, merged, signals_of
 from pytest_mia.models.torch.cuda import memory_ran_out
 from pytest_mia.remedies.asker import remedied
-from pytest_mia.users_code import failure
+from pytest_mia.training import answer_order
+from pytest_mia.training.jobs import Data, Method, Trained
+from pytest_mia.training.out_of_memory import where_it_fits
+from pytest_mia.training.user_errors import failure
 
 QUERIES_WHEN_ANSWERS_VARY = 16
 
@@ -146,7 +146,7 @@ def ask_released(model: Any, data: Data, method: Method, seed: int, *, number: i
         problems = registry.problems(method.probes or (), adapter, model, data.X)
         if problems:
             raise MIAUsageError(problems)
-        order.check(adapter, model, data.X, data.y, seed_for(seed, "released"))
+        answer_order.check(adapter, model, data.X, data.y, seed_for(seed, "released"))
         return asked(adapter, model, data, method, number, seed_for(seed, "released"))
 
     with single_threaded():

@@ -18,20 +18,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_mia import order
-from pytest_mia.asking import asked
 from pytest_mia.cache import file_reads
 from pytest_mia.core.seeding import seeded, single_threaded
 from pytest_mia.data.dataset import take
-from pytest_mia.fallback import where_it_fits
-from pytest_mia.jobs import Data, Job, Method, Progress, Trained, Unit
 from pytest_mia.models.protocol import CannotBatch, Together
 from pytest_mia.models.torch.cuda import meant_by_cuda, memory_ran_out, release
-from pytest_mia.slots import UNCACHED, Cache
-from pytest_mia.users_code import call_factory, named
+from pytest_mia.training import answer_order
+from pytest_mia.training.jobs import Data, Job, Method, Progress, Trained, Unit
+from pytest_mia.training.out_of_memory import where_it_fits
+from pytest_mia.training.query import asked
+from pytest_mia.training.slots import UNCACHED, Cache
+from pytest_mia.training.user_errors import call_factory, named
 
 if TYPE_CHECKING:
-    from pytest_mia.backends import Backend
+    from pytest_mia.training.backends.select import Backend
 
 
 def train_all(
@@ -244,7 +244,7 @@ def _alone(job: Job, data: Data, method: Method) -> Trained:
         with single_threaded(), meant_by_cuda(adapter.device):
             model = adapter.fit(model, take(data.X, rows), None if data.y is None else take(data.y, rows), job.seed)
             if job.number == 0:
-                order.check(adapter, model, data.X, data.y, job.seed)
+                answer_order.check(adapter, model, data.X, data.y, job.seed)
             return replace(asked(adapter, model, data, method, job.number, job.seed), model=model)
 
 

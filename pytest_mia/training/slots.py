@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from pytest_mia.jobs import Job, Method, Trained
+    from pytest_mia.training.jobs import Job, Method, Trained
 
 
 class Slot(Protocol):

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_mia.backends.home import Home
 from pytest_mia.cache import content_key, file_reads, pickling
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import BoolArray
-from pytest_mia.jobs import Data, Job, Method, Trained
-from pytest_mia.shadows import train_one
+from pytest_mia.training.backends.worker_check import Home
+from pytest_mia.training.jobs import Data, Job, Method, Trained
+from pytest_mia.training.train import train_one
 
 OTHER_VALUES = (
     "what their code reads, such as a variable of the environment or a value that was changed in a module, differs in "

@@ -14,13 +14,13 @@ from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-from pytest_mia.backends import dask_worker, home
-from pytest_mia.backends.dask_worker import Parcel
 from pytest_mia.cache import content_key, file_reads, pickling
 from pytest_mia.core.errors import MIAError, MIAUsageError, ModelTrainingError
-from pytest_mia.jobs import Data, Job, Method, Trained, Unit
 from pytest_mia.models.torch.tensors import device_named
-from pytest_mia.slots import Slot
+from pytest_mia.training.backends import dask_worker, worker_check
+from pytest_mia.training.backends.dask_worker import Parcel
+from pytest_mia.training.jobs import Data, Job, Method, Trained, Unit
+from pytest_mia.training.slots import Slot
 
 CONNECT = 5.0
 """Seconds to wait for the scheduler."""
@@ -273,7 +273,7 @@ def _parcel(factories: Sequence[Callable[[], Any]], method: Method) -> Parcel:
     device = str(device_named(method.device)) if torch else method.device
     sent = replace(method, device=device), tuple(factories)
     code = _pickled(sent, "the model factory and its functions")
-    return Parcel(home.here(device), torch, code, content_key.sent(sent))
+    return Parcel(worker_check.here(device), torch, code, content_key.sent(sent))
 
 
 def _pickled(value: Any, what: str) -> bytes:

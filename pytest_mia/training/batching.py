@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import joblib
 
-from pytest_mia.jobs import Job
 from pytest_mia.models.protocol import Together
 from pytest_mia.models.select import is_module
+from pytest_mia.training.jobs import Job
 
 if TYPE_CHECKING:
-    from pytest_mia.factories import Tried
-    from pytest_mia.jobs import Data, Method
+    from pytest_mia.training.factories import Tried
+    from pytest_mia.training.jobs import Data, Method
 
 MOST_ON_CPU = 16
 MOST_ON_GPU = 64

@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
 from pytest_mia.core.seeding import seeded
-from pytest_mia.jobs import Job
+from pytest_mia.training.jobs import Job
 
 
 @contextlib.contextmanager

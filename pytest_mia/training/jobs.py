@@ -10,7 +10,7 @@ from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.models.select import Adapter, adapter_for
 from pytest_mia.models.signals import Signals
 from pytest_mia.remedies.protocol import Remedy
-from pytest_mia.slots import Slot
+from pytest_mia.training.slots import Slot
 
 Progress = Callable[[int, int, float], None]
 """Told of (models done, models in all, seconds since the start)."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from pytest_mia.jobs import Method, Trained
 from pytest_mia.models.torch.cuda import memory_ran_out, release
+from pytest_mia.training.jobs import Method, Trained
 
 
 def where_it_fits(work: Callable[[Method], Trained], method: Method) -> Trained:
