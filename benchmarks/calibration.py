@@ -24,14 +24,14 @@ from null_worlds import Design
 from scipy import stats
 
 from pytest_mia import findings, stopping
-from pytest_mia.attacks import fitting
+from pytest_mia.attacks.observations import Observations, recipe
+from pytest_mia.attacks.registry import fitting
 from pytest_mia.core.errors import MIAError
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.memberships import draw_halves
 from pytest_mia.findings import Context
 from pytest_mia.models.answers import Answer, Labels
 from pytest_mia.models.signals import signals_of, stack
-from pytest_mia.observations import Observations, recipe
 from pytest_mia.results.audit_data import AuditResult
 
 ADVANTAGE = 0.2

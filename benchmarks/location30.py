@@ -29,16 +29,17 @@ from sklearn.naive_bayes import BernoulliNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from pytest_mia import TorchTraining, rotation
-from pytest_mia.attacks import fitting
-from pytest_mia.attacks.base import SCALES, BaseOffline
+from pytest_mia import TorchTraining
+from pytest_mia.attacks import evaluation
+from pytest_mia.attacks.base_attack import SCALES, BaseOffline
 from pytest_mia.attacks.lira import LiraOnline
+from pytest_mia.attacks.observations import Observations, recipe
 from pytest_mia.attacks.protocol import Attack, FittedAttack, Scorer
+from pytest_mia.attacks.registry import fitting
 from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline, RmiaOnline
 from pytest_mia.core.seeding import seed_for
 from pytest_mia.data.memberships import draw_halves
 from pytest_mia.models.signals import Signals, stack
-from pytest_mia.observations import Observations, recipe
 from pytest_mia.training.backends.loky import Loky
 from pytest_mia.training.jobs import Data, Job, Method
 from pytest_mia.training.train import train_all
@@ -200,11 +201,11 @@ def attacked(observations: Observations) -> dict[str, Found]:
     """Every single attack, and what the rotation selects among those of the registry."""
     suited = fitting(observations.signals, shadows=len(observations.members) - 1)
     single = [attack for attack in suited if not isinstance(attack, FittedAttack)]
-    taught = rotation.lessons(observations)
-    runs = [rotation.run_attack(attack, observations, taught) for attack in (*single, *FIXED)]
+    taught = evaluation.lessons(observations)
+    runs = [evaluation.run_attack(attack, observations, taught) for attack in (*single, *FIXED)]
     found = {run.name: Found(advantage(run.counts), float(run.auc.mean())) for run in runs}
-    chosen = rotation.choose([[each.advantage for each in run.learned] for run in runs[: len(single)]])
-    selected = rotation.pick([run.counts for run in runs], chosen)
+    chosen = evaluation.choose([[each.advantage for each in run.learned] for run in runs[: len(single)]])
+    selected = evaluation.pick([run.counts for run in runs], chosen)
     return {**found, "selected": Found(advantage(selected), math.nan)}
 
 

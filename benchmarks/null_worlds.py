@@ -15,13 +15,13 @@ from typing import NamedTuple
 import numpy as np
 
 from pytest_mia import findings, placebo
-from pytest_mia.attacks import ATTACKS, fitting
+from pytest_mia.attacks.observations import Observations, recipe
+from pytest_mia.attacks.registry import ATTACKS, fitting
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.memberships import draw_halves
 from pytest_mia.findings import Context
 from pytest_mia.models.answers import Answer, Labels, Logits, Probabilities
 from pytest_mia.models.signals import signals_of, stack
-from pytest_mia.observations import Observations, recipe
 from pytest_mia.results.audit_data import AuditResult
 
 EVERY_ATTACK = tuple(attack.name for attack in ATTACKS)

@@ -15,13 +15,14 @@ import time
 
 import numpy as np
 
-from pytest_mia import attacks, findings, rotation
+from pytest_mia import findings
+from pytest_mia.attacks import evaluation, registry
+from pytest_mia.attacks.observations import Observations, recipe
 from pytest_mia.core.seeding import generator_for, single_threaded
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.memberships import draw_halves
 from pytest_mia.models.answers import Logits
 from pytest_mia.models.signals import signals_of, stack
-from pytest_mia.observations import Observations, recipe
 
 
 def observed(models: int, records: int, classes: int) -> Observations:
@@ -54,12 +55,12 @@ def main() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     settings = Settings(shadows=max(given.models - 1, 3))
     with single_threaded():
-        fitting = attacks.fitting(observations.signals, shadows=settings.shadows)
+        fitting = registry.fitting(observations.signals, shadows=settings.shadows)
         fitting = [attack for attack in fitting if given.combined or attack.name != "combined"]
-        taught = rotation.lessons(observations)
+        taught = evaluation.lessons(observations)
         for attack in [] if given.whole else fitting:
             start = time.process_time()
-            rotation.run_attack(attack, observations, taught)
+            evaluation.run_attack(attack, observations, taught)
             print(f"| {attack.name} | {time.process_time() - start:.2f} s |")
         context = findings.Context(
             "recipe", given.records, settings.shadows, given.models, {}, "none", (), (), "", training_seconds=0.0

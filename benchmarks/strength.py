@@ -30,13 +30,14 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
-from pytest_mia import TorchTraining, attacks, rotation
+from pytest_mia import TorchTraining
+from pytest_mia.attacks import evaluation, registry
 from pytest_mia.attacks.lira import LiraOnline
+from pytest_mia.attacks.observations import Observations, recipe
 from pytest_mia.core.seeding import generator_for, seed_for, single_threaded
 from pytest_mia.data import numeric
 from pytest_mia.data.memberships import draw_halves, strata_of
 from pytest_mia.models.signals import Signals, stack
-from pytest_mia.observations import Observations, recipe
 from pytest_mia.statistics import auc
 from pytest_mia.training.backends.loky import Loky
 from pytest_mia.training.jobs import Data, Job, Method
@@ -171,17 +172,17 @@ class Found:
 def attacked(observations: Observations, names: Sequence[str] | None = None) -> dict[str, Found]:
     """Every attack that fits, or those named, and what the rotation selects among them."""
     features, shadows = observations.features is not None, len(observations.members) - 1
-    fitting = attacks.fitting(observations.signals, shadows=shadows, names=names, features=features)
-    taught, found, learned = rotation.lessons(observations), {}, []
+    fitting = registry.fitting(observations.signals, shadows=shadows, names=names, features=features)
+    taught, found, learned = evaluation.lessons(observations), {}, []
     everything = np.arange(len(observations.members))
     with single_threaded():
         for attack in fitting:
-            run = rotation.run_attack(attack, observations, taught)
-            scores = rotation.target_scores(attack, observations, run.learned, everything)
+            run = evaluation.run_attack(attack, observations, taught)
+            scores = evaluation.target_scores(attack, observations, run.learned, everything)
             thresholds = [each.threshold for each in run.learned]
             found[attack.name] = Found.of(scores, observations.members, thresholds)
             learned.append([each.advantage for each in run.learned])
-    chosen = [list(found.values())[place] for place in rotation.choose(learned)]
+    chosen = [list(found.values())[place] for place in evaluation.choose(learned)]
     parts = {
         field.name: np.array([getattr(each, field.name)[target] for target, each in enumerate(chosen)])
         for field in dataclasses.fields(Found)

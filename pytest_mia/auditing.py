@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_mia import attackers, attacks, auditing_models, auditing_outputs, canaries, findings, retraining, what_if
+from pytest_mia import attackers, auditing_models, auditing_outputs, canaries, findings, retraining, what_if
+from pytest_mia.attacks import registry as attacks
 from pytest_mia.auditing_models import Terms
 from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import ModelTrainingError

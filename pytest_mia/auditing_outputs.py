@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from pytest_mia import attacks, canaries, examination, findings, outputs, placebo, plan, readings
+from pytest_mia import canaries, examination, findings, outputs, placebo, plan, readings
+from pytest_mia.attacks import registry as attacks
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 from pytest_mia.data import duplicates
 from pytest_mia.models.queries import registry
-from pytest_mia.observations import Observations
 from pytest_mia.results.audit_data import AuditResult
 
 

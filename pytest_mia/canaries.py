@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pytest_mia import examination, findings
+from pytest_mia.attacks.observations import recipe
 from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
 from pytest_mia.core.seeding import generator_for
@@ -23,7 +24,6 @@ from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data import containers
 from pytest_mia.models.signals import stack
-from pytest_mia.observations import recipe
 from pytest_mia.plan import Plan
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.controls import Canaries

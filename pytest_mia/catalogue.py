@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_mia import attacks
-from pytest_mia.attacks.base import BaseOffline, BaseOnline
-from pytest_mia.attacks.calibration import Mast, Watson
-from pytest_mia.attacks.centred import Centred
+from pytest_mia.attacks import registry
+from pytest_mia.attacks.attack_p_r import AttackP, AttackR
+from pytest_mia.attacks.base_attack import BaseOffline, BaseOnline
+from pytest_mia.attacks.class_centred import Centred
 from pytest_mia.attacks.combined import Combined
 from pytest_mia.attacks.combined_neighbours import CombinedNeighbours
-from pytest_mia.attacks.label_only import Calibrated, LabelNoise
+from pytest_mia.attacks.label_noise import Calibrated, LabelNoise
 from pytest_mia.attacks.lira import LiraOffline, LiraOnline
-from pytest_mia.attacks.nig import NigT
+from pytest_mia.attacks.mast_watson import Mast, Watson
+from pytest_mia.attacks.nig_t import NigT
 from pytest_mia.attacks.per_class import PerClass
-from pytest_mia.attacks.population import AttackP, AttackR
 from pytest_mia.attacks.protocol import Attack
-from pytest_mia.attacks.quantile import QuantileRegression
+from pytest_mia.attacks.quantile_regression import QuantileRegression
 from pytest_mia.attacks.rmia import RmiaOffline, RmiaOnline
 from pytest_mia.attacks.shokri import Shokri
 from pytest_mia.attacks.shokri_classifiers import ShokriBy
@@ -110,8 +110,8 @@ class Row:
 def rows() -> list[Row]:
     """All attacks, those that run by default first."""
     return [
-        Row(attack.name, attack.least_shadows, _reads(attack), reference(attack), attack in attacks.ON_REQUEST)
-        for attack in (*attacks.ATTACKS, *attacks.ON_REQUEST)
+        Row(attack.name, attack.least_shadows, _reads(attack), reference(attack), attack in registry.ON_REQUEST)
+        for attack in (*registry.ATTACKS, *registry.ON_REQUEST)
     ]
 
 
@@ -148,4 +148,4 @@ def _reads(attack: Attack) -> str:
     if len(words) > 1:
         # Who sees scores sees the labels too.
         words.remove("labels")
-    return ", ".join([*words, *(["records"] if attacks.read_features([attack.name]) else [])])
+    return ", ".join([*words, *(["records"] if registry.read_features([attack.name]) else [])])

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.core.types import BoolArray, FloatArray
-from pytest_mia.observations import Observations
 from pytest_mia.results.values import Counts
 from pytest_mia.statistics import error_budget, rate_bounds
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pytest_mia import attacks, coding, findings, foreign, result_cache
+from pytest_mia import coding, findings, foreign, result_cache
+from pytest_mia.attacks import registry
+from pytest_mia.attacks.kernel_support import with_opinions
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import Attack
 from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import MIAUsageError
@@ -20,8 +23,6 @@ from pytest_mia.data import duplicates, numeric
 from pytest_mia.models.queries.label_noise import QUESTIONS
 from pytest_mia.models.queries.registry import FEWEST_VALUES
 from pytest_mia.models.signals import stack
-from pytest_mia.neighbours import with_opinions
-from pytest_mia.observations import Observations
 from pytest_mia.plan import Plan
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.values import Seconds
@@ -94,7 +95,7 @@ def observed(answered: Answered, settings: Settings) -> Observations:
 
 def _features(made: Plan, settings: Settings) -> FloatArray | None:
     """The records as numbers, where an attack that was asked for looks at them."""
-    wanted = settings.attacks is not None and attacks.read_features(settings.attacks)
+    wanted = settings.attacks is not None and registry.read_features(settings.attacks)
     found = numeric.of(made.records.data.X, made.records.data.y) if wanted else None
     return None if found is None else found[made.seen]
 
@@ -110,7 +111,7 @@ def attack(
         When none of the attacks that were asked for fits.
     """
     start = time.perf_counter()
-    fitting = attacks.fitting(
+    fitting = registry.fitting(
         observations.signals,
         shadows=context.shadows,
         names=settings.attacks,
@@ -127,7 +128,7 @@ def attack(
     def find() -> AuditResult:
         with single_threaded():
             # Found once, and shared by the lessons.
-            wanted = attacks.read_opinions([one.name for one in fitting])
+            wanted = registry.read_opinions([one.name for one in fitting])
             shared = with_opinions(observations) if wanted else observations
             return findings.find(fitting, shared, context, settings)
 
@@ -142,14 +143,14 @@ def attack(
 
 
 def _no_attack(observations: Observations, settings: Settings, shadows: int) -> str:
-    possible = ", ".join(each.name for each in attacks.fitting(observations.signals, shadows=shadows)) or "none"
+    possible = ", ".join(each.name for each in registry.fitting(observations.signals, shadows=shadows)) or "none"
     asked = ", ".join(settings.attacks or ())
     return f"none of the attacks {asked} fits what these models answer; those that do: {possible}"
 
 
 def _left_out(fitting: Sequence[Attack], settings: Settings) -> tuple[str, ...]:
     """Attacks that were asked for, and can't be run on what there is."""
-    run = {attacks.DEFAULT, *(attack.name for attack in fitting)}
+    run = {registry.DEFAULT, *(attack.name for attack in fitting)}
     missing = [name for name in settings.attacks or () if name not in run]
     why = "asked for and not run, since these answers, records or shadows don't allow it"
     return (f"{why}: {', '.join(missing)}",) if missing else ()

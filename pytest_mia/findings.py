@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia import coins, curves, parts, rotation, scores
+from pytest_mia import parts
+from pytest_mia.attacks import coin_guesses, evaluation, roc
+from pytest_mia.attacks import thresholds as curves
+from pytest_mia.attacks.evaluation import AttackRun
 from pytest_mia.attacks.grouped import grouped
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import Attack
+from pytest_mia.attacks.thresholds import FALSE_POSITIVE_RATES
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.curves import FALSE_POSITIVE_RATES
-from pytest_mia.observations import Observations
 from pytest_mia.results.audit_data import NO_CACHE, AuditResult
 from pytest_mia.results.values import (
     Accuracy,
@@ -33,7 +36,6 @@ from pytest_mia.results.values import (
     SliceResult,
     Tally,
 )
-from pytest_mia.rotation import AttackRun
 from pytest_mia.statistics import error_budget, measurable
 
 SHOWN_RECORDS = 10
@@ -82,10 +84,10 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
         The audit's settings.
     """
     fitting = fitting if observations.groups is None else [grouped(attack) for attack in fitting]
-    taught = rotation.lessons(observations)
-    runs, found = rotation.run_all(fitting, observations, taught)
-    chosen = rotation.choose([[each.advantage for each in run.learned] for run in runs])
-    selected = rotation.pick([run.counts for run in runs], chosen)
+    taught = evaluation.lessons(observations)
+    runs, found = evaluation.run_all(fitting, observations, taught)
+    chosen = evaluation.choose([[each.advantage for each in run.learned] for run in runs])
+    selected = evaluation.pick([run.counts for run in runs], chosen)
     guesses = _guesses(found, runs, chosen)
     kept = _kept(guesses, observations, context.audited)
     levels = error_budget.levels(settings.confidence, attacks=len(runs), looks=context.looks)
@@ -162,8 +164,8 @@ def _attack_result(run: AttackRun, levels: error_budget.Levels) -> AttackResult:
 
 
 def _tail(runs: Sequence[AttackRun], place: int) -> Selected:
-    chosen = rotation.choose([[each.tail_rates[place] for each in run.learned] for run in runs])
-    return Selected(_most_chosen(runs, chosen), rotation.pick([run.tail_counts[place] for run in runs], chosen))
+    chosen = evaluation.choose([[each.tail_rates[place] for each in run.learned] for run in runs])
+    return Selected(_most_chosen(runs, chosen), evaluation.pick([run.tail_counts[place] for run in runs], chosen))
 
 
 def _coins(
@@ -177,12 +179,12 @@ def _coins(
     Copies go together, and k of them may give away k times the epsilon that is claimed of one.
     """
     guessing = [[each.coins if context.drawn else each.pairs for each in run.learned] for run in runs]
-    chosen = rotation.choose([[each.bound for each in row] for row in guessing])
+    chosen = evaluation.choose([[each.bound for each in row] for row in guessing])
     found = np.empty((len(chosen), len(observations.labels)))
     for index in np.unique(chosen).tolist():
         places = np.flatnonzero(chosen == index)
-        found[places] = rotation.target_scores(fitting[index], observations, runs[index].learned, places)
-    return coins.guesses(
+        found[places] = evaluation.target_scores(fitting[index], observations, runs[index].learned, places)
+    return coin_guesses.guesses(
         [runs[index].name for index in chosen],
         found,
         [guessing[index][place].shares for place, index in enumerate(chosen)],
@@ -226,10 +228,9 @@ def _curves(
     shown = [(_most_chosen(runs, chosen), found)]
     for index, run in enumerate(runs):
         if run.name in BASELINES and (chosen != index).any():
-            shown.append((run.name, rotation.target_scores(fitting[index], observations, run.learned, everyone)))
+            shown.append((run.name, evaluation.target_scores(fitting[index], observations, run.learned, everyone)))
     return tuple(
-        scores.curve(name, scores.judged(values, everyone, observations), alpha=alpha, share=share)
-        for name, values in shown
+        roc.curve(name, roc.judged(values, everyone, observations), alpha=alpha, share=share) for name, values in shown
     )
 
 
@@ -237,7 +238,7 @@ def _histogram(runs: Sequence[AttackRun], chosen: IntArray, found: FloatArray, o
     """Scores of the attack that was chosen for most targets, on these: those of another attack can't be compared."""
     name = _most_chosen(runs, chosen)
     places = np.flatnonzero([runs[index].name == name for index in chosen])
-    return scores.histogram(name, scores.judged(found[places], places, observations))
+    return roc.histogram(name, roc.judged(found[places], places, observations))
 
 
 def _accuracy(observations: Observations) -> Accuracy:

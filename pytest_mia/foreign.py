@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.core.types import BoolArray, FloatArray
 from pytest_mia.data import duplicates
-from pytest_mia.observations import Observations
 from pytest_mia.results.values import Counts, Interval
 from pytest_mia.statistics import error_budget
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pytest_mia import parts
+from pytest_mia.attacks.thresholds import FALSE_POSITIVE_RATES
 from pytest_mia.core.errors import MIAUsageError, quoted
-from pytest_mia.curves import FALSE_POSITIVE_RATES
 
 if TYPE_CHECKING:
     from pytest_mia.core.request import Subject

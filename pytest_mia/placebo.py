@@ -12,11 +12,11 @@ import dataclasses
 import numpy as np
 
 from pytest_mia import examination, findings
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.cache.store import Store
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray, IntArray
-from pytest_mia.observations import Observations
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.controls import Controls
 from pytest_mia.results.values import Interval

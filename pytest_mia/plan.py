@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia import attacks
+from pytest_mia.attacks import registry as attacks
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.seeding import seed_for
@@ -40,7 +40,7 @@ class Plan:
     target
         The released model, which fills all rows after those of `jobs`; ``None`` for a recipe.
     members, references, known, judged
-        As in `pytest_mia.observations.Observations`.
+        As in `pytest_mia.attacks.observations.Observations`.
     shadows
         Shadows that attack each target.
     tried

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pytest_mia.attacks.observations import Observations, recipe
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
 from pytest_mia.core.types import IntArray
 from pytest_mia.data import dataset
@@ -30,7 +31,6 @@ from pytest_mia.models.answers import (
     numbers,
 )
 from pytest_mia.models.signals import signals_of, stack
-from pytest_mia.observations import Observations, recipe
 from pytest_mia.outputs import ModelOutputs
 
 NO_CLASSES = np.array([])

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from pytest_mia import attacks, examination, findings, retraining
+from pytest_mia import examination, findings, retraining
+from pytest_mia.attacks import registry
 from pytest_mia.cache.store import Store
 from pytest_mia.core.settings import Settings
 from pytest_mia.examination import Answered
@@ -78,7 +79,7 @@ def measured(
 
 
 def _fits(asked: Trained, context: findings.Context, settings: Settings) -> bool:
-    return bool(attacks.fitting(asked.signals, shadows=context.shadows, names=settings.attacks, features=True))
+    return bool(registry.fitting(asked.signals, shadows=context.shadows, names=settings.attacks, features=True))
 
 
 def _wrapped(made: Plan, method: Method) -> str:

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from worlds import trained
 
-from pytest_mia.attacks import ATTACKS, ON_REQUEST, fitting, read_features, reads, unknown
+from pytest_mia.attacks.evaluation import lessons, run_attack
+from pytest_mia.attacks.observations import recipe
+from pytest_mia.attacks.registry import ATTACKS, ON_REQUEST, fitting, read_features, reads, unknown
 from pytest_mia.models.answers import Labels, Logits, LogOdds, Losses, Probabilities, Residuals, TokenLogProbabilities
 from pytest_mia.models.signals import Signals, signals_of, stack
-from pytest_mia.observations import recipe
-from pytest_mia.rotation import lessons, run_attack
 from pytest_mia.statistics import auc
 
 NAMES = [attack.name for attack in ATTACKS]

@@ -3,10 +3,10 @@ import pytest
 from scipy import special
 from worlds import confident, released
 
-from pytest_mia.attacks.base import SCALES, BaseOffline, BaseOnline
+from pytest_mia.attacks.base_attack import SCALES, BaseOffline, BaseOnline
+from pytest_mia.attacks.evaluation import lessons, run_attack
 from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline
 from pytest_mia.models.signals import Signals
-from pytest_mia.rotation import lessons, run_attack
 from pytest_mia.statistics import auc
 
 SHADOWS = np.array([[0.9, 0.5], [0.7, 0.4], [0.2, 0.6]])

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 from worlds import M, S, attacked, gaussian_world, only
 
-from pytest_mia.attacks.calibration import Mast, Watson
+from pytest_mia.attacks.mast_watson import Mast, Watson
 from pytest_mia.statistics import auc
 
 

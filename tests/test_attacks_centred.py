@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from worlds import confident, only
 
-from pytest_mia.attacks import ATTACKS
-from pytest_mia.attacks.calibration import Mast
-from pytest_mia.attacks.centred import Centred
+from pytest_mia.attacks.class_centred import Centred
+from pytest_mia.attacks.evaluation import lessons, run_attack
+from pytest_mia.attacks.mast_watson import Mast
+from pytest_mia.attacks.registry import ATTACKS
 from pytest_mia.attacks.rmia import RmiaOffline
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.models.signals import Signals
-from pytest_mia.rotation import lessons, run_attack
 
 LOSS = Threshold("loss", "confidence")
 

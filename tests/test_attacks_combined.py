@@ -7,14 +7,14 @@ import pytest
 from scipy import special, stats
 from worlds import advantage, confident, only, trained
 
-from pytest_mia.attacks.calibration import Mast
 from pytest_mia.attacks.combined import FEWEST_ROWS, SETTINGS, Combined, _normal_scale, judge_from
-from pytest_mia.attacks.evidence import evidence
+from pytest_mia.attacks.combined_features import evidence
+from pytest_mia.attacks.evaluation import lessons, run_attack
 from pytest_mia.attacks.lira import LiraOnline
-from pytest_mia.attacks.nig import NigT
+from pytest_mia.attacks.mast_watson import Mast
+from pytest_mia.attacks.nig_t import NigT
 from pytest_mia.attacks.protocol import FittedAttack
 from pytest_mia.data.memberships import draw_halves
-from pytest_mia.rotation import lessons, run_attack
 from pytest_mia.statistics import auc
 
 

@@ -8,10 +8,10 @@ from scipy import stats
 from worlds import advantage, confident
 
 from pytest_mia.attacks.combined import Combined
+from pytest_mia.attacks.combined_features import evidence
 from pytest_mia.attacks.combined_neighbours import CombinedNeighbours, adjusted
-from pytest_mia.attacks.evidence import evidence
+from pytest_mia.attacks.kernel_support import opinions, with_opinions
 from pytest_mia.data.memberships import draw_halves
-from pytest_mia.neighbours import opinions, with_opinions
 
 
 def influenced(leak, slope, *, models=6, records=300, seed=0):

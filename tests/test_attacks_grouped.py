@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from worlds import only
 
-from pytest_mia.attacks.calibration import Mast
 from pytest_mia.attacks.combined import Combined
+from pytest_mia.attacks.evaluation import lessons, run_attack
 from pytest_mia.attacks.grouped import Grouped, averaged, grouped
+from pytest_mia.attacks.mast_watson import Mast
+from pytest_mia.attacks.observations import recipe
 from pytest_mia.attacks.protocol import FittedAttack
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.memberships import draw_halves
 from pytest_mia.findings import Context, find
 from pytest_mia.models.signals import Signals
-from pytest_mia.observations import recipe
-from pytest_mia.rotation import lessons, run_attack
 from pytest_mia.statistics import auc
 
 LOSS = Threshold("loss", "confidence")

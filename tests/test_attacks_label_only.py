@@ -6,11 +6,11 @@ from sklearn.tree import DecisionTreeClassifier
 from worlds import only
 
 import pytest_mia
-from pytest_mia.attacks.label_only import Calibrated, LabelNoise
+from pytest_mia.attacks.evaluation import lessons, run_attack
+from pytest_mia.attacks.label_noise import Calibrated, LabelNoise
+from pytest_mia.attacks.observations import recipe
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.models.signals import Signals
-from pytest_mia.observations import recipe
-from pytest_mia.rotation import lessons, run_attack
 
 SHARES = np.array([[[1.0, 0.8, 0.6, 0.0], [0.5, 0.5, 0.5, 0.5]], [[1.0, 1.0, 1.0, 1.0], [0.2, 0.0, 0.0, 0.2]]])
 MEMBERS = np.array([[True, False], [False, True]])

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from worlds import released
 
+from pytest_mia.attacks.evaluation import lessons, run_attack
 from pytest_mia.attacks.min_k import MinK
+from pytest_mia.attacks.observations import recipe
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.models.answers import TokenLogProbabilities
 from pytest_mia.models.signals import LOWEST_PERCENTS, signals_of, stack
-from pytest_mia.observations import recipe
-from pytest_mia.rotation import lessons, run_attack
 from pytest_mia.statistics import auc
 
 MIN_K, MIN_K_PLUS = MinK("min_k", "lowest"), MinK("min_k_plus", "lowest_standardised")

@@ -3,9 +3,9 @@ import pytest
 from scipy import stats
 from worlds import released
 
-from pytest_mia.attacks.nig import NigT, Prior, log_predictive, prior_of
+from pytest_mia.attacks.nig_t import NigT, Prior, log_predictive, prior_of
+from pytest_mia.attacks.observations import Side
 from pytest_mia.models.signals import Signals
-from pytest_mia.observations import Side
 from pytest_mia.statistics import auc
 
 

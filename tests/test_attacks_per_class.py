@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from worlds import confident, released
 
+from pytest_mia.attacks.evaluation import lessons, run_attack
 from pytest_mia.attacks.per_class import LEAST_GAINS, LEAST_MEMBERS, PerClass, thresholds
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.models.signals import Signals
-from pytest_mia.rotation import lessons, run_attack
 from pytest_mia.statistics import auc
 
 ATTACK, LOSS = PerClass("loss_per_class", "confidence"), Threshold("loss", "confidence")

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from worlds import M, S, attacked, confident, gaussian_world, only
 
-from pytest_mia.attacks.population import AttackP, AttackR
+from pytest_mia.attacks.attack_p_r import AttackP, AttackR
+from pytest_mia.attacks.evaluation import lessons, run_attack
 from pytest_mia.attacks.threshold import Threshold
-from pytest_mia.rotation import lessons, run_attack
 from pytest_mia.statistics import auc
 
 LOSS = Threshold("loss", "confidence")
@@ -36,7 +36,7 @@ class TestR:
 
     @pytest.mark.parametrize("block", [2**15, 42, 1])
     def test_it_equals_counting_one_by_one(self, block, monkeypatch):
-        monkeypatch.setattr("pytest_mia.attacks.population.BLOCK", block)
+        monkeypatch.setattr("pytest_mia.attacks.attack_p_r.BLOCK", block)
         rng = np.random.default_rng(0)
         members, phi = rng.random((7, 50)) < 0.5, rng.integers(0, 5, (7, 50)).astype(float)
         found = only(AttackR(), confident(phi, members))

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pytest_mia.attacks.quantile import LEVELS, QuantileRegression
+from pytest_mia.attacks.evaluation import lessons, run_attack
+from pytest_mia.attacks.observations import Observations, recipe
+from pytest_mia.attacks.quantile_regression import LEVELS, QuantileRegression
 from pytest_mia.models.signals import Signals
-from pytest_mia.observations import Observations, recipe
-from pytest_mia.rotation import lessons, run_attack
 from pytest_mia.statistics import auc
 
 ATTACK = QuantileRegression()

@@ -5,12 +5,12 @@ import pytest
 from scipy import stats
 from worlds import released
 
-from pytest_mia.attacks import ATTACKS
+from pytest_mia.attacks.evaluation import lessons, run_attack
 from pytest_mia.attacks.lira import LiraOnline
+from pytest_mia.attacks.observations import recipe
+from pytest_mia.attacks.registry import ATTACKS
 from pytest_mia.models.answers import Residuals
 from pytest_mia.models.signals import signals_of, stack
-from pytest_mia.observations import recipe
-from pytest_mia.rotation import lessons, run_attack
 from pytest_mia.statistics import auc
 
 ON_RESIDUALS = {attack.name: attack for attack in ATTACKS if attack.signals == ("residual",)}

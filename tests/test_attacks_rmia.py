@@ -3,9 +3,9 @@ import pytest
 from scipy import special
 from worlds import confident, released
 
+from pytest_mia.attacks.evaluation import lessons, run_attack
 from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline, RmiaOnline, logarithm, offline_reference
 from pytest_mia.models.signals import Signals
-from pytest_mia.rotation import lessons, run_attack
 from pytest_mia.statistics import auc
 
 SHADOWS = np.array([[0.9, 0.5], [0.7, 0.4], [0.2, 0.6]])

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from worlds import LIKELIHOOD, drawn_answers, only
 
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.shokri import Shokri
-from pytest_mia.observations import Observations
 from pytest_mia.statistics import auc
 
 

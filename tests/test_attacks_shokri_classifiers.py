@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from worlds import LIKELIHOOD, drawn_answers
 
+from pytest_mia.attacks.evaluation import lessons, run_attack
 from pytest_mia.attacks.shokri_classifiers import LEAST_ROWS, SHOKRI_BY, ShokriBy, decision_tree
-from pytest_mia.rotation import lessons, run_attack
 from pytest_mia.statistics import auc
 
 SLOW = ("shokri_random_forest", "shokri_gradient_boosting")

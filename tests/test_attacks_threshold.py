@@ -3,11 +3,11 @@ import pytest
 from scipy import stats
 from worlds import answering, confident, only, released
 
-from pytest_mia.attacks import ATTACKS
+from pytest_mia.attacks.evaluation import lessons, run_attack
+from pytest_mia.attacks.registry import ATTACKS
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.models.answers import Probabilities
 from pytest_mia.models.signals import Signals
-from pytest_mia.rotation import lessons, run_attack
 from pytest_mia.statistics import auc
 
 GAP, LOSS, MODIFIED_ENTROPY = (

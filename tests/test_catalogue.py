@@ -2,15 +2,16 @@ import re
 
 import pytest
 
-from pytest_mia import attacks, catalogue
+from pytest_mia import catalogue
+from pytest_mia.attacks import registry
 from pytest_mia.models.signals import Signals
 
 ROWS = {row.name: row for row in catalogue.rows()}
 
 
 def test_it_has_every_attack_once():
-    assert list(ROWS) == attacks.known()
-    assert {name for name, row in ROWS.items() if row.asked} == {attack.name for attack in attacks.ON_REQUEST}
+    assert list(ROWS) == registry.known()
+    assert {name for name, row in ROWS.items() if row.asked} == {attack.name for attack in registry.ON_REQUEST}
 
 
 @pytest.mark.parametrize(
@@ -38,4 +39,4 @@ def test_the_text_fits_a_terminal_of_any_kind():
     assert text.isascii()
     assert max(map(len, text.splitlines())) <= 80
     shown = re.findall(r"^(\w+) +\d+ ", text, re.MULTILINE)
-    assert shown == attacks.known()
+    assert shown == registry.known()

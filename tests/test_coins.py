@@ -10,11 +10,12 @@ from scipy import stats
 from worlds import trained
 
 import pytest_mia
-from pytest_mia import attacks, coins, gates, rotation
-from pytest_mia.curves import coin_guessing, pair_guessing
+from pytest_mia import gates
+from pytest_mia.attacks import coin_guesses, evaluation, registry
+from pytest_mia.attacks.observations import recipe
+from pytest_mia.attacks.thresholds import coin_guessing, pair_guessing
 from pytest_mia.data.memberships import draw_coins
 from pytest_mia.models.signals import Signals
-from pytest_mia.observations import recipe
 from pytest_mia.results.values import CoinGuesses
 
 ALL = (0.5, 0.5)
@@ -39,7 +40,7 @@ def observed(members, *, shadows=0, labels=None, groups=None):
 def guessed(scores, members, *, shares=ALL, drawn=True, records=None, **world):
     scores = np.atleast_2d(np.asarray(scores, dtype=float))
     given, names = observed(members, **world), ["loss"] * len(scores)
-    return coins.guesses(names, scores, [shares] * len(scores), given, drawn=drawn, records=records)
+    return coin_guesses.guesses(names, scores, [shares] * len(scores), given, drawn=drawn, records=records)
 
 
 class TestGuesses:
@@ -79,13 +80,13 @@ class TestGuesses:
         assert found == CoinGuesses("loss", coins=18, guessed=18, right=18)
 
     def test_no_targets(self):
-        assert coins.guesses([], np.zeros((0, 6)), [], observed(np.zeros((0, 6))), drawn=True) == ()
+        assert coin_guesses.guesses([], np.zeros((0, 6)), [], observed(np.zeros((0, 6))), drawn=True) == ()
 
 
 class TestPairs:
     def matched(self, members, strata, seed=0):
         members = np.asarray(members, dtype=bool)
-        return coins.pairs(members, np.asarray(strata, dtype=int), np.random.default_rng(seed))
+        return coin_guesses.pairs(members, np.asarray(strata, dtype=int), np.random.default_rng(seed))
 
     def test_a_member_and_another_of_one_stratum_as_many_as_go(self):
         rng = np.random.default_rng(1)
@@ -175,16 +176,16 @@ class TestCoinsAreDrawn:
         assert (draw_coins(30, models=4, seed=1) != draw_coins(30, models=4, seed=2)).any()
 
 
-SLOW = {name for name in attacks.known() if name.startswith("shokri")}
+SLOW = {name for name in registry.known() if name.startswith("shokri")}
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in attacks.known()]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in registry.known()]
 )
 def test_no_attack_on_one_target_looks_at_another(name):
     """Guesses are counted together on this ground."""
     given = trained(1.0, models=6, records=40)
-    (attack,) = (each for each in (*attacks.ATTACKS, *attacks.ON_REQUEST) if each.name == name)
+    (attack,) = (each for each in (*registry.ATTACKS, *registry.ON_REQUEST) if each.name == name)
     is_shadow = np.arange(6) >= 2
     given = dataclasses.replace(
         given,
@@ -201,8 +202,8 @@ def test_no_attack_on_one_target_looks_at_another(name):
         }
         members = np.concatenate([given.members[:1] ^ changed, given.members[1:]])
         world = dataclasses.replace(given, signals=Signals(**values), members=members)
-        learned = rotation.run_attack(attack, world, rotation.lessons(world)).learned
-        scores.append(rotation.target_scores(attack, world, learned, np.arange(2))[1:])
+        learned = evaluation.run_attack(attack, world, evaluation.lessons(world)).learned
+        scores.append(evaluation.target_scores(attack, world, learned, np.arange(2))[1:])
     assert np.array_equal(*scores)
 
 

@@ -4,9 +4,9 @@ import math
 import numpy as np
 import pytest
 
-from pytest_mia.curves import FALSE_POSITIVE_RATES, MOST_THRESHOLDS, below, best_place, grid, learn, ranks
+from pytest_mia.attacks.observations import recipe
+from pytest_mia.attacks.thresholds import FALSE_POSITIVE_RATES, MOST_THRESHOLDS, below, best_place, grid, learn, ranks
 from pytest_mia.models.signals import Signals
-from pytest_mia.observations import recipe
 
 
 def taught(scores, members, *others):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pytest_mia.coins import pairs, right
+from pytest_mia.attacks.coin_guesses import pairs, right
 from pytest_mia.results.values import CoinGuesses
 from pytest_mia.statistics.epsilon_bounds import (
     TOLERANCE,

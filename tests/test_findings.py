@@ -5,7 +5,7 @@ import pytest
 from worlds import answering, confident, released, trained
 
 from pytest_mia import findings
-from pytest_mia.attacks import ATTACKS
+from pytest_mia.attacks.registry import ATTACKS
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.core.settings import Settings
 from pytest_mia.findings import Context

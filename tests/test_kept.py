@@ -2,7 +2,7 @@ import pickle
 
 import numpy as np
 
-from pytest_mia.kept import Kept
+from pytest_mia.attacks.memo import Kept
 
 
 class Doubling:

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from worlds import trained
 
-from pytest_mia import neighbours
-from pytest_mia.neighbours import RIDGE, SHARPNESS, opinions, with_opinions
-from pytest_mia.rotation import lessons
+from pytest_mia.attacks import kernel_support
+from pytest_mia.attacks.evaluation import lessons
+from pytest_mia.attacks.kernel_support import RIDGE, SHARPNESS, opinions, with_opinions
 
 RNG = np.random.default_rng(0)
 RECORDS = 24
@@ -50,7 +50,7 @@ def test_units_order_and_names_of_classes_do_not_matter():
 
 
 def test_of_many_records_some_have_a_say(monkeypatch):
-    monkeypatch.setattr(neighbours, "MOST_VOTERS", 10)
+    monkeypatch.setattr(kernel_support, "MOST_VOTERS", 10)
     said = [opinions(FEATURES, LABELS, MEMBERS ^ (np.arange(RECORDS) == record), 0) for record in range(RECORDS)]
     plain = opinions(FEATURES, LABELS, MEMBERS, 0)
     assert sum((each != plain).any() for each in said) == 10

@@ -3,8 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pytest_mia.models.signals import Signals
-from pytest_mia.observations import (
+from pytest_mia.attacks.observations import (
     BLOCK,
     Moments,
     Observations,
@@ -15,6 +14,7 @@ from pytest_mia.observations import (
     recipe,
     shadows_of_sides,
 )
+from pytest_mia.models.signals import Signals
 
 S = np.array([[0, 1, 2], [1, 3, 2], [4, 5, 0], [6, 5, 4], [3, 2, 1]], dtype=float)
 M = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0], [0, 0, 1], [0, 0, 0]], dtype=bool)

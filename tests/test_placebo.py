@@ -5,7 +5,8 @@ import pytest
 from worlds import trained
 
 import pytest_mia
-from pytest_mia import InvalidAuditError, attacks, placebo, rotation
+from pytest_mia import InvalidAuditError, placebo
+from pytest_mia.attacks import evaluation, registry
 from pytest_mia.results.values import Interval
 from pytest_mia.statistics import error_budget
 
@@ -15,10 +16,10 @@ NAMES = {"gap", "loss", "lira_online", "mast", "rmia_online"}
 
 def interval(observations, confidence=placebo.CONFIDENCE):
     """The advantage of the attack that is selected, as an audit has it."""
-    fitting = [attack for attack in attacks.ATTACKS if attack.name in NAMES]
-    runs, _ = rotation.run_all(fitting, observations, rotation.lessons(observations))
-    chosen = rotation.choose([[each.advantage for each in run.learned] for run in runs])
-    return error_budget.plain_interval(rotation.pick([run.counts for run in runs], chosen), confidence)
+    fitting = [attack for attack in registry.ATTACKS if attack.name in NAMES]
+    runs, _ = evaluation.run_all(fitting, observations, evaluation.lessons(observations))
+    chosen = evaluation.choose([[each.advantage for each in run.learned] for run in runs])
+    return error_budget.plain_interval(evaluation.pick([run.counts for run in runs], chosen), confidence)
 
 
 class TestShuffled:

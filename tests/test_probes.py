@@ -10,7 +10,8 @@ from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
 import pytest_mia
-from pytest_mia import MIAUsageError, ModelTrainingError, TorchTraining, attacks, auditing
+from pytest_mia import MIAUsageError, ModelTrainingError, TorchTraining, auditing
+from pytest_mia.attacks import registry as attacks
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 from pytest_mia.models.queries import hop_skip_jump, registry

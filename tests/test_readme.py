@@ -16,7 +16,8 @@ import pytest
 from pages import LANGUAGES, ROOT, blocks_of, follow, rows_of, run, sections_of
 
 import pytest_mia
-from pytest_mia import AuditResult, TorchTraining, attacks, plugin
+from pytest_mia import AuditResult, TorchTraining, plugin
+from pytest_mia.attacks import registry as attacks
 from pytest_mia.core.settings import PROFILES, Settings
 from pytest_mia.models.queries import registry
 from pytest_mia.statistics import records_to_pass

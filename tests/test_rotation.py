@@ -6,16 +6,7 @@ import numpy as np
 import pytest
 from worlds import advantages, confident, only, released, trained
 
-from pytest_mia.attacks import ATTACKS
-from pytest_mia.attacks.calibration import Mast
-from pytest_mia.attacks.protocol import Scorer
-from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline
-from pytest_mia.attacks.threshold import Threshold
-from pytest_mia.curves import FALSE_POSITIVE_RATES
-from pytest_mia.models.signals import Signals
-from pytest_mia.observations import Observations
-from pytest_mia.results.values import Counts
-from pytest_mia.rotation import (
+from pytest_mia.attacks.evaluation import (
     LESSONS_OF_MANY,
     MANY,
     MOST_LESSONS,
@@ -26,6 +17,15 @@ from pytest_mia.rotation import (
     run_attack,
     target_scores,
 )
+from pytest_mia.attacks.mast_watson import Mast
+from pytest_mia.attacks.observations import Observations
+from pytest_mia.attacks.protocol import Scorer
+from pytest_mia.attacks.registry import ATTACKS
+from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline
+from pytest_mia.attacks.threshold import Threshold
+from pytest_mia.attacks.thresholds import FALSE_POSITIVE_RATES
+from pytest_mia.models.signals import Signals
+from pytest_mia.results.values import Counts
 from pytest_mia.statistics import auc
 
 LOSS = Threshold("loss", "confidence")
@@ -219,7 +219,7 @@ class TestRunAttack:
 
     @pytest.mark.parametrize(("most", "areas"), [(40 * 30, 40), (1000, 20), (300, 10), (1, 1)])
     def test_many_targets_have_their_areas_averaged_over_some(self, most, areas, monkeypatch):
-        monkeypatch.setattr("pytest_mia.rotation.MOST_SORTED", most)
+        monkeypatch.setattr("pytest_mia.attacks.evaluation.MOST_SORTED", most)
         given = trained(1.0, models=40, records=30)
         run = run_attack(LOSS, given, lessons(given))
         assert len(run.auc) == areas

@@ -2,7 +2,8 @@ import dataclasses
 
 import pytest
 
-from pytest_mia import MIAUsageError, attacks
+from pytest_mia import MIAUsageError
+from pytest_mia.attacks import registry as attacks
 from pytest_mia.core import settings
 from pytest_mia.core.settings import PROFILES, Settings, parse
 

@@ -8,7 +8,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import pytest_mia
 from pytest_mia import MembershipLeakError
-from pytest_mia.attacks import ATTACKS
+from pytest_mia.attacks.registry import ATTACKS
 
 rng = np.random.default_rng(0)
 NOISE = rng.normal(size=(120, 4)), rng.integers(0, 3, 120)

@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 from scipy import special
 
+from pytest_mia.attacks.evaluation import lessons, run_attack
+from pytest_mia.attacks.observations import Observations, recipe
 from pytest_mia.data.memberships import draw_halves
 from pytest_mia.models.answers import Logits, TokenLogProbabilities
 from pytest_mia.models.signals import Signals, signals_of, stack
-from pytest_mia.observations import Observations, recipe
-from pytest_mia.rotation import lessons, run_attack
 
 S = np.array([[0, 1, 2], [1, 3, 2], [4, 5, 0], [6, 5, 4]], dtype=float)
 M = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0], [0, 0, 1]], dtype=bool)

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from pytest_mia.attacks.evidence import evidence
+from pytest_mia.attacks.combined_features import evidence
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import FittedAttack, Scored, Scorer
 from pytest_mia.core.seeding import seed_for, single_threaded
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.observations import Observations
 
 PARTS = 6
 """Parts of the models: for each two, one classifier learns from the others, and scores the one for the other."""

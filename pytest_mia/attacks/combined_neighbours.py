@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pytest_mia.attacks.combined import PARTS, SETTINGS, Combination, Combined, combination, taught_scorers
-from pytest_mia.attacks.evidence import LARGEST, evidence
+from pytest_mia.attacks.combined_features import LARGEST, evidence
+from pytest_mia.attacks.kernel_support import COLUMNS, opinions, with_opinions
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import Scored, Scorer, read
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.neighbours import COLUMNS, opinions, with_opinions
-from pytest_mia.observations import Observations
 
 GUESS = len(SETTINGS) - 1
 """The setting of the combined attack that guesses memberships."""

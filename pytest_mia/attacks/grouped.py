@@ -8,9 +8,9 @@ from functools import partial
 
 import numpy as np
 
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import Attack, Fitted, FittedAttack, Scored, Scorer
 from pytest_mia.core.types import FloatArray, IntArray
-from pytest_mia.observations import Observations
 
 
 @dataclass(frozen=True)

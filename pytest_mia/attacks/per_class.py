@@ -8,9 +8,9 @@ from functools import partial
 
 import numpy as np
 
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import Scored, Scorer, read
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.observations import Observations
 
 LEAST_MEMBERS = 30
 LEAST_GAINS = (0.0, 2.0)

@@ -7,8 +7,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from pytest_mia.attacks.observations import Observations, Side
 from pytest_mia.core.types import FloatArray, IntArray
-from pytest_mia.observations import Observations, Side
 
 Scorer = Callable[[IntArray], FloatArray]
 """Scores (models, records) of some models, worked out when they are asked for."""

@@ -16,9 +16,9 @@ from functools import partial
 import numpy as np
 from scipy import special
 
+from pytest_mia.attacks.observations import Observations, Side, mean_outside, means
 from pytest_mia.attacks.protocol import Scored, Scorer, read, shadow_scores
 from pytest_mia.core.types import FloatArray, IntArray
-from pytest_mia.observations import Observations, Side, mean_outside, means
 
 OFFLINE_CONSTANTS = (0.0, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0)
 SMALLEST = 1e-300

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import Scored, Scorer, read
 from pytest_mia.core.seeding import seed_for, single_threaded
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.observations import Observations
 
 FOLDS = 2
 MOST_ROWS = 20_000

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import Scored, Scorer
 from pytest_mia.attacks.shokri import SIGNALS, Judge, Lesson, cross_fitted
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.observations import Observations
 
 LEAST_ROWS = 20
 """Members, and as many others, that a class needs for a classifier of its own."""

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from pytest_mia import attacks, starter
+from pytest_mia import starter
+from pytest_mia.attacks import registry
 
 BROKEN = "raise RuntimeError('collected')\n"
 
@@ -17,7 +18,7 @@ def test_attacks_are_listed_and_nothing_is_collected(pytester, args):
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(["attack *shadows *reads *reference", "gap *0 *labels *Yeom et al. 2018"])
     shown = {line.split()[0] for line in result.stdout.lines if line}
-    assert set(attacks.known()) <= shown
+    assert set(registry.known()) <= shown
     result.stdout.no_fnmatch_line("*collected*")
 
 

@@ -8,12 +8,12 @@ from hypothesis.extra import numpy as arrays
 from scipy import special
 from worlds import complete, only
 
-from pytest_mia.attacks import ATTACKS
-from pytest_mia.attacks.calibration import Mast
+from pytest_mia.attacks.mast_watson import Mast
+from pytest_mia.attacks.observations import Moments, Observations, recipe, shadows_of_sides
+from pytest_mia.attacks.registry import ATTACKS
 from pytest_mia.attacks.rmia import RmiaOnline, logarithm
 from pytest_mia.models.answers import Logits
 from pytest_mia.models.signals import Signals, signals_of, stack
-from pytest_mia.observations import Moments, Observations, recipe, shadows_of_sides
 
 FITTED = {"shokri", "combined"}
 """Attacks that fit classifiers, which the order of rows changes in the last digits."""

@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pytest_mia.attacks.calibration import Mast
+from pytest_mia.attacks.evaluation import lessons, run_attack
+from pytest_mia.attacks.mast_watson import Mast
+from pytest_mia.attacks.observations import recipe
 from pytest_mia.attacks.threshold import Threshold
-from pytest_mia.curves import grid, learn, ranks
+from pytest_mia.attacks.thresholds import grid, learn, ranks
 from pytest_mia.models.signals import Signals
-from pytest_mia.observations import recipe
 from pytest_mia.results.values import Counts
-from pytest_mia.rotation import lessons, run_attack
 from pytest_mia.statistics import auc
 from pytest_mia.statistics.error_budget import levels, selected_interval
 from pytest_mia.strategies import memberships

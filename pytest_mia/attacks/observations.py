@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pytest_mia.attacks.memo import Kept
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.data.memberships import independent_share
-from pytest_mia.kept import Kept
 from pytest_mia.models.signals import Signals
 
 BLOCK = 8192

@@ -9,9 +9,9 @@ import numpy as np
 from scipy import special
 
 from pytest_mia.attacks.lira import first_positive
+from pytest_mia.attacks.observations import Observations, Side, mean_of
 from pytest_mia.attacks.protocol import Scored, Scorer, read, shadow_scores
 from pytest_mia.core.types import FloatArray
-from pytest_mia.observations import Observations, Side, mean_of
 
 SHAPE = 2.0
 SMALLEST_RATE = 1e-8

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pytest_mia.attacks.observations import Observations
+from pytest_mia.attacks.thresholds import LARGEST
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.curves import LARGEST
-from pytest_mia.observations import Observations
 from pytest_mia.results.values import CoinGuesses
 
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import Attack, FittedAttack
+from pytest_mia.attacks.thresholds import FALSE_POSITIVE_RATES, Learned, learn
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.curves import FALSE_POSITIVE_RATES, Learned, learn
-from pytest_mia.observations import Observations
 from pytest_mia.results.values import Counts
 from pytest_mia.statistics import auc
 

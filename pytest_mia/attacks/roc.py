@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.observations import Observations
 from pytest_mia.results.values import Curve, Histogram
 from pytest_mia.statistics import rates_bounds
 

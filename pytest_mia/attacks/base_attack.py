@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from pytest_mia.attacks.observations import Observations, Side, joined, mean_outside
 from pytest_mia.attacks.protocol import Scored, Scorer
 from pytest_mia.attacks.rmia import both, logarithm, relative_scores
 from pytest_mia.core.types import FloatArray
-from pytest_mia.observations import Observations, Side, joined, mean_outside
 
 SCALES = (0.0, 0.33, 0.67, 1.0)
 

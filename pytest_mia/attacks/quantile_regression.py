@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import Scored, Scorer, read
 from pytest_mia.core.seeding import generator_for, seed_for, single_threaded
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.observations import Observations
 
 FOLDS = 2
 LEVELS = (0.1, 0.3, 0.5)

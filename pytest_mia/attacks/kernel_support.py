@@ -12,9 +12,9 @@ import dataclasses
 import numpy as np
 from scipy import linalg
 
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.observations import Observations
 
 MOST_VOTERS = 5000
 """Records that may have a say: a system of those among them that are members is solved for each model."""

@@ -8,9 +8,9 @@ from functools import partial
 
 import numpy as np
 
-from pytest_mia.attacks.calibration import above_middle
+from pytest_mia.attacks.mast_watson import above_middle
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import Attack, Scored, Scorer, read, shadow_scores
-from pytest_mia.observations import Observations
 
 
 @dataclass(frozen=True)

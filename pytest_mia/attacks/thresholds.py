@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.core.types import FloatArray, IntArray
-from pytest_mia.observations import Observations
 
 if TYPE_CHECKING:
     from pytest_mia.attacks.protocol import Fitted
