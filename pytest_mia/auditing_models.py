@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_mia import control, examination, findings, parts, placebo, remedies, stopping, what_if
+from pytest_mia import examination, findings, parts, placebo, remedies, stopping, what_if
 from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import OutOfTimeError
 from pytest_mia.core.request import Subject
@@ -22,6 +22,7 @@ from pytest_mia.training.backends import select
 from pytest_mia.training.backends.select import Backend
 from pytest_mia.training.jobs import Method, Progress, Trained
 from pytest_mia.training.slots import Cache
+from pytest_mia.validity import user_code
 
 FEWEST_SHADOWS = 3
 
@@ -92,7 +93,7 @@ def run(
     stops = _looks(made, terms)
     with contextlib.closing(select.chosen(settings)) as backend:
         for look, trained, asked in _trained(made, stops, common, method, terms, backend):
-            controlled = control.found(made, trained, asked, store) if controlled is None else controlled
+            controlled = user_code.found(made, trained, asked, store) if controlled is None else controlled
             answered = Answered(made.only([one.number for one in trained]), trained, released, subject)
             context = _context(answered, asked, terms, controlled, looks=len(stops), start=start)
             if store is not None:

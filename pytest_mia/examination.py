@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pytest_mia import coding, findings, foreign, result_cache
+from pytest_mia import findings, result_cache
 from pytest_mia.attacks import registry
 from pytest_mia.attacks.kernel_support import with_opinions
 from pytest_mia.attacks.observations import Observations
@@ -27,6 +27,7 @@ from pytest_mia.plan import Plan
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.values import Seconds
 from pytest_mia.training.jobs import Trained
+from pytest_mia.validity import label_encoding, release_mismatch
 
 MOST_SUM = 1.5
 """What the three largest probabilities of a record may sum to: rounded to quarters they sum to 1.25 at the most."""
@@ -166,17 +167,17 @@ def _alike(observations: Observations) -> tuple[str, ...]:
 
 
 def _coded(observations: Observations) -> tuple[str, ...]:
-    finding = coding.finding(observations)
+    finding = label_encoding.finding(observations)
     return (finding,) if finding else ()
 
 
 def _foreign(observations: Observations, answered: Answered) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The finding that the released model is none of this factory's, or was trained otherwise; or notes on that."""
     made, subject = answered.plan, answered.subject
-    finding = foreign.finding(observations, other_records=subject.own_records is not None)
+    finding = release_mismatch.finding(observations, other_records=subject.own_records is not None)
     if subject.may_differ:
         return (), (finding,) if finding else ()
-    note = foreign.note(made.target, made.tried[0].models[0]) if made.tried and made.tried[0].models else None
+    note = release_mismatch.note(made.target, made.tried[0].models[0]) if made.tried and made.tried[0].models else None
     return (finding,) if finding else (), (note,) if note else ()
 
 

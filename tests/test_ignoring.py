@@ -8,13 +8,13 @@ from sklearn.linear_model import Ridge
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 
-from pytest_mia import control, ignoring
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 from pytest_mia.plan import make
 from pytest_mia.training.jobs import Method
 from pytest_mia.training.slots import UNCACHED
 from pytest_mia.training.train import train_all
+from pytest_mia.validity import ignores_data, user_code
 
 rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(120, 3)), np.arange(120) % 3
@@ -40,10 +40,10 @@ def found(training, factory=DecisionTreeClassifier, dataset=(X, Y), predict=None
     method = Method(training, predict, loss, "cpu", None)
     made = make(Subject(factory, dataset, training, predict, loss), Settings(shadows=3), method, threshold=None)
     (first,) = train_all(made.jobs[:1], made.records.data, method)
-    suspected = control.suspects(method, factory(), [first])
+    suspected = user_code.suspects(method, factory(), [first])
     as_trained = made.jobs[0], made.records.data
-    twin = ignoring.twin_of(*as_trained)
-    return ignoring.finding(first, as_trained, twin, replace(method, queries=first.queries), UNCACHED, suspected)
+    twin = ignores_data.twin_of(*as_trained)
+    return ignores_data.finding(first, as_trained, twin, replace(method, queries=first.queries), UNCACHED, suspected)
 
 
 @pytest.mark.parametrize("training", [from_outside, nothing])
@@ -143,7 +143,7 @@ class TestTwin:
     def twin(self, training=honest, factory=GaussianNB, y=Y, loss=None):
         method = Method(training, None, loss, "cpu", None)
         made = make(Subject(factory, (X, y), training, None, loss), Settings(shadows=3), method, threshold=None)
-        twin = ignoring.twin_of(made.jobs[0], made.records.data)
+        twin = ignores_data.twin_of(made.jobs[0], made.records.data)
         return made.jobs[0], twin
 
     def test_a_few_members_of_each_class_with_the_next_one_s_label(self):

@@ -4,9 +4,9 @@ from sklearn.dummy import DummyClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 
-from pytest_mia import pretrained
 from pytest_mia.models.signals import Signals
 from pytest_mia.training.jobs import Data, Method, Trained
+from pytest_mia.validity import pretrained_factory
 
 rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(120, 3)), np.arange(120) % 3
@@ -18,7 +18,7 @@ def found(*fresh, after=TREE):
     """What is found of fresh models, where the first that was trained answers as `after` does."""
     first = Trained(0, Signals(correct=(after.predict(X) == Y).astype(float)), 1, "cpu", "")
     method = Method(None, lambda model, X: model.predict(X), None, "cpu", None)
-    return pretrained.found(fresh, first, MEMBERS, Data(X, Y, np.arange(3), Y), method)
+    return pretrained_factory.found(fresh, first, MEMBERS, Data(X, Y, np.arange(3), Y), method)
 
 
 def test_models_that_know_all_before_they_are_trained_are_a_finding():
@@ -46,5 +46,5 @@ def test_nothing_is_said_of_models(fresh):
 
 def test_guesses_that_are_right_by_chance_are_no_knowledge():
     guesses = DecisionTreeClassifier(max_depth=2).fit(X, np.random.default_rng(0).permutation(Y))
-    assert guesses.score(X[~MEMBERS], Y[~MEMBERS]) < 1 / 3 + pretrained.BEYOND_CHANCE
+    assert guesses.score(X[~MEMBERS], Y[~MEMBERS]) < 1 / 3 + pretrained_factory.BEYOND_CHANCE
     assert found(guesses, guesses) == (None, None)

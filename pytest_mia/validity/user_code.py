@@ -10,7 +10,6 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_mia import ignoring, peeking, pretrained
 from pytest_mia.cache.store import Store
 from pytest_mia.cache.user_modules import is_own
 from pytest_mia.models.signals import same
@@ -18,6 +17,7 @@ from pytest_mia.models.torch.module import TorchTraining
 from pytest_mia.plan import Plan
 from pytest_mia.training import model_cache
 from pytest_mia.training.jobs import Data, Job, Method, Trained
+from pytest_mia.validity import ignores_data, pretrained_factory, sees_other_records
 
 
 def found(
@@ -38,12 +38,12 @@ def found(
         return (), ()
     first, data, fresh = trained[0], made.records.data, made.tried[0].models
     job = made.jobs[first.number]
-    before, note = pretrained.found(fresh, first, job.members, data, method)
+    before, note = pretrained_factory.found(fresh, first, job.members, data, method)
     suspected = suspects(method, fresh[0], trained)
     findings = [before]
     if suspected:
         findings.append(_ignored(job, data, suspected, first, made, method, store))
-        findings.append(peeking.finding(first, job, data, method, suspected))
+        findings.append(sees_other_records.finding(first, job, data, method, suspected))
     return tuple(each for each in findings if each), (note,) if note else ()
 
 
@@ -76,10 +76,10 @@ def _ignored(
     store: Store | None,
 ) -> str | None:
     """The finding that training ignores its records, where there are fewer to train on."""
-    twin = ignoring.twin_of(job, data)
+    twin = ignores_data.twin_of(job, data)
     if twin is None:
         return None
-    return ignoring.finding(first, (job, data), twin, method, model_cache.of(store, twin[1], made.tried), suspected)
+    return ignores_data.finding(first, (job, data), twin, method, model_cache.of(store, twin[1], made.tried), suspected)
 
 
 def _is_own(model: Any) -> bool:

@@ -19,10 +19,10 @@ from pytest_mia.core.types import IntArray
 from pytest_mia.data import duplicates
 from pytest_mia.data.containers import take
 from pytest_mia.models.signals import same, stack
-from pytest_mia.pretrained import BEYOND_CHANCE
 from pytest_mia.training import train
 from pytest_mia.training.jobs import Data, Job, Method, Trained
 from pytest_mia.training.slots import Cache
+from pytest_mia.validity.pretrained_factory import BEYOND_CHANCE
 
 MOST_PER_CLASS = 10
 
