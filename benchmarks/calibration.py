@@ -23,7 +23,7 @@ import numpy as np
 from null_worlds import Design
 from scipy import stats
 
-from pytest_mia import findings, stopping
+from pytest_mia import findings
 from pytest_mia.attacks.observations import Observations, recipe
 from pytest_mia.attacks.registry import fitting
 from pytest_mia.core.errors import MIAError
@@ -33,6 +33,7 @@ from pytest_mia.findings import Context
 from pytest_mia.models.answers import Answer, Labels
 from pytest_mia.models.signals import signals_of, stack
 from pytest_mia.results.audit_data import AuditResult
+from pytest_mia.verdicts import early_stop
 
 ADVANTAGE = 0.2
 FAMILIES = {
@@ -108,7 +109,7 @@ class Row:
         if self.members != 0.5:
             members[-1] = rng.permutation(design.records) < self.members * design.records
         answers = [signals_of(answer, labels) for answer in self.world(rng, labels, members)]
-        stops = stopping.looks(design.models) if self.looks else (design.models,)
+        stops = early_stop.looks(design.models) if self.looks else (design.models,)
         for models in stops:
             signals = stack(answers[:models])
             if design.kind == "recipe":
@@ -132,7 +133,7 @@ def verdict(results: list[AuditResult], limit: float) -> str:
     """What the audit says: leak at any look, or what the last look says."""
     if limit <= 0:
         return "leak" if any(worlds.leaks(result, 0.0) for result in results) else "other"
-    if any(stopping.leaks(result, limit) for result in results[:-1]):
+    if any(early_stop.leaks(result, limit) for result in results[:-1]):
         return "leak"
     try:
         results[-1].assert_membership_advantage_below(limit)

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 from bounds import counted_twice
 
-from pytest_mia import parts
 from pytest_mia.results.values import Counts, Interval, SliceResult
 from pytest_mia.statistics import error_budget
+from pytest_mia.verdicts import subgroups
 
 LIMIT, FPR, TARGETS, ATTACKS, RUNS = 0.05, 0.3, 8, 20, 500
 LEAK = 0.15
@@ -42,7 +42,7 @@ def judged(found: Sequence[SliceResult]) -> list[str | None]:
     """The verdict on each part, as the gate reaches it."""
     levels = error_budget.levels(0.95, attacks=ATTACKS, parts=True)
     intervals = error_budget.parts_intervals([part.counts for part in found], LIMIT, levels)
-    return [parts.judged(part, interval, LIMIT).verdict for part, interval in zip(found, intervals, strict=True)]
+    return [subgroups.judged(part, interval, LIMIT).verdict for part, interval in zip(found, intervals, strict=True)]
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_mia import examination, findings, parts, placebo, remedies, stopping, what_if
+from pytest_mia import examination, findings, placebo, remedies, what_if
 from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import OutOfTimeError
 from pytest_mia.core.request import Subject
@@ -23,6 +23,7 @@ from pytest_mia.training.backends.select import Backend
 from pytest_mia.training.jobs import Method, Progress, Trained
 from pytest_mia.training.slots import Cache
 from pytest_mia.validity import user_code
+from pytest_mia.verdicts import early_stop, subgroups
 
 FEWEST_SHADOWS = 3
 
@@ -100,7 +101,7 @@ def run(
                 context = replace(context, cache=_cache_use(trained[len(common) :]))
             stopped = _out_of_time(made, answered, settings) if len(trained) < look else ""
             result = examination.examine(answered, context, settings, store)
-            if look < stops[-1] and terms.threshold is not None and stopping.leaks(result, terms.threshold):
+            if look < stops[-1] and terms.threshold is not None and early_stop.leaks(result, terms.threshold):
                 stopped = stopped or f"stopped after {look} of {stops[-1]} models: the leak is certain"
             if stopped:
                 result = replace(result, notes=(*result.notes, stopped))
@@ -127,7 +128,7 @@ def _looks(made: Plan, terms: Terms) -> tuple[int, ...]:
     """Numbers of trained models at which the audit is judged; one look at all of them unless it may stop early."""
     if not terms.settings.early_stop or terms.threshold is None or not made.in_order:
         return (len(made.jobs),)
-    return stopping.looks(len(made.jobs))
+    return early_stop.looks(len(made.jobs))
 
 
 def _trained(
@@ -203,7 +204,7 @@ def _context(
         shift=made.records.shift,
         classes=made.records.classes,
         copied=made.records.copied,
-        columns=parts.frame_of(made.records.data.X, made.records.audited),
+        columns=subgroups.frame_of(made.records.data.X, made.records.audited),
     )
 
 

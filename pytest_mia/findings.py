@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia import parts
 from pytest_mia.attacks import coin_guesses, evaluation, roc
 from pytest_mia.attacks import thresholds as curves
 from pytest_mia.attacks.evaluation import AttackRun
@@ -37,6 +36,7 @@ from pytest_mia.results.values import (
     Tally,
 )
 from pytest_mia.statistics import error_budget, measurable
+from pytest_mia.verdicts import subgroups as parts
 
 SHOWN_RECORDS = 10
 BASELINES = ("loss", "gap")

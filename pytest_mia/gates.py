@@ -9,17 +9,17 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pytest_mia import advice, judgement, verdict
 from pytest_mia.core.errors import (
     InconclusiveAuditError,
     InconclusiveAuditWarning,
     InvalidAuditError,
     MembershipLeakError,
 )
-from pytest_mia.judgement import SEVERITY
-from pytest_mia.limits import check
 from pytest_mia.results.audit_data import AuditResult, RemedyResult
 from pytest_mia.statistics import error_budget
+from pytest_mia.verdicts import judgement, message, next_steps
+from pytest_mia.verdicts.gate_arguments import check
+from pytest_mia.verdicts.judgement import SEVERITY
 
 
 def membership_advantage(
@@ -98,9 +98,9 @@ def _judged(result: AuditResult, judge: Judge, confidence: float | None) -> Audi
 def _worded(judged: AuditResult) -> AuditResult:
     """The judged result with what to try next, and its message."""
     judged = dataclasses.replace(
-        judged, next_steps=() if judged.verdict == "pass" else tuple(advice.next_steps(judged))
+        judged, next_steps=() if judged.verdict == "pass" else tuple(next_steps.next_steps(judged))
     )
-    return dataclasses.replace(judged, message=verdict.message(judged))
+    return dataclasses.replace(judged, message=message.message(judged))
 
 
 def _remedies(what_if: Sequence[RemedyResult], judge: Judge, confidence: float | None) -> tuple[RemedyResult, ...]:

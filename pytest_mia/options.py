@@ -267,7 +267,7 @@ def _baseline_problems(config: pytest.Config, names: dict[str, str | None]) -> l
     problems: list[str] = []
     if names["save"] is None and names["compare"] is None:
         return problems
-    from pytest_mia import baseline_file
+    from pytest_mia.verdicts import baseline_file
 
     if names["save"] is not None and not hasattr(config, "workerinput"):
         with _gathered(problems):

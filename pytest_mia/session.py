@@ -16,12 +16,12 @@ from pytest_mia.reports.github import Place
 
 if TYPE_CHECKING:
     from pytest_mia.auditing import ShadowModel
-    from pytest_mia.baseline import Baseline
     from pytest_mia.cache.store import Store
     from pytest_mia.core.request import Subject
     from pytest_mia.core.settings import Settings
     from pytest_mia.reports.progress import ProgressLine
     from pytest_mia.results.audit_data import AuditResult
+    from pytest_mia.verdicts.baseline import Baseline
 
 T = TypeVar("T")
 
@@ -134,7 +134,7 @@ class Session:
             When there is none of this name, or its file is something else.
         """
         if self._baseline is None:
-            from pytest_mia import baseline_file
+            from pytest_mia.verdicts import baseline_file
 
             self._baseline = baseline_file.read(self._config.rootpath, self.options.compare or options.BASELINE)
         return self._baseline
@@ -147,8 +147,8 @@ class Session:
         if not found:
             self.told = f"mia: nothing was saved as the baseline {name}: no valid audit was made"
             return
-        from pytest_mia import baseline_file
         from pytest_mia.reports import writing
+        from pytest_mia.verdicts import baseline_file
 
         root = self._config.rootpath
         path, content = baseline_file.place(root, name), baseline_file.merged(root, name, found)

@@ -94,12 +94,13 @@ class Trial:
 
         def ask(*args: Any, **keywords: Any) -> AuditResult:
             __tracebackhide__ = True
-            from pytest_mia import gates, limits
+            from pytest_mia import gates
+            from pytest_mia.verdicts import gate_arguments
 
             self.unasked.discard(name)
             arguments = _arguments(name, args, keywords)
-            limits.check(**{key: value for key, value in arguments.items() if key != "by"})
-            limits.check_parts(arguments.get("by"), self._subject)
+            gate_arguments.check(**{key: value for key, value in arguments.items() if key != "by"})
+            gate_arguments.check_parts(arguments.get("by"), self._subject)
             if name == REGRESSION:
                 self._check_baseline()
             limit = arguments.get("threshold") if name == ADVANTAGE else None
@@ -136,7 +137,7 @@ class Trial:
             each.findings or each.verdict == "invalid" for each in self._measured + self._judged
         ):
             return None
-        from pytest_mia import baseline
+        from pytest_mia.verdicts import baseline
 
         longest = max(self._measured, key=lambda result: (any(each.swapped for each in result.coins), result.models))
         return dict(plain(baseline.saved(longest, self._settings).to_dict()))

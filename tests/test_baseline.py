@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from audits import LEAK, NONE, audited, counted
 
-from pytest_mia import baseline
-from pytest_mia.baseline import Baseline
 from pytest_mia.core.settings import Settings
 from pytest_mia.results.values import Counts, Interval
 from pytest_mia.statistics import error_budget
+from pytest_mia.verdicts import baseline
+from pytest_mia.verdicts.baseline import Baseline
 
 SETTINGS = Settings(shadows=3)
 

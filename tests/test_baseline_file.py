@@ -6,8 +6,9 @@ import os
 import pytest
 from audits import LEAK, NONE, audited, counted
 
-from pytest_mia import MIAUsageError, baseline, baseline_file
+from pytest_mia import MIAUsageError
 from pytest_mia.core.settings import Settings
+from pytest_mia.verdicts import baseline, baseline_file
 
 WORDS = baseline.saved(audited(LEAK), Settings(shadows=3)).to_dict()
 

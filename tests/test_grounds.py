@@ -3,15 +3,15 @@ import math
 import pytest
 from audits import LEAK, NONE, audited, counted
 
-from pytest_mia import grounds
 from pytest_mia.results.values import Interval
 from pytest_mia.statistics import rate_bounds, records_to_leak, records_to_pass
+from pytest_mia.verdicts import reasons
 
 
 class TestWhatWouldDecide:
     def said(self, estimate, limit=0.05, **changes):
         result, interval = audited(**changes), Interval(estimate, 0.0, 1.0, 0.95)
-        (reason,) = grounds.what_would_decide(result.selected, result.records, result.kind, limit, interval)
+        (reason,) = reasons.what_would_decide(result.selected, result.records, result.kind, limit, interval)
         return reason
 
     def test_records_and_shadows_for_a_pass(self):
@@ -37,7 +37,7 @@ class TestWhatWouldDecide:
         asked = []
         with pytest.MonkeyPatch.context() as patch:
             for name in ("records_to_pass", "records_to_leak"):
-                patch.setattr(grounds, name, lambda limit, **given: asked.append((limit, given)) or 12345)
+                patch.setattr(reasons, name, lambda limit, **given: asked.append((limit, given)) or 12345)
             said = self.said(estimate, selected=counted(flagged, flagged))
         assert "12,345 records would decide" in said
         assert asked == [(0.05, {**plan, "power": 0.8})]
@@ -45,7 +45,7 @@ class TestWhatWouldDecide:
     def test_a_tail_has_hardly_any_false_positives(self):
         needed = records_to_pass(0.05, targets=4, alpha=0.05, advantage=0.02, fpr=0)
         interval = Interval(0.02, 0.0, 1.0, 0.95)
-        (reason,) = grounds.what_would_decide(NONE, 50, "release", 0.05, interval, fpr=0.01)
+        (reason,) = reasons.what_would_decide(NONE, 50, "release", 0.05, interval, fpr=0.01)
         assert reason == f"if the TPR is 0.020, {needed:,} records would decide for pass (there are 50)"
 
     def test_a_negative_estimate_counts_as_no_leak(self):
@@ -80,8 +80,8 @@ class TestWhatWouldDecide:
 
 def test_a_part_that_is_undecided_is_told_the_shadows_that_would_decide():
     (part,) = audited(slices={("sex", "m"): counted(0.52, 0.5, records=250)}).slices
-    (told,) = grounds.of_parts([part], "recipe", 0.05)
-    (hint,) = grounds.what_would_decide(part.counts, part.records, "recipe", 0.05, part.advantage)
+    (told,) = reasons.of_parts([part], "recipe", 0.05)
+    (hint,) = reasons.what_would_decide(part.counts, part.records, "recipe", 0.05, part.advantage)
     assert told == f"sex=m reaches {part.advantage}: {hint}"
     assert hint.endswith("shadows on these records")
 
@@ -89,7 +89,7 @@ def test_a_part_that_is_undecided_is_told_the_shadows_that_would_decide():
 @pytest.mark.parametrize("share", [1.0, 0.5])
 def test_the_false_positive_rate_of_a_tail(share):
     rate, low, high = rate_bounds((20,) * 4, (1000,) * 4, alpha=0.05, share=share)
-    assert grounds.flagged_nonmembers(counted(0.5, 0.02, share=share), 0.05) == (
+    assert reasons.flagged_nonmembers(counted(0.5, 0.02, share=share), 0.05) == (
         "80 of 4,000 non-members were accused wrongly: the threshold, learnt on the shadows, has an FPR of "
         f"{rate:.4f} ({low:.4f} to {high:.4f})"
     )

@@ -5,10 +5,11 @@ import re
 import pytest
 from audits import LEAK, LEAKS, NONE, PASS, RATES, UNDECIDED, attack, audited, counted
 
-from pytest_mia import InconclusiveAuditError, MembershipLeakError, MIAUsageError, gates, verdict
+from pytest_mia import InconclusiveAuditError, MembershipLeakError, MIAUsageError, gates
 from pytest_mia.results.values import Change, CoinGuesses, Selected
 from pytest_mia.statistics import error_budget
 from pytest_mia.statistics.epsilon_bounds import lower_bound, pure_bound
+from pytest_mia.verdicts import message
 
 GUESSES = CoinGuesses("other1", 1000, 100, 90)
 """Most of a hundred guesses are right: an epsilon of 1.6 at least, or 2.4 by the curve of a Gaussian mechanism."""
@@ -221,7 +222,7 @@ class TestRegression:
 
     def test_growth_that_is_shown_to_exceed_the_tolerance(self):
         judged = self.judged(NONE)
-        assert (judged.verdict, judged.metric, judged.threshold) == ("leak", verdict.CHANGE, 0.02)
+        assert (judged.verdict, judged.metric, judged.threshold) == ("leak", message.CHANGE, 0.02)
         assert judged.judged.low > 0.02
         assert judged.judged == judged.change.difference
 

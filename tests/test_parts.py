@@ -12,9 +12,10 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 
 import pytest_mia
-from pytest_mia import Dataset, MembershipLeakError, MIAUsageError, Target, gates, parts
+from pytest_mia import Dataset, MembershipLeakError, MIAUsageError, Target, gates
 from pytest_mia.results.values import Counts, Guesses
 from pytest_mia.trial import plain
+from pytest_mia.verdicts import subgroups
 
 RNG = np.random.default_rng(0)
 RECORDS = 240
@@ -55,12 +56,12 @@ class TestEncoding:
     flagged, members, judged = (np.array(rows, dtype=bool) for rows in ([[1, 0, 1, 0]], [[1, 1, 0, 0]], [[1, 1, 1, 0]]))
 
     def test_every_guess_is_kept(self):
-        kept = parts.guesses(self.flagged, self.members, self.judged, None)
-        (part,) = parts.divided("all", np.array(["x"] * 4), kept, parts.bounds.levels(0.95, attacks=1))
+        kept = subgroups.guesses(self.flagged, self.members, self.judged, None)
+        (part,) = subgroups.divided("all", np.array(["x"] * 4), kept, subgroups.bounds.levels(0.95, attacks=1))
         assert part.counts == Counts((1,), (2,), (1,), (1,))
 
     def test_it_is_made_of_built_in_types_that_json_has(self):
-        kept = parts.guesses(self.flagged, self.members, self.judged, np.array([0, 0, 1, 2]))
+        kept = subgroups.guesses(self.flagged, self.members, self.judged, np.array([0, 0, 1, 2]))
         words = json.loads(json.dumps(dataclasses.asdict(kept)))
         assert Guesses(tuple(words["targets"]), tuple(words["groups"])) == kept
 
@@ -180,10 +181,10 @@ class TestRefusal:
         told = []
         for given in ((FRAME, Y), [FRAME, Y], Dataset(FRAME, Y)):
             with pytest.raises(MIAUsageError) as error:
-                parts.check(by, given)
+                subgroups.check(by, given)
             told.append(str(error.value))
         with pytest.raises(MIAUsageError) as error:
-            parts.of(result, by)
+            subgroups.of(result, by)
         assert {*told} == {str(error.value)}
 
     @pytest.mark.parametrize(
@@ -198,7 +199,7 @@ class TestRefusal:
         ],
     )
     def test_what_may_do_is_let_through(self, by, given):
-        parts.check(by, given)
+        subgroups.check(by, given)
 
     def test_no_value_stands_in_the_message(self, result):
         with pytest.raises(MIAUsageError) as error:

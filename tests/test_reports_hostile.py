@@ -8,12 +8,13 @@ from xml.etree import ElementTree
 import pytest
 from audits import LEAK, NONE, audited, counted
 
-from pytest_mia import gates, verdict
+from pytest_mia import gates
 from pytest_mia.reports import github, html, junit, plots, table
 from pytest_mia.reports import json as json_report
 from pytest_mia.reports.github import Place
 from pytest_mia.results.values import Change
 from pytest_mia.trial import plain
+from pytest_mia.verdicts import message
 
 HOSTILE = {
     "html": "<script>alert('x')</script>&\"<!--",
@@ -40,7 +41,7 @@ def judged(evil):
     )
     found = gates.membership_advantage(result, 0.1, by=evil)
     return dataclasses.replace(
-        found, attackers=(found,), message=verdict.message(dataclasses.replace(found, attackers=(found,)))
+        found, attackers=(found,), message=message.message(dataclasses.replace(found, attackers=(found,)))
     )
 
 

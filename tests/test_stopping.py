@@ -8,7 +8,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 
 import pytest_mia
-from pytest_mia import stopping
+from pytest_mia.verdicts import early_stop
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from pytest_mia import stopping
     [(4, (4,)), (7, (7,)), (8, (4, 8)), (16, (4, 8, 16)), (21, (4, 8, 21)), (64, (4, 8, 16, 32, 64))],
 )
 def test_looks_double_up_to_all_models(models, looks):
-    assert stopping.looks(models) == looks
+    assert early_stop.looks(models) == looks
 
 
 def audit(factory, records, **given):
@@ -60,10 +60,10 @@ def test_without_a_limit_there_is_nothing_to_stop_for(noise):
 
 def test_an_invalid_audit_never_stops_as_a_leak(noise):
     result = audit(DecisionTreeClassifier, noise, shadows=3, jobs=1)
-    assert stopping.leaks(result, 0.05)
+    assert early_stop.leaks(result, 0.05)
     from dataclasses import replace
 
-    assert not stopping.leaks(replace(result, findings=("something",)), 0.05)
+    assert not early_stop.leaks(replace(result, findings=("something",)), 0.05)
 
 
 class TestTimeLimit:

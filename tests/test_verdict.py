@@ -3,8 +3,9 @@ import dataclasses
 import pytest
 from audits import LEAK, RATES, audited, counted
 
-from pytest_mia import advice, gates, verdict
+from pytest_mia import gates
 from pytest_mia.results.values import Accuracy, CoinGuesses, Interval
+from pytest_mia.verdicts import message, next_steps
 
 
 def judged(limit=0.1, selected=LEAK, *others, **changes):
@@ -14,7 +15,7 @@ def judged(limit=0.1, selected=LEAK, *others, **changes):
 def details(result):
     """Entries of a message by name, wrapped lines joined again."""
     found, name = {}, ""
-    for line in verdict.message(result).splitlines()[1:]:
+    for line in message.message(result).splitlines()[1:]:
         name = line[2:12].strip() or name
         found.setdefault(name, []).append(line[12:])
     return {name: " ".join(texts) for name, texts in found.items()}
@@ -39,14 +40,14 @@ class TestFirstLine:
         result = judged(limit)
         low, high = result.advantage.low, result.advantage.high
         start = f"membership advantage 0.200 ({low:.3f} to {high:.3f} at 95% confidence) "
-        assert verdict.message(result).splitlines()[0] == start + end
+        assert message.message(result).splitlines()[0] == start + end
 
     def test_of_an_audit_that_is_invalid(self):
-        line = verdict.first_line(judged(0.3, findings=("all alike",)))
+        line = message.first_line(judged(0.3, findings=("all alike",)))
         assert line.endswith("can't be compared with the limit 0.3: the data can't answer the question")
 
     def test_of_the_tail(self):
-        line = verdict.first_line(gates.tpr(audited(tail=counted(0.05, 0, records=5000)), 0.01))
+        line = message.first_line(gates.tpr(audited(tail=counted(0.05, 0, records=5000)), 0.01))
         assert line.startswith("TPR at FPR 0.001 0.050 (0.0")
         assert " is above the limit 0.01: " in line
 
@@ -60,7 +61,7 @@ class TestFirstLine:
     def test_of_epsilon(self, claimed, relation):
         """The bound is 1.63082, which is never rounded up."""
         result = gates.epsilon(audited(coins=(CoinGuesses("loss", 1000, 100, 90),)), claimed, delta=0)
-        assert verdict.first_line(result) == f"measured epsilon of at least 1.630 (95% confidence) {relation}"
+        assert message.first_line(result) == f"measured epsilon of at least 1.630 (95% confidence) {relation}"
 
 
 class TestDetails:
@@ -105,7 +106,7 @@ class TestDetails:
     @pytest.mark.parametrize(("limit", "findings"), [(0.1, ()), (0.2, ()), (0.1, ("all alike",))])
     def test_anything_else_comes_with_three_things_to_try(self, kind, limit, findings):
         result = judged(limit, kind=kind, findings=findings)
-        assert len(advice.next_steps(result)) == 3
+        assert len(next_steps.next_steps(result)) == 3
         assert [name for name in details(result) if name.startswith("try")] == ["try 1", "try 2", "try 3"]
 
     def test_more_shadows_are_advised_only_where_they_are_targets_too(self):
@@ -128,9 +129,9 @@ class TestDetails:
         command = "pytest tests/test_privacy.py::test_release " + " ".join(f"--mia-option-{n}=1" for n in range(20))
         result = judged(notes=("one", "two"), replay=command)
         assert details(result)["note"] == "one two"
-        assert verdict.message(result).splitlines()[-1] == "  replay    " + command
+        assert message.message(result).splitlines()[-1] == "  replay    " + command
 
     def test_long_lines_are_wrapped_and_nothing_is_lost(self):
         result = judged(0.3, findings=("a very-long-word " * 20,))
-        assert max(map(len, verdict.message(result).splitlines()[1:])) <= verdict.WIDTH
+        assert max(map(len, message.message(result).splitlines()[1:])) <= message.WIDTH
         assert details(result)["because"] == ("a very-long-word " * 20).strip()

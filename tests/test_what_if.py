@@ -9,10 +9,11 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 
 import pytest_mia
-from pytest_mia import Target, TorchTraining, advice, gates, remedies, verdict
+from pytest_mia import Target, TorchTraining, gates, remedies
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.results.audit_data import RemedyResult
 from pytest_mia.results.values import Accuracy
+from pytest_mia.verdicts import message, next_steps
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(160, 6))
@@ -232,21 +233,21 @@ class TestWords:
     def test_the_message_names_it(self):
         found = judged(remedy("RoundedAnswers(estimator, step=0.25)", NONE, test=0.96))
         high = found.what_if[0].audit.judged.high
-        (step,) = [each for each in advice.next_steps(found) if "cheapest" in each]
+        (step,) = [each for each in next_steps.next_steps(found) if "cheapest" in each]
         assert step == (
             "ship the cheapest remedy that was measured to pass, RoundedAnswers(estimator, step=0.25): "
             f"membership advantage 0.000 (at most {high:.3f}), accuracy 0.960"
         )
-        assert "what if   RoundedAnswers(estimator, step=0.25): pass, 0.000" in verdict.message(found)
+        assert "what if   RoundedAnswers(estimator, step=0.25): pass, 0.000" in message.message(found)
 
     def test_none_passes(self):
-        steps = advice.next_steps(judged(remedy("a", LEAK), remedy("b", counted(0.6, 0.35))))
+        steps = next_steps.next_steps(judged(remedy("a", LEAK), remedy("b", counted(0.6, 0.35))))
         assert any(each.startswith("none of the 2 remedies that were measured passes") for each in steps)
 
     def test_where_nothing_was_measured_it_says_how(self):
-        assert any("what_if='outputs' measures" in each for each in advice.next_steps(judged()))
+        assert any("what_if='outputs' measures" in each for each in next_steps.next_steps(judged()))
         found = gates.membership_advantage(audited(LEAK, test="test_a.py::test_b"), 0.1)
-        assert any("--mia-what-if measures" in each for each in advice.next_steps(found))
+        assert any("--mia-what-if measures" in each for each in next_steps.next_steps(found))
 
     def test_the_report_holds_it(self):
         report = judged(remedy("a", NONE, test=0.96)).to_dict()

@@ -176,7 +176,7 @@ class Guesses:
     Attributes
     ----------
     targets
-        One text per target with one character per audited record, see `pytest_mia.parts`.
+        One text per target with one character per audited record, see `pytest_mia.verdicts.subgroups`.
     groups
         Group of each audited record, whose records are drawn together; empty where each stands for itself.
     """
@@ -186,7 +186,7 @@ class Guesses:
 
 
 class Columns(Protocol):
-    """What the records themselves can be divided by; see `pytest_mia.parts.Frame`."""
+    """What the records themselves can be divided by; see `pytest_mia.verdicts.subgroups.Frame`."""
 
     def values(self, name: str) -> Sequence[Any] | None:
         """One value per audited record, or ``None`` where there is no such column."""

@@ -12,20 +12,11 @@ from hypothesis import strategies as st
 from sklearn.naive_bayes import GaussianNB
 
 import pytest_mia
-from pytest_mia import (
-    Dataset,
-    Losses,
-    MIAError,
-    MIAUsageError,
-    Residuals,
-    TokenLogProbabilities,
-    baseline,
-    baseline_file,
-    strategies,
-)
+from pytest_mia import Dataset, Losses, MIAError, MIAUsageError, Residuals, TokenLogProbabilities, strategies
 from pytest_mia.cache.store import Entry, Store
 from pytest_mia.core.settings import Settings, parse
 from pytest_mia.outputs import FIELDS
+from pytest_mia.verdicts import baseline, baseline_file
 
 NUMBERS = (0.0, -0.0, 1.0, 0.5, 5e-324, 1e-310, 1 - 1e-16, 1e-16, 1e308, -1e308, np.inf, -np.inf, np.nan, 2.0, -1e-7)
 KINDS = (np.float64, np.float32, np.float16, np.int8, np.uint64, np.bool_, np.complex128, np.str_, np.bytes_, object)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_mia.results.audit_data import AuditResult
-from pytest_mia.verdict import CHANGE, metric_of
+from pytest_mia.verdicts.message import CHANGE, metric_of
 
 OVERFITTED = 0.05
 """Accuracy on members less that on others, from which on the difference itself is named."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pytest_mia import parts
 from pytest_mia.results.values import CoinGuesses, Counts, Interval, SliceResult
 from pytest_mia.statistics import rate_bounds, records_to_leak, records_to_pass
+from pytest_mia.verdicts import subgroups
 
 POWER = 0.8
 NAMED = 10
@@ -74,7 +74,7 @@ def of_parts(judged: Sequence[SliceResult], kind: str, threshold: float) -> list
 
 
 def _of_part(part: SliceResult, kind: str, threshold: float) -> str:
-    name = parts.name(part)
+    name = subgroups.name(part)
     if part.verdict == "leak":
         return f"{name} is above the limit: {part.advantage}"
     targets = len(part.counts.members)

@@ -8,13 +8,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_mia import grounds, parts, verdict
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.data import duplicates
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.values import CoinGuesses, Interval, Selected, SliceResult, floored
 from pytest_mia.statistics import epsilon_bounds as epsilons
 from pytest_mia.statistics import error_budget, measurable, rate_bounds
+from pytest_mia.verdicts import message, subgroups
+from pytest_mia.verdicts import reasons as grounds
 
 DEFAULT_LIMIT = 0.05
 """Advantage by which a shift between members and non-members is weighed where the limit is no advantage."""
@@ -30,7 +31,7 @@ Named = Sequence[tuple[str, Interval]]
 def advantage(result: AuditResult, *, threshold: float, by: Any, confidence: float | None) -> AuditResult:
     """TPR - FPR, overall and in every part."""
     __tracebackhide__ = True
-    found = () if by is None else parts.of(result, by)
+    found = () if by is None else subgroups.of(result, by)
     if by is not None or confidence is not None:
         confidence = confidence or result.advantage.confidence
         levels = error_budget.levels(confidence, attacks=len(result.attacks), looks=result.looks, parts=by is not None)
@@ -105,7 +106,7 @@ def change(result: AuditResult, *, tolerance: float) -> AuditResult:
     reasons += [f"the two audits differ: {moved.remark}"] if moved.remark else []
     if outcome == "pass" and moved.difference.high > tolerance:
         reasons.append(f"a change of up to {moved.difference.high:+.3f} can't be ruled out with so few records")
-    return _closed(result, verdict.CHANGE, tolerance, moved.difference, outcome, reasons)
+    return _closed(result, message.CHANGE, tolerance, moved.difference, outcome, reasons)
 
 
 def _judge(
@@ -176,7 +177,7 @@ def _shared(result: AuditResult, levels: error_budget.Levels) -> AuditResult:
 def _parts(found: Sequence[SliceResult], threshold: float, levels: error_budget.Levels) -> tuple[SliceResult, ...]:
     """Each part with its verdict, the worst first."""
     intervals = error_budget.parts_intervals([part.counts for part in found], threshold, levels)
-    judged = [parts.judged(part, each, threshold) for part, each in zip(found, intervals, strict=True)]
+    judged = [subgroups.judged(part, each, threshold) for part, each in zip(found, intervals, strict=True)]
     return tuple(sorted(judged, key=lambda part: (SEVERITY.index(str(part.verdict)), -part.advantage.estimate)))
 
 

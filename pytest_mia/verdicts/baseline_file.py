@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_mia.baseline import DIGITS, SIDES, STRENGTH, Baseline, Saved
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.settings import Settings
 from pytest_mia.results.values import Counts
+from pytest_mia.verdicts.baseline import DIGITS, SIDES, STRENGTH, Baseline, Saved
 
 FOLDER = ".mia"
 """Where baselines lie, below the root folder of the tests."""

@@ -7,9 +7,9 @@ import numbers
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pytest_mia import parts
 from pytest_mia.attacks.thresholds import FALSE_POSITIVE_RATES
 from pytest_mia.core.errors import MIAUsageError, quoted
+from pytest_mia.verdicts import subgroups
 
 if TYPE_CHECKING:
     from pytest_mia.core.request import Subject
@@ -58,10 +58,10 @@ def check(**arguments: Any) -> None:
 
 
 def check_parts(by: Any, subject: Subject) -> None:
-    """Refuse what can't divide the records of a subject, before anything is trained; see `pytest_mia.parts.check`."""
+    """Refuse what can't divide the records of a subject, before anything is trained; see `pytest_mia.verdicts.subgroups.check`."""
     __tracebackhide__ = True
     if by is not None and subject.outputs is None:
-        parts.check(by, subject.dataset if subject.target is None else getattr(subject.target, "members", None))
+        subgroups.check(by, subject.dataset if subject.target is None else getattr(subject.target, "members", None))
 
 
 def _float(value: numbers.Real) -> float:
