@@ -23,13 +23,13 @@ import numpy as np
 from null_worlds import Design
 from scipy import stats
 
-from pytest_mia import findings
 from pytest_mia.attacks.observations import Observations, recipe
 from pytest_mia.attacks.registry import fitting
+from pytest_mia.auditing import summary
+from pytest_mia.auditing.summary import Context
 from pytest_mia.core.errors import MIAError
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.memberships import draw_halves
-from pytest_mia.findings import Context
 from pytest_mia.models.answers import Answer, Labels
 from pytest_mia.models.signals import signals_of, stack
 from pytest_mia.results.audit_data import AuditResult
@@ -120,7 +120,7 @@ class Row:
                 design.kind, len(labels), models - 1, models, {}, "none", (), (), "", 0.0, looks=len(stops)
             )
             chosen = fitting(signals, shadows=models - 1, names=design.attacks)
-            yield findings.find(chosen, observed, context, self.settings)
+            yield summary.find(chosen, observed, context, self.settings)
 
 
 def _release(signals: object, members: np.ndarray, labels: np.ndarray, seed: int) -> Observations:

@@ -19,12 +19,13 @@ from typing import Any
 import numpy as np
 
 import pytest_mia
-from pytest_mia import findings, gates
+from pytest_mia import gates
 from pytest_mia.attacks import registry
 from pytest_mia.attacks.observations import recipe
+from pytest_mia.auditing import summary
+from pytest_mia.auditing.summary import Context
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.memberships import draw_coins
-from pytest_mia.findings import Context
 from pytest_mia.models.signals import Signals
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.statistics.tradeoff_curves import Gaussian
@@ -85,7 +86,7 @@ def audit(mechanism: Mechanism, seed: int) -> AuditResult:
         "recipe", RECORDS, SHADOWS, len(members), {}, "none", (), (), "", 0.0, drawn=True
     )  # fmt: skip
     chosen = registry.fitting(given.signals, shadows=SHADOWS, names=("loss", "lira_online"))
-    return findings.find(chosen, given, context, Settings(seed=seed))
+    return summary.find(chosen, given, context, Settings(seed=seed))
 
 
 def row(name: str, claimed: float, delta: float, results: Sequence[AuditResult]) -> str:

@@ -14,12 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pytest_mia import findings, placebo
 from pytest_mia.attacks.observations import Observations, recipe
 from pytest_mia.attacks.registry import ATTACKS, fitting
+from pytest_mia.auditing import summary
+from pytest_mia.auditing.controls import shuffled_memberships
+from pytest_mia.auditing.summary import Context
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.memberships import draw_halves
-from pytest_mia.findings import Context
 from pytest_mia.models.answers import Answer, Labels, Logits, Probabilities
 from pytest_mia.models.signals import signals_of, stack
 from pytest_mia.results.audit_data import AuditResult
@@ -160,7 +161,7 @@ def audit(world: World, design: Design, seed: int) -> AuditResult:
     """One audit of them."""
     observations, context = observed(world, design, seed)
     chosen = fitting(observations.signals, shadows=design.models - 1, names=design.attacks)
-    return findings.find(chosen, observations, context, Settings(seed=seed))
+    return summary.find(chosen, observations, context, Settings(seed=seed))
 
 
 def audits(world: World, design: Design, runs: int) -> list[AuditResult]:
@@ -235,8 +236,8 @@ def control_row(world: World, design: Design, runs: int) -> str:
     for seed in range(runs):
         observations, context = observed(world, design, seed)
         settings = Settings(seed=seed, attacks=design.attacks)
-        found.append(placebo.measured(observations, context, settings, store=None))
-    failed = np.mean([placebo.finding(interval) is not None for interval in found])
+        found.append(shuffled_memberships.measured(observations, context, settings, store=None))
+    failed = np.mean([shuffled_memberships.finding(interval) is not None for interval in found])
     advantage, error = mean_with_error([interval.estimate for interval in found])
     cells = world.__name__.replace("_", " "), str(design), f"{runs}", f"{failed:.3f}", f"{advantage:+.4f} ± {error:.4f}"
     return f"| {' | '.join(cells)} |"

@@ -37,7 +37,7 @@ SHADOWS = 7
 ATTACK_MODELS = ("nn", "rf")
 """ART's default, a network, and a random forest."""
 IMPORTS = {
-    "ours": "import pytest_mia.auditing",
+    "ours": "import pytest_mia.auditing.run",
     "ART": "from art.attacks.inference.membership_inference import ShadowModels",
 }
 

@@ -13,7 +13,8 @@ from pytest_mia._version import __version__
 if TYPE_CHECKING:
     from pytest_mia import knowledge
     from pytest_mia import strategies as strategies
-    from pytest_mia.auditing import ShadowModel
+    from pytest_mia.auditing.from_outputs.read import ModelOutputs
+    from pytest_mia.auditing.run import ShadowModel
     from pytest_mia.calls import audit, audit_outputs
     from pytest_mia.core.errors import (
         CacheWarning,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from pytest_mia.data.dataset import Dataset, Target
     from pytest_mia.models.answers import Losses, Residuals, TokenLogProbabilities
     from pytest_mia.models.torch.module import TorchTraining
-    from pytest_mia.outputs import ModelOutputs
     from pytest_mia.results.audit_data import AuditResult
 
 _HOMES = {
@@ -47,11 +47,11 @@ _HOMES = {
     "MIAUsageError": "core.errors",
     "MIAWarning": "core.errors",
     "MembershipLeakError": "core.errors",
-    "ModelOutputs": "outputs",
+    "ModelOutputs": "auditing.from_outputs.read",
     "ModelTrainingError": "core.errors",
     "OutOfTimeError": "core.errors",
     "Residuals": "models.answers",
-    "ShadowModel": "auditing",
+    "ShadowModel": "auditing.run",
     "Target": "data.dataset",
     "TokenLogProbabilities": "models.answers",
     "TorchTraining": "models.torch.module",

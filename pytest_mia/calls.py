@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_mia.auditing import run
+from pytest_mia.auditing.from_outputs.read import ModelOutputs
+from pytest_mia.auditing.run import run
 from pytest_mia.cache.store import opened
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
-from pytest_mia.outputs import ModelOutputs
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.training.jobs import Progress
 

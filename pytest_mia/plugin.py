@@ -12,7 +12,7 @@ from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.session import Session
 
 if TYPE_CHECKING:
-    from pytest_mia.auditing import ShadowModel
+    from pytest_mia.auditing.run import ShadowModel
     from pytest_mia.results.audit_data import AuditResult
     from pytest_mia.trial import Trial
 

@@ -15,7 +15,7 @@ from pytest_mia import options
 from pytest_mia.reports.github import Place
 
 if TYPE_CHECKING:
-    from pytest_mia.auditing import ShadowModel
+    from pytest_mia.auditing.run import ShadowModel
     from pytest_mia.cache.store import Store
     from pytest_mia.core.request import Subject
     from pytest_mia.core.settings import Settings
@@ -78,11 +78,11 @@ class Session:
         owner
             The only one to share with when the subject can't be told by its content.
         """
-        from pytest_mia import auditing
+        from pytest_mia.auditing import run
 
         def make() -> AuditResult:
             with progress:
-                return auditing.run(
+                return run.run(
                     subject,
                     settings,
                     progress=progress,
@@ -100,11 +100,11 @@ class Session:
         self, subject: Subject, settings: Settings, *, progress: ProgressLine, owner: object
     ) -> tuple[ShadowModel, ...]:
         """The trained shadows of a subject, shared likewise."""
-        from pytest_mia import auditing
+        from pytest_mia.auditing import run
 
         def make() -> tuple[ShadowModel, ...]:
             with progress:
-                return auditing.train(subject, settings, progress=progress, announce=progress.announce)
+                return run.train(subject, settings, progress=progress, announce=progress.announce)
 
         return self._once(("shadow models",), subject, settings, owner, make)
 

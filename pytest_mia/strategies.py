@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from pytest_mia.auditing.from_outputs.read import FEWEST_MODELS, ModelOutputs
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.data.dataset import Dataset
 from pytest_mia.data.memberships import draw_halves
-from pytest_mia.outputs import FEWEST_MODELS, ModelOutputs
 
 try:
     from hypothesis import strategies as st

@@ -19,7 +19,7 @@ from pytest_mia.results.audit_data import AuditResult
 if TYPE_CHECKING:
     import pytest
 
-    from pytest_mia.auditing import ShadowModel
+    from pytest_mia.auditing.run import ShadowModel
     from pytest_mia.core.request import Subject
     from pytest_mia.session import Session
 

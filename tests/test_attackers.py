@@ -19,12 +19,12 @@ from pytest_mia import (
     audit,
     gates,
 )
-from pytest_mia.auditing import run, train
+from pytest_mia.auditing.run import run, train
+from pytest_mia.auditing.summary import compared
 from pytest_mia.cache.store import opened
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.records import gather
-from pytest_mia.findings import compared
 from pytest_mia.knowledge import hill_climbing, noisy, part
 from pytest_mia.reports.table import rows
 from pytest_mia.results.audit_data import AuditResult

@@ -11,9 +11,9 @@ from pytest_mia.attacks.mast_watson import Mast
 from pytest_mia.attacks.observations import recipe
 from pytest_mia.attacks.protocol import FittedAttack
 from pytest_mia.attacks.threshold import Threshold
+from pytest_mia.auditing.summary import Context, find
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.memberships import draw_halves
-from pytest_mia.findings import Context, find
 from pytest_mia.models.signals import Signals
 from pytest_mia.statistics import auc
 

@@ -13,7 +13,7 @@ from whole import INSIDE, OUTSIDE, QUICK, RECORDS, Tree, X, Y, figures, recipe, 
 
 import pytest_mia
 from pytest_mia import Dataset, MembershipLeakError, Target, audit
-from pytest_mia.auditing import train
+from pytest_mia.auditing.run import train
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 from pytest_mia.training.backends import loky

@@ -3,7 +3,7 @@ import pytest
 from whole import RECORDS, Tree, X, Y, recipe
 
 from pytest_mia import InvalidAuditError, MIAUsageError, audit_outputs
-from pytest_mia.auditing import train
+from pytest_mia.auditing.run import train
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 

@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.tree import DecisionTreeClassifier
 
 from pytest_mia import Dataset, MIAUsageError, Target, audit, audit_outputs
-from pytest_mia.auditing import run
+from pytest_mia.auditing.run import run
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 

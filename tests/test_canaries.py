@@ -9,7 +9,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import pytest_mia
-from pytest_mia import Dataset, Target, canaries, gates
+from pytest_mia import Dataset, Target, gates
+from pytest_mia.auditing.controls import canaries
 from pytest_mia.data.containers import as_array, texts
 from pytest_mia.training.jobs import Data
 
@@ -203,7 +204,7 @@ class TestAudit:
 
     def test_the_plan_says_what_they_cost(self):
         told = []
-        from pytest_mia.auditing import run
+        from pytest_mia.auditing.run import run
         from pytest_mia.core.request import Subject
         from pytest_mia.core.settings import Settings
 

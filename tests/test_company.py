@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pytest_mia import audit
-from pytest_mia.auditing import train
+from pytest_mia.auditing.run import train
 from pytest_mia.core.errors import ModelTrainingError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings

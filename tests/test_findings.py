@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from worlds import answering, confident, released, trained
 
-from pytest_mia import findings
 from pytest_mia.attacks.registry import ATTACKS
 from pytest_mia.attacks.threshold import Threshold
+from pytest_mia.auditing import summary
+from pytest_mia.auditing.summary import Context
 from pytest_mia.core.settings import Settings
-from pytest_mia.findings import Context
 from pytest_mia.models.answers import Labels
 from pytest_mia.models.signals import Signals
 from pytest_mia.results.values import Counts, Tally
@@ -38,7 +38,7 @@ def context(given, **changes):
 
 
 def find(given, fitting, **changes):
-    return findings.find(fitting, given, context(given, **changes), Settings())
+    return summary.find(fitting, given, context(given, **changes), Settings())
 
 
 def marked(share, *, models=6, records=100, seed=0):

@@ -8,9 +8,9 @@ from sklearn.linear_model import Ridge
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 
+from pytest_mia.auditing.plan import make
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
-from pytest_mia.plan import make
 from pytest_mia.training.jobs import Method
 from pytest_mia.training.slots import UNCACHED
 from pytest_mia.training.train import train_all

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pytest_mia.misfits import among
+from pytest_mia.auditing.from_outputs.validate import among
 from pytest_mia.models.answers import Losses, Residuals, TokenLogProbabilities
 
 rng = np.random.default_rng(0)

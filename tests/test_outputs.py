@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pytest_mia import Losses, MIAUsageError, ModelOutputs, Residuals, TokenLogProbabilities
-from pytest_mia.outputs import read
+from pytest_mia.auditing.from_outputs.read import read
 
 rng = np.random.default_rng(0)
 MODELS, RECORDS = 5, 40

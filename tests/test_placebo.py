@@ -5,8 +5,9 @@ import pytest
 from worlds import trained
 
 import pytest_mia
-from pytest_mia import InvalidAuditError, placebo
+from pytest_mia import InvalidAuditError
 from pytest_mia.attacks import evaluation, registry
+from pytest_mia.auditing.controls import shuffled_memberships
 from pytest_mia.results.values import Interval
 from pytest_mia.statistics import error_budget
 
@@ -14,7 +15,7 @@ rng = np.random.default_rng(0)
 NAMES = {"gap", "loss", "lira_online", "mast", "rmia_online"}
 
 
-def interval(observations, confidence=placebo.CONFIDENCE):
+def interval(observations, confidence=shuffled_memberships.CONFIDENCE):
     """The advantage of the attack that is selected, as an audit has it."""
     fitting = [attack for attack in registry.ATTACKS if attack.name in NAMES]
     runs, _ = evaluation.run_all(fitting, observations, evaluation.lessons(observations))
@@ -25,7 +26,7 @@ def interval(observations, confidence=placebo.CONFIDENCE):
 class TestShuffled:
     def test_memberships_keep_their_numbers_and_what_they_say_of_each_other(self):
         given = trained(1.0, models=5, records=60)
-        mixed = placebo.shuffled(given)
+        mixed = shuffled_memberships.shuffled(given)
         assert sorted(map(tuple, mixed.members.T)) == sorted(map(tuple, given.members.T))
         assert (mixed.members != given.members).any()
         assert mixed.signals is given.signals
@@ -34,7 +35,7 @@ class TestShuffled:
         given = trained(1.0, models=5, records=60)
         judged = given.judged & (np.arange(60) < 30)
         members = given.members & (np.arange(60) < 30)
-        mixed = placebo.shuffled(dataclasses.replace(given, judged=judged, members=members))
+        mixed = shuffled_memberships.shuffled(dataclasses.replace(given, judged=judged, members=members))
         assert not mixed.members[:, 30:].any()
         assert mixed.members.sum() == members.sum()
 
@@ -42,15 +43,17 @@ class TestShuffled:
         groups = np.repeat(np.arange(20), 3)
         given = dataclasses.replace(trained(1.0, records=60), groups=groups)
         given = dataclasses.replace(given, members=given.members[:, ::3][:, groups])
-        mixed = placebo.shuffled(given).members
+        mixed = shuffled_memberships.shuffled(given).members
         assert (mixed == mixed[:, ::3][:, groups]).all()
 
 
 @pytest.mark.parametrize("leak", [0.0, 5.0])
 def test_whatever_leaks_nothing_is_found(leak):
     """At 99% one world in a hundred may be accused; more than one in these twenty, one time in sixty at the most."""
-    found = [interval(placebo.shuffled(trained(leak, models=4, records=100, seed=seed))) for seed in range(20)]
-    assert sum(placebo.finding(each) is not None for each in found) <= 1
+    found = [
+        interval(shuffled_memberships.shuffled(trained(leak, models=4, records=100, seed=seed))) for seed in range(20)
+    ]
+    assert sum(shuffled_memberships.finding(each) is not None for each in found) <= 1
     assert abs(np.mean([each.estimate for each in found])) < 0.04
 
 
@@ -58,7 +61,7 @@ def test_whatever_leaks_nothing_is_found(leak):
     ("low", "high", "valid"), [(-0.1, 0.1, True), (0, 0, True), (0.01, 0.2, False), (-0.3, -0.1, False)]
 )
 def test_the_finding(low, high, valid):
-    assert (placebo.finding(Interval((low + high) / 2, low, high, 0.995)) is None) == valid
+    assert (shuffled_memberships.finding(Interval((low + high) / 2, low, high, 0.995)) is None) == valid
 
 
 class TestAudit:

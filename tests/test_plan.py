@@ -3,9 +3,9 @@ import pytest
 from sklearn.naive_bayes import GaussianNB
 
 from pytest_mia import Dataset, MIAUsageError, Target
+from pytest_mia.auditing.plan import make
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
-from pytest_mia.plan import make
 from pytest_mia.training.jobs import Method
 
 rng = np.random.default_rng(0)

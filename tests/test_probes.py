@@ -10,8 +10,9 @@ from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
 import pytest_mia
-from pytest_mia import MIAUsageError, ModelTrainingError, TorchTraining, auditing
+from pytest_mia import MIAUsageError, ModelTrainingError, TorchTraining
 from pytest_mia.attacks import registry as attacks
+from pytest_mia.auditing import run
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 from pytest_mia.models.queries import hop_skip_jump, registry
@@ -141,7 +142,7 @@ class TestChoice:
             asked.append(0)
             return model.predict(X)
 
-        auditing.train(Subject(GaussianNB, (X, Y), predict=predict), Settings(shadows=3))
+        run.train(Subject(GaussianNB, (X, Y), predict=predict), Settings(shadows=3))
         assert len(asked) == 2 + 5, "two show whether answers come in order"
 
 

@@ -172,7 +172,7 @@ class TestProblems:
             pytest_mia.audit(GaussianNB, (X, Y), attacks=["calibrated_augmentation"], shadows=3)
 
     def test_outputs_have_no_records_to_change(self):
-        from pytest_mia.auditing import run
+        from pytest_mia.auditing.run import run
         from pytest_mia.core.request import Subject
         from pytest_mia.core.settings import Settings
 

@@ -15,10 +15,10 @@ from pytest_mia import (
     TokenLogProbabilities,
     audit,
     audit_outputs,
-    outputs,
-    readings,
 )
-from pytest_mia.auditing import run, train
+from pytest_mia.auditing.from_outputs import kinds
+from pytest_mia.auditing.from_outputs import read as outputs
+from pytest_mia.auditing.run import run, train
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 
@@ -35,7 +35,7 @@ TOKENS = np.where(np.arange(6) < 1 + np.arange(RECORDS)[:, None] % 6, -rng.rando
 
 
 def reading(answers, labels=None, groups=None, members=MEMBERS):
-    return readings.read(outputs.read(ModelOutputs(answers, members, labels, groups)), seed=0)
+    return kinds.read(outputs.read(ModelOutputs(answers, members, labels, groups)), seed=0)
 
 
 def signals(answers, labels=None):

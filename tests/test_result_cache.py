@@ -9,12 +9,13 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 import pytest_mia
-from pytest_mia import auditing, findings
+from pytest_mia.auditing import run as auditing
+from pytest_mia.auditing import summary
+from pytest_mia.auditing.result_cache import revived
 from pytest_mia.cache import environment
 from pytest_mia.cache.store import Entry, Store
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
-from pytest_mia.result_cache import revived
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.values import Interval
 
@@ -25,13 +26,13 @@ X, Y = RNG.normal(size=(120, 4)), RNG.integers(0, 3, 120)
 @pytest.fixture
 def found(monkeypatch):
     """Numbers of records that attacks were run on, one for each time."""
-    times, find = [], findings.find
+    times, find = [], summary.find
 
     def counted(fitting, observations, context, settings):
         times.append(context.audited)
         return find(fitting, observations, context, settings)
 
-    monkeypatch.setattr(findings, "find", counted)
+    monkeypatch.setattr(summary, "find", counted)
     return times
 
 

@@ -11,10 +11,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 import pytest_mia
-from pytest_mia import TorchTraining, gates, remedies, retraining
+from pytest_mia import TorchTraining, gates, remedies
+from pytest_mia.auditing import retraining
+from pytest_mia.auditing.retraining import NEEDS_OPACUS, PRIVATE, STOPPED, Calibrated, WithParameters
 from pytest_mia.core.request import Subject
 from pytest_mia.remedies import EarlyStoppedTraining, PrivateTraining
-from pytest_mia.retraining import NEEDS_OPACUS, PRIVATE, STOPPED, Calibrated, WithParameters
 from pytest_mia.training.factories import Tried
 
 RNG = np.random.default_rng(0)

@@ -141,7 +141,7 @@ class TestWhatCannotBeMeasured:
         assert "what if: 1 remedies leave nothing that these attacks look at" in result.notes
 
     def test_outputs_of_models_trained_elsewhere(self):
-        from pytest_mia.auditing import run
+        from pytest_mia.auditing.run import run
         from pytest_mia.core.request import Subject
         from pytest_mia.core.settings import Settings
 

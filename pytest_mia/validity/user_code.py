@@ -10,11 +10,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from pytest_mia.auditing.plan import Plan
 from pytest_mia.cache.store import Store
 from pytest_mia.cache.user_modules import is_own
 from pytest_mia.models.signals import same
 from pytest_mia.models.torch.module import TorchTraining
-from pytest_mia.plan import Plan
 from pytest_mia.training import model_cache
 from pytest_mia.training.jobs import Data, Job, Method, Trained
 from pytest_mia.validity import ignores_data, pretrained_factory, sees_other_records

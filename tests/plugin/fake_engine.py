@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from pytest_mia import auditing
+from pytest_mia.auditing import run as auditing
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.values import (
     Accuracy,

@@ -13,9 +13,9 @@ from sklearn.naive_bayes import GaussianNB
 
 import pytest_mia
 from pytest_mia import Dataset, Losses, MIAError, MIAUsageError, Residuals, TokenLogProbabilities, strategies
+from pytest_mia.auditing.from_outputs.read import FIELDS
 from pytest_mia.cache.store import Entry, Store
 from pytest_mia.core.settings import Settings, parse
-from pytest_mia.outputs import FIELDS
 from pytest_mia.verdicts import baseline, baseline_file
 
 NUMBERS = (0.0, -0.0, 1.0, 0.5, 5e-324, 1e-310, 1 - 1e-16, 1e-16, 1e308, -1e308, np.inf, -np.inf, np.nan, 2.0, -1e-7)
@@ -242,7 +242,7 @@ def test_files_of_outputs(root, flips):
     for place, by in flips:
         content[int(place * len(content))] ^= by
     path.write_bytes(content)
-    told = refused(pytest_mia.outputs.read, path)
+    told = refused(pytest_mia.auditing.from_outputs.read.read, path)
     assert told is None or told.startswith("mia_outputs")
 
 

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import dataclasses
 
-from pytest_mia import examination, findings, retraining
 from pytest_mia.attacks import registry
+from pytest_mia.auditing import attack_stage, retraining, summary
+from pytest_mia.auditing.attack_stage import Answered
+from pytest_mia.auditing.plan import Plan
 from pytest_mia.cache.store import Store
 from pytest_mia.core.settings import Settings
-from pytest_mia.examination import Answered
 from pytest_mia.models.sklearn import EstimatorAsker
 from pytest_mia.models.torch.module import ModuleAsker
-from pytest_mia.plan import Plan
 from pytest_mia.results.audit_data import AuditResult, RemedyResult
 from pytest_mia.results.values import Seconds
 from pytest_mia.statistics import error_budget
@@ -38,7 +38,7 @@ def measured(
     result: AuditResult,
     answered: Answered,
     method: Method,
-    context: findings.Context,
+    context: summary.Context,
     settings: Settings,
     store: Store | None,
 ) -> AuditResult:
@@ -65,7 +65,7 @@ def measured(
     share = sharing(settings, len(retraining.measured(made, answered.subject, settings)))
     found = []
     for place in places:
-        audit = examination.examine(answered.remedied(place), context, share, store)
+        audit = attack_stage.examine(answered.remedied(place), context, share, store)
         remedy = method.what_if[place].remedy
         assert remedy is not None, "what a method tries is a remedy"
         found.append(RemedyResult(remedy.line(_wrapped(made, method)), remedy.idea, audit))
@@ -78,7 +78,7 @@ def measured(
     )
 
 
-def _fits(asked: Trained, context: findings.Context, settings: Settings) -> bool:
+def _fits(asked: Trained, context: summary.Context, settings: Settings) -> bool:
     return bool(registry.fitting(asked.signals, shadows=context.shadows, names=settings.attacks, features=True))
 
 

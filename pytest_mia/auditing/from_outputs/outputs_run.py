@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pytest_mia import canaries, examination, findings, outputs, placebo, plan, readings
 from pytest_mia.attacks import registry as attacks
 from pytest_mia.attacks.observations import Observations
+from pytest_mia.auditing import attack_stage, plan, summary
+from pytest_mia.auditing.controls import canaries, shuffled_memberships
+from pytest_mia.auditing.from_outputs import kinds, read
 from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import Subject
@@ -44,11 +46,11 @@ def run(subject: Subject, settings: Settings, *, replay: str = "", store: Store 
     problems = [*plan.attack_problems(settings), *_needing_models(subject, settings)]
     if problems:
         raise MIAUsageError(problems)
-    reading = readings.read(outputs.read(subject.outputs), seed=settings.seed)
+    reading = kinds.read(read.read(subject.outputs), seed=settings.seed)
     observations = reading.observations
     models, records = observations.members.shape
     dependent = _dependent(observations)
-    context = findings.Context(
+    context = summary.Context(
         kind="recipe",
         audited=records,
         shadows=models - 1,
@@ -62,10 +64,10 @@ def run(subject: Subject, settings: Settings, *, replay: str = "", store: Store 
         looks=1,
         classes=reading.classes,
     )
-    result = examination.attack(observations, context, settings, store)
+    result = attack_stage.attack(observations, context, settings, store)
     if not settings.controls:
         return result
-    result = placebo.added(result, observations, context, settings, store)
+    result = shuffled_memberships.added(result, observations, context, settings, store)
     return canaries.added(result, "that takes models to train")
 
 

@@ -8,13 +8,16 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_mia import examination, findings, placebo, remedies, what_if
+from pytest_mia import remedies
+from pytest_mia.auditing import attack_stage, summary
+from pytest_mia.auditing import remedies as what_if
+from pytest_mia.auditing.attack_stage import Answered
+from pytest_mia.auditing.controls import shuffled_memberships
+from pytest_mia.auditing.plan import Plan
 from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import OutOfTimeError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
-from pytest_mia.examination import Answered
-from pytest_mia.plan import Plan
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.values import CacheUse
 from pytest_mia.training import model_cache, query, train
@@ -100,14 +103,14 @@ def run(
             if store is not None:
                 context = replace(context, cache=_cache_use(trained[len(common) :]))
             stopped = _out_of_time(made, answered, settings) if len(trained) < look else ""
-            result = examination.examine(answered, context, settings, store)
+            result = attack_stage.examine(answered, context, settings, store)
             if look < stops[-1] and terms.threshold is not None and early_stop.leaks(result, terms.threshold):
                 stopped = stopped or f"stopped after {look} of {stops[-1]} models: the leak is certain"
             if stopped:
                 result = replace(result, notes=(*result.notes, stopped))
                 break
     if settings.controls:
-        result = placebo.added(result, examination.observed(answered, settings), context, settings, store)
+        result = shuffled_memberships.added(result, attack_stage.observed(answered, settings), context, settings, store)
     if settings.what_if != "off":
         result = what_if.measured(result, answered, asked, context, settings, store)
     return result, trained
@@ -185,10 +188,10 @@ def _context(
     *,
     looks: int,
     start: float,
-) -> findings.Context:
+) -> summary.Context:
     """What is known of an audit beside what models answered; `controlled` are findings and notes on the code."""
     made, trained = answered.plan, answered.trained
-    return findings.Context(
+    return summary.Context(
         kind=made.kind,
         audited=made.records.audited,
         shadows=made.shadows,

@@ -7,16 +7,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_mia import attackers, auditing_models, auditing_outputs, canaries, findings, retraining, what_if
 from pytest_mia.attacks import registry as attacks
-from pytest_mia.auditing_models import Terms
+from pytest_mia.auditing import attacker_run, attackers, remedies, retraining, summary
+from pytest_mia.auditing.attacker_run import Terms
+from pytest_mia.auditing.controls import canaries
+from pytest_mia.auditing.from_outputs import outputs_run
+from pytest_mia.auditing.plan import Plan
 from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import ModelTrainingError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray
 from pytest_mia.models.queries import registry
-from pytest_mia.plan import Plan
 from pytest_mia.results.audit_data import AuditResult, RemedyResult
 from pytest_mia.training import train as shadows
 from pytest_mia.training.jobs import Method, Progress, Trained
@@ -74,7 +76,7 @@ def run(
         A model answered with NaN or infinity.
     """
     if subject.outputs is not None:
-        return auditing_outputs.run(subject, settings, replay=replay, store=store)
+        return outputs_run.run(subject, settings, replay=replay, store=store)
     method = _method(subject, settings)
     plans = attackers.planned(subject, settings, method, threshold=threshold, store=store)
     terms = Terms(settings, method, time.perf_counter(), len(plans), progress, replay, threshold, store)
@@ -99,9 +101,9 @@ def _compared(
             announce((f"{side.attacker}: " if side.attacker else "") + made.line + (f"; {more}" if more else ""))
         # The targets are the same for every attacker, and come first.
         common = [one for one in trained if one.number < made.targets]
-        result, trained = auditing_models.run(made, side, terms, common)
+        result, trained = attacker_run.run(made, side, terms, common)
         results.append(replace(result, attacker=side.attacker))
-    return results[0] if len(results) == 1 else findings.compared(results)
+    return results[0] if len(results) == 1 else summary.compared(results)
 
 
 def _retrained(
@@ -115,7 +117,7 @@ def _retrained(
     settings = terms.settings
     found, notes = list[RemedyResult](), list[str]()
     changes = retraining.measured(made, subject, settings)
-    shared = what_if.sharing(settings, len(changes))
+    shared = remedies.sharing(settings, len(changes))
     if settings.what_if == "train" and not changes:
         notes.append("what if: nothing to train otherwise is known for this model, or it is a release, trained already")
     for each in changes:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pytest_mia import findings, result_cache
 from pytest_mia.attacks import registry
 from pytest_mia.attacks.kernel_support import with_opinions
 from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import Attack
+from pytest_mia.auditing import result_cache, summary
+from pytest_mia.auditing.plan import Plan
 from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import Subject
@@ -23,7 +24,6 @@ from pytest_mia.data import duplicates, numeric
 from pytest_mia.models.queries.label_noise import QUESTIONS
 from pytest_mia.models.queries.registry import FEWEST_VALUES
 from pytest_mia.models.signals import stack
-from pytest_mia.plan import Plan
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.values import Seconds
 from pytest_mia.training.jobs import Trained
@@ -65,7 +65,7 @@ class Answered:
         return replace(self, trained=[one.what_if[place] for one in self.trained], released=released)
 
 
-def examine(answered: Answered, context: findings.Context, settings: Settings, store: Store | None) -> AuditResult:
+def examine(answered: Answered, context: summary.Context, settings: Settings, store: Store | None) -> AuditResult:
     """Attack what has answered so far."""
     observations = observed(answered, settings)
     if answered.released is not None:
@@ -102,7 +102,7 @@ def _features(made: Plan, settings: Settings) -> FloatArray | None:
 
 
 def attack(
-    observations: Observations, context: findings.Context, settings: Settings, store: Store | None
+    observations: Observations, context: summary.Context, settings: Settings, store: Store | None
 ) -> AuditResult:
     """Run the attacks that fit, or take what they found when they saw the same.
 
@@ -131,16 +131,16 @@ def attack(
             # Found once, and shared by the lessons.
             wanted = registry.read_opinions([one.name for one in fitting])
             shared = with_opinions(observations) if wanted else observations
-            return findings.find(fitting, shared, context, settings)
+            return summary.find(fitting, shared, context, settings)
 
     if store is None:
-        return findings.timed(find(), Seconds(context.training_seconds, time.perf_counter() - start))
+        return summary.timed(find(), Seconds(context.training_seconds, time.perf_counter() - start))
     names = tuple(each.name for each in fitting)
     result = result_cache.obtain(store, names, observations, context, settings, find)
     if context.cache.misses:
         store.prune()
     result = replace(result, notes=(*result.notes, *store.remarks))
-    return findings.timed(result, Seconds(context.training_seconds, time.perf_counter() - start))
+    return summary.timed(result, Seconds(context.training_seconds, time.perf_counter() - start))
 
 
 def _no_attack(observations: Observations, settings: Settings, shadows: int) -> str:

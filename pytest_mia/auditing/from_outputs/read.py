@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia import misfits
+from pytest_mia.auditing.from_outputs import validate
+from pytest_mia.auditing.from_outputs.validate import FEWEST_MODELS
 from pytest_mia.cache import safe_npz
 from pytest_mia.core.errors import MIAUsageError, quoted
 from pytest_mia.data.containers import as_array
 from pytest_mia.data.dataset import as_labels
-from pytest_mia.misfits import FEWEST_MODELS
 from pytest_mia.models.answers import Losses, Residuals, TokenLogProbabilities
 
 __all__ = ["FEWEST_MODELS", "FIELDS", "ModelOutputs", "read"]
@@ -71,7 +71,7 @@ def read(given: Any) -> ModelOutputs:
     if isinstance(given, Mapping):
         given = _named(given)
     values = _arrays(given if isinstance(given, ModelOutputs) else ModelOutputs(*_triple(given)))
-    _refuse(misfits.among(values.outputs, values.members, values.labels, values.groups))
+    _refuse(validate.among(values.outputs, values.members, values.labels, values.groups))
     return values
 
 
@@ -92,7 +92,7 @@ def _loaded(path: Path) -> dict[str, Any]:
 def _named(given: Mapping[str, Any]) -> ModelOutputs:
     """Outputs from their names, of which one says what the answers are."""
     told = [name for name in ("outputs", *KINDS) if name in given]
-    by_labels = told in ([], ["outputs"]) and not isinstance(given.get("outputs"), misfits.Typed)
+    by_labels = told in ([], ["outputs"]) and not isinstance(given.get("outputs"), validate.Typed)
     needed = FIELDS if by_labels else ("members",)
     known = {*FIELDS, *KINDS, *TOKENS, "groups"}
     missing, strange = [name for name in needed if name not in given], [name for name in given if name not in known]
@@ -127,7 +127,7 @@ def _arrays(given: ModelOutputs) -> ModelOutputs:
         try:
             found[name] = _array(name, value)
         except MIAUsageError as error:
-            wanted = f", {misfits.SHAPES[type(outputs)][1]}" if name in named and _fields(outputs) else ""
+            wanted = f", {validate.SHAPES[type(outputs)][1]}" if name in named and _fields(outputs) else ""
             problems += [f"{problem}{wanted}" for problem in error.problems]
     _refuse(problems)
     answers = {name: found.pop(name) for name in named}
@@ -136,7 +136,7 @@ def _arrays(given: ModelOutputs) -> ModelOutputs:
 
 def _fields(outputs: Any) -> tuple[dataclasses.Field[Any], ...]:
     """The fields of answers that say themselves what they are; nothing for others."""
-    return dataclasses.fields(outputs) if isinstance(outputs, misfits.Typed) else ()
+    return dataclasses.fields(outputs) if isinstance(outputs, validate.Typed) else ()
 
 
 def _array(name: str, value: Any) -> npt.NDArray[Any] | None:
@@ -152,7 +152,7 @@ def _array(name: str, value: Any) -> npt.NDArray[Any] | None:
 
 def _together(outputs: Any) -> Any:
     """The answers of all models as one, from a list of those that say themselves what they are."""
-    if not isinstance(outputs, (list, tuple)) or not any(isinstance(each, misfits.Typed) for each in outputs):
+    if not isinstance(outputs, (list, tuple)) or not any(isinstance(each, validate.Typed) for each in outputs):
         return outputs
     kinds = [type(each) for each in outputs]
     other = next((model for model, kind in enumerate(kinds) if kind is not kinds[0]), None)

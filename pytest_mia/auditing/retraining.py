@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_mia.auditing.plan import Plan
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 from pytest_mia.models.sklearn import kind_of
 from pytest_mia.models.torch.module import TorchTraining
-from pytest_mia.plan import Plan
 from pytest_mia.remedies.trainings import EarlyStoppedTraining, PrivateTraining, private_available
 
 STOPPED, PRIVATE = "EarlyStoppedTraining(training, patience=2)", "PrivateTraining(training, noise=1.0)"

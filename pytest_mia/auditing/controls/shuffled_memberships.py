@@ -11,8 +11,8 @@ import dataclasses
 
 import numpy as np
 
-from pytest_mia import examination, findings
 from pytest_mia.attacks.observations import Observations
+from pytest_mia.auditing import attack_stage, summary
 from pytest_mia.cache.store import Store
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.settings import Settings
@@ -35,17 +35,15 @@ def shuffled(observations: Observations) -> Observations:
     return dataclasses.replace(observations, members=observations.members[:, first[order]][:, unit])
 
 
-def measured(
-    observations: Observations, context: findings.Context, settings: Settings, store: Store | None
-) -> Interval:
+def measured(observations: Observations, context: summary.Context, settings: Settings, store: Store | None) -> Interval:
     """The advantage that the attacks reach on shuffled memberships, with bounds of 99.5% confidence each.
 
     Parameters
     ----------
     observations, context, settings, store
-        As `pytest_mia.examination.attack` had them for the audit itself.
+        As `pytest_mia.auditing.attack_stage.attack` had them for the audit itself.
     """
-    result = examination.attack(shuffled(observations), context, settings, store)
+    result = attack_stage.attack(shuffled(observations), context, settings, store)
     return error_budget.plain_interval(result.selected, CONFIDENCE)
 
 
@@ -60,7 +58,7 @@ def finding(interval: Interval) -> str | None:
 
 
 def added(
-    result: AuditResult, observations: Observations, context: findings.Context, settings: Settings, store: Store | None
+    result: AuditResult, observations: Observations, context: summary.Context, settings: Settings, store: Store | None
 ) -> AuditResult:
     """The result with this control, whose failure makes it invalid; of what it was made, as in `measured`."""
     interval = measured(observations, context, settings, store)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 
-from pytest_mia import plan
+from pytest_mia.auditing import plan
+from pytest_mia.auditing.plan import Plan
 from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
-from pytest_mia.plan import Plan
 from pytest_mia.training import batching, model_cache
 from pytest_mia.training.jobs import Method
 

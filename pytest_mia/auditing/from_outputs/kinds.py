@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_mia.attacks.observations import Observations, recipe
+from pytest_mia.auditing.from_outputs.read import ModelOutputs
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
 from pytest_mia.core.types import IntArray
 from pytest_mia.data import dataset
@@ -31,7 +32,6 @@ from pytest_mia.models.answers import (
     numbers,
 )
 from pytest_mia.models.signals import signals_of, stack
-from pytest_mia.outputs import ModelOutputs
 
 NO_CLASSES = np.array([])
 
@@ -61,7 +61,7 @@ def read(given: ModelOutputs, *, seed: int) -> Reading:
     Parameters
     ----------
     given
-        Outputs that fit together, as `pytest_mia.outputs.read` returns them.
+        Outputs that fit together, as `pytest_mia.auditing.from_outputs.read.read` returns them.
     seed
         The audit's seed.
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pytest_mia import examination, findings
 from pytest_mia.attacks.observations import recipe
+from pytest_mia.auditing import attack_stage, summary
+from pytest_mia.auditing.plan import Plan
 from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
 from pytest_mia.core.seeding import generator_for
@@ -24,7 +25,6 @@ from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data import containers
 from pytest_mia.models.signals import stack
-from pytest_mia.plan import Plan
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.controls import Canaries
 from pytest_mia.training import model_cache, train
@@ -204,10 +204,10 @@ def _found(
         planted.data.labels[planted.canaries],
         seed=seed,
     )
-    context = findings.Context(
+    context = summary.Context(
         "recipe", len(planted.canaries), MODELS - 1, MODELS, {}, trained[0].device, (), (), "", 0.0, drawn=True
     )
-    result = examination.attack(observations, context, settings, store)
+    result = attack_stage.attack(observations, context, settings, store)
     guessed = tuple(dataclasses.replace(each, planted=True) for each in result.coins)
     return Canaries(len(planted.canaries), MODELS, result.attack, result.advantage, result.selected, guessed)
 

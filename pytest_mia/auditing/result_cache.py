@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytest_mia.attacks.observations import Observations
+from pytest_mia.auditing.summary import Context
 from pytest_mia.cache import content_key, environment
 from pytest_mia.cache.store import Entry, Store
 from pytest_mia.core.settings import Settings
-from pytest_mia.findings import Context
 from pytest_mia.results.audit_data import NO_CACHE, AuditResult
 from pytest_mia.results.values import Seconds
 
