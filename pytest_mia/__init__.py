@@ -13,9 +13,9 @@ from pytest_mia._version import __version__
 if TYPE_CHECKING:
     from pytest_mia import knowledge
     from pytest_mia import strategies as strategies
+    from pytest_mia.api import audit, audit_outputs
     from pytest_mia.auditing.from_outputs.read import ModelOutputs
     from pytest_mia.auditing.run import ShadowModel
-    from pytest_mia.calls import audit, audit_outputs
     from pytest_mia.core.errors import (
         CacheWarning,
         InconclusiveAuditError,
@@ -55,8 +55,8 @@ _HOMES = {
     "Target": "data.dataset",
     "TokenLogProbabilities": "models.answers",
     "TorchTraining": "models.torch.module",
-    "audit": "calls",
-    "audit_outputs": "calls",
+    "audit": "api",
+    "audit_outputs": "api",
 }
 
 __all__ = [

@@ -2,11 +2,11 @@ import re
 
 import pytest
 
-from pytest_mia import catalogue
 from pytest_mia.attacks import registry
 from pytest_mia.models.signals import Signals
+from pytest_mia.plugin import attack_table
 
-ROWS = {row.name: row for row in catalogue.rows()}
+ROWS = {row.name: row for row in attack_table.rows()}
 
 
 def test_it_has_every_attack_once():
@@ -31,11 +31,11 @@ def test_a_row(name, shadows, reads, reference):
 
 
 def test_every_signal_has_a_word():
-    assert set(catalogue.WORDS) == set(Signals.__dataclass_fields__)
+    assert set(attack_table.WORDS) == set(Signals.__dataclass_fields__)
 
 
 def test_the_text_fits_a_terminal_of_any_kind():
-    text = catalogue.text()
+    text = attack_table.text()
     assert text.isascii()
     assert max(map(len, text.splitlines())) <= 80
     shown = re.findall(r"^(\w+) +\d+ ", text, re.MULTILINE)

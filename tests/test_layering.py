@@ -23,28 +23,33 @@ def is_pytests_side(module):
 
 PYTESTS_SIDE = [module for module in MODULES if is_pytests_side(module)]
 ENGINE = [module for module in MODULES if not is_pytests_side(module)]
-MAY_IMPORT_PYTEST = {"pytest_mia.plugin", "pytest_mia.options", "pytest_mia.session", "pytest_mia.reports.terminal"}
+MAY_IMPORT_PYTEST = {
+    "pytest_mia.plugin",
+    "pytest_mia.plugin.options",
+    "pytest_mia.plugin.session",
+    "pytest_mia.reports.terminal",
+}
 LIGHT = {
     "pytest_mia",
-    "pytest_mia.commands",
+    "pytest_mia.plugin.commands",
     "pytest_mia.core.errors",
-    "pytest_mia.options",
+    "pytest_mia.plugin.options",
     "pytest_mia.plugin",
     "pytest_mia.reports",
-    "pytest_mia.reports.extras",
+    "pytest_mia.reports.pytest_html",
     "pytest_mia.reports.github",
     "pytest_mia.reports.json",
     "pytest_mia.reports.junit",
-    "pytest_mia.reports.progress",
+    "pytest_mia.plugin.progress",
     "pytest_mia.reports.table",
     "pytest_mia.reports.terminal",
-    "pytest_mia.reports.writing",
+    "pytest_mia.reports.atomic_write",
     "pytest_mia.results.values",
     "pytest_mia.results.audit_data",
-    "pytest_mia.session",
+    "pytest_mia.plugin.session",
     "pytest_mia.core.settings",
     "pytest_mia.core.text",
-    "pytest_mia.trial",
+    "pytest_mia.plugin.audit_test",
 }
 HEAVY = {
     "cloudpickle",

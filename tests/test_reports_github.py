@@ -8,9 +8,9 @@ import pytest
 from audits import LEAK, NONE, audited
 
 from pytest_mia import gates
+from pytest_mia.plugin.audit_test import plain
 from pytest_mia.reports import github
 from pytest_mia.reports.github import Place
-from pytest_mia.trial import plain
 
 EVIL = "50%, a|b <script>*x*</script>\r\n::error::`c`: [d](e)"
 JUDGED = {

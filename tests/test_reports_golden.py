@@ -14,12 +14,12 @@ from audits import LEAK, NONE, audited, counted
 
 from pytest_mia import gates
 from pytest_mia.core.settings import Settings
+from pytest_mia.plugin.audit_test import plain
 from pytest_mia.reports import github, html, junit, plots, terminal
 from pytest_mia.reports.github import Place
 from pytest_mia.results.audit_data import RemedyResult
 from pytest_mia.results.values import Change, Curve, Exposure, Histogram, Tally
 from pytest_mia.statistics import error_budget
-from pytest_mia.trial import plain
 from pytest_mia.verdicts import baseline, baseline_file
 
 GOLDEN = Path(__file__).with_name("golden")

@@ -9,11 +9,11 @@ import pytest
 from audits import LEAK, NONE, audited, counted
 
 from pytest_mia import gates
+from pytest_mia.plugin.audit_test import plain
 from pytest_mia.reports import github, html, junit, plots, table
 from pytest_mia.reports import json as json_report
 from pytest_mia.reports.github import Place
 from pytest_mia.results.values import Change
-from pytest_mia.trial import plain
 from pytest_mia.verdicts import message
 
 HOSTILE = {

@@ -10,9 +10,9 @@ import pytest
 from audits import LEAK, NONE, audited, counted
 
 from pytest_mia import gates
+from pytest_mia.plugin.audit_test import plain
 from pytest_mia.reports import html, plots
 from pytest_mia.results.values import Accuracy, Curve, Histogram
-from pytest_mia.trial import plain
 
 EVIL = "<script>alert('x')</script>&\"$x$"
 VOID = {"meta", "br", "link", "img"}

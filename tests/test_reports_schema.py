@@ -11,10 +11,10 @@ from sklearn.naive_bayes import GaussianNB
 
 import pytest_mia
 from pytest_mia import gates
+from pytest_mia.plugin.audit_test import plain
 from pytest_mia.reports import json as report
 from pytest_mia.results.audit_data import RemedyResult
 from pytest_mia.results.values import Change, CoinGuesses, Interval
-from pytest_mia.trial import plain
 
 SCHEMA = json.loads(resources.files("pytest_mia.reports").joinpath("schema.json").read_text(encoding="utf-8"))
 RNG = np.random.default_rng(0)

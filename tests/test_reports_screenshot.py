@@ -8,8 +8,8 @@ import subprocess
 import pytest
 from test_reports_golden import fixed
 
+from pytest_mia.plugin.audit_test import plain
 from pytest_mia.reports import html
-from pytest_mia.trial import plain
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)

@@ -1,6 +1,6 @@
 import pytest
 
-from pytest_mia import starter
+from pytest_mia.plugin import scaffold
 
 
 @pytest.mark.parametrize(
@@ -21,22 +21,22 @@ def test_the_kind_is_what_the_repository_imports_more_often(tmp_path, files, kin
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
-    assert starter.guess(tmp_path) == kind
+    assert scaffold.guess(tmp_path) == kind
 
 
 def test_torch_is_not_guessed_where_it_is_not_installed(tmp_path, monkeypatch):
-    monkeypatch.setattr(starter, "find_spec", lambda name: None)
+    monkeypatch.setattr(scaffold, "find_spec", lambda name: None)
     (tmp_path / "a.py").write_text("import torch")
-    assert starter.guess(tmp_path) == "sklearn"
+    assert scaffold.guess(tmp_path) == "sklearn"
 
 
-@pytest.mark.parametrize("kind", starter.KINDS)
+@pytest.mark.parametrize("kind", scaffold.KINDS)
 def test_files_that_are_there_stay(tmp_path, kind):
     (tmp_path / "conftest.py").write_text("mine")
-    written, left = starter.write(tmp_path, kind)
+    written, left = scaffold.write(tmp_path, kind)
     assert (list(written), list(left)) == (["test_privacy.py"], ["conftest.py"])
     assert (tmp_path / "conftest.py").read_text() == "mine"
-    assert starter.write(tmp_path, kind)[0] == {}
+    assert scaffold.write(tmp_path, kind)[0] == {}
 
 
 def test_a_link_to_nowhere_is_not_written_through(tmp_path):
@@ -44,11 +44,11 @@ def test_a_link_to_nowhere_is_not_written_through(tmp_path):
         (tmp_path / "conftest.py").symlink_to(tmp_path / "elsewhere.py")
     except OSError:
         pytest.skip("needs symbolic links")
-    starter.write(tmp_path, "sklearn")
+    scaffold.write(tmp_path, "sklearn")
     assert not (tmp_path / "elsewhere.py").exists()
 
 
-@pytest.mark.parametrize("content", [content for kind in starter.KINDS for content in starter.files(kind).values()])
+@pytest.mark.parametrize("content", [content for kind in scaffold.KINDS for content in scaffold.files(kind).values()])
 def test_they_are_plain_to_read(content):
     assert content.isascii()
     assert max(map(len, content.splitlines())) <= 120

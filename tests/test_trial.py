@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from pytest_mia.trial import plain
+from pytest_mia.plugin.audit_test import plain
 
 
 def test_everything_becomes_a_built_in_type():

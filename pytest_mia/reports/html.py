@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from pytest_mia._version import __version__
-from pytest_mia.reports import plots, writing
+from pytest_mia.reports import atomic_write, plots
 from pytest_mia.reports.json import environment
 from pytest_mia.reports.svg import COLOURS
 from pytest_mia.reports.table import HEADINGS, UNJUDGED, cells, number, overview, part_name
@@ -66,7 +66,7 @@ def write(path: Path, audits: Sequence[Mapping[str, Any]], *, lost: Sequence[str
     OSError
         When the file can't be written.
     """
-    writing.write(path, page(audits, lost=lost))
+    atomic_write.write(path, page(audits, lost=lost))
 
 
 def page(audits: Sequence[Mapping[str, Any]], *, lost: Sequence[str] = ()) -> str:

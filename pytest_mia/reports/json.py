@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_mia._version import __version__
-from pytest_mia.reports import writing
+from pytest_mia.reports import atomic_write
 
 SCHEMA = "pytest-mia/1"
 PACKAGES = ("pytest", "numpy", "scipy", "scikit-learn", "torch")
@@ -32,7 +32,7 @@ def write(path: Path, audits: Sequence[Mapping[str, Any]]) -> None:
         When the file can't be written.
     """
     report = {"schema": SCHEMA, "pytest_mia": __version__, "environment": environment(), "audits": list(audits)}
-    writing.write(path, json.dumps(report, indent=2, allow_nan=False) + "\n")
+    atomic_write.write(path, json.dumps(report, indent=2, allow_nan=False) + "\n")
 
 
 def environment() -> dict[str, str]:

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from pytest_mia import starter
 from pytest_mia.attacks import registry
+from pytest_mia.plugin import scaffold
 
 BROKEN = "raise RuntimeError('collected')\n"
 
@@ -22,7 +22,7 @@ def test_attacks_are_listed_and_nothing_is_collected(pytester, args):
     result.stdout.no_fnmatch_line("*collected*")
 
 
-@pytest.mark.parametrize("kind", starter.KINDS)
+@pytest.mark.parametrize("kind", scaffold.KINDS)
 def test_the_first_files_run_as_they_are(pytester, kind):
     result = pytester.runpytest(f"--mia-init={kind}")
 
@@ -65,7 +65,7 @@ def test_a_folder_that_cant_be_written_is_refused(pytester, monkeypatch):
     def refuse(folder, kind):
         raise PermissionError(13, "Permission denied", "conftest.py")
 
-    monkeypatch.setattr(starter, "write", refuse)
+    monkeypatch.setattr(scaffold, "write", refuse)
     result = pytester.runpytest_inprocess("--mia-init=sklearn")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from pytest_mia import options
 from pytest_mia.core.settings import Settings
+from pytest_mia.plugin import options
 
 LOOK = "def test_look(mia_audit):\n    assert (mia_audit.shadows, mia_audit.seed) == {expected}\n"
 NAMES = [row.name for row in dataclasses.fields(Settings)]

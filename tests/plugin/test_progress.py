@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from pytest_mia.reports.progress import words
+from pytest_mia.plugin.progress import words
 
 GATE = "def test_release(assert_membership_advantage_below):\n    assert_membership_advantage_below(0.5)\n"
 PLAN = "mia: 8 models to train; 1/8 models, 4 s, about 28 s left"

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_mia import options
 from pytest_mia.core.errors import InvalidAuditWarning, MIAError, MIAUsageError
-from pytest_mia.reports.progress import ProgressLine
+from pytest_mia.plugin import options
+from pytest_mia.plugin.progress import ProgressLine
 from pytest_mia.results.audit_data import AuditResult
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_mia.auditing.run import ShadowModel
     from pytest_mia.core.request import Subject
-    from pytest_mia.session import Session
+    from pytest_mia.plugin.session import Session
 
 EPSILON = "assert_epsilon_below"
 ADVANTAGE = "assert_membership_advantage_below"

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_mia import options
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.session import Session
+from pytest_mia.plugin import options
+from pytest_mia.plugin.session import Session
 
 if TYPE_CHECKING:
     from pytest_mia.auditing.run import ShadowModel
+    from pytest_mia.plugin.audit_test import Trial
     from pytest_mia.results.audit_data import AuditResult
-    from pytest_mia.trial import Trial
 
 SESSION = pytest.StashKey[Session]()
 TRIAL = pytest.StashKey["Trial"]()
@@ -55,7 +55,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     listing, kind = config.getoption("mia_list_attacks"), config.getoption("mia_init")
     if not listing and kind is None:
         return None
-    from pytest_mia import commands
+    from pytest_mia.plugin import commands
 
     try:
         return commands.list_attacks() if listing else commands.init(config.invocation_params.dir, kind)
@@ -181,7 +181,7 @@ def mia_dataset() -> Any:
         def mia_dataset():
             return load_breast_cancer(return_X_y=True)
     """
-    from pytest_mia.trial import Missing
+    from pytest_mia.plugin.audit_test import Missing
 
     return Missing("mia_dataset", "    def mia_dataset():\n        return X, y  # the records and their labels")
 
@@ -196,7 +196,7 @@ def mia_model_factory() -> Any:
         def mia_model_factory():
             return lambda: RandomForestClassifier(min_samples_leaf=10)
     """
-    from pytest_mia.trial import Missing
+    from pytest_mia.plugin.audit_test import Missing
 
     lines = "    def mia_model_factory():\n        return lambda: RandomForestClassifier()  # a fresh, untrained model"
     return Missing("mia_model_factory", lines)
@@ -306,7 +306,7 @@ def _mia_trial(
 ) -> Trial:
     __tracebackhide__ = True
     from pytest_mia.core.request import Subject
-    from pytest_mia.trial import Trial
+    from pytest_mia.plugin.audit_test import Trial
 
     subject = Subject(
         model_factory=mia_model_factory,

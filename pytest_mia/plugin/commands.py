@@ -11,9 +11,9 @@ from pytest_mia.core.errors import MIAUsageError
 
 def list_attacks() -> int:
     """Show all attacks."""
-    from pytest_mia import catalogue
+    from pytest_mia.plugin import attack_table
 
-    print(catalogue.text())
+    print(attack_table.text())
     return 0
 
 
@@ -37,13 +37,15 @@ def init(folder: Path, kind: str) -> int:
     MIAUsageError
         When there is no such kind, or a file can't be written.
     """
-    from pytest_mia import starter
+    from pytest_mia.plugin import scaffold
 
-    if kind not in (*starter.KINDS, starter.GUESS):
-        raise MIAUsageError(f"--mia-init must be {' or '.join(starter.KINDS)}, got {kind!r}: pytest --mia-init=sklearn")
-    kind = starter.guess(folder) if kind == starter.GUESS else kind
+    if kind not in (*scaffold.KINDS, scaffold.GUESS):
+        raise MIAUsageError(
+            f"--mia-init must be {' or '.join(scaffold.KINDS)}, got {kind!r}: pytest --mia-init=sklearn"
+        )
+    kind = scaffold.guess(folder) if kind == scaffold.GUESS else kind
     try:
-        written, left = starter.write(folder, kind)
+        written, left = scaffold.write(folder, kind)
     except OSError as error:
         raise MIAUsageError(f"--mia-init: {error.filename} can't be written: {error.strerror}") from None
     print("\n".join(_said(kind, written, left)))

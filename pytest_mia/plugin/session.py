@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from pytest_mia import options
+from pytest_mia.plugin import options
 from pytest_mia.reports.github import Place
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_mia.cache.store import Store
     from pytest_mia.core.request import Subject
     from pytest_mia.core.settings import Settings
-    from pytest_mia.reports.progress import ProgressLine
+    from pytest_mia.plugin.progress import ProgressLine
     from pytest_mia.results.audit_data import AuditResult
     from pytest_mia.verdicts.baseline import Baseline
 
@@ -147,13 +147,13 @@ class Session:
         if not found:
             self.told = f"mia: nothing was saved as the baseline {name}: no valid audit was made"
             return
-        from pytest_mia.reports import writing
+        from pytest_mia.reports import atomic_write
         from pytest_mia.verdicts import baseline_file
 
         root = self._config.rootpath
         path, content = baseline_file.place(root, name), baseline_file.merged(root, name, found)
         path.parent.mkdir(exist_ok=True)
-        writing.write(path, content, mode=writing.SHARED)
+        atomic_write.write(path, content, mode=atomic_write.SHARED)
         self.told = (
             f"mia: {len(found)} audit{'s' * (len(found) > 1)} saved in {path.relative_to(root).as_posix()}: commit it"
         )
@@ -240,9 +240,9 @@ class Verdicts:
             if attached["measured"] is not None:
                 self.measured[attached["test"]] = attached["measured"]
             if self._illustrated:
-                from pytest_mia.reports import extras
+                from pytest_mia.reports import pytest_html
 
-                figures = extras.extras(attached["audits"], attached["test"])
+                figures = pytest_html.extras(attached["audits"], attached["test"])
                 vars(report)["extras"] = [*getattr(report, "extras", []), *figures]
 
     def _heed(self, test: str, audits: Sequence[Mapping[str, Any]]) -> None:
