@@ -13,7 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import pytest_mia
 
-LOCATION = Path(__file__).parents[2] / "shared" / "data" / "location30.npz"
+LOCATION = Path(__file__).parents[3] / "shared" / "data" / "location30.npz"
 needs_location = pytest.mark.skipif(not LOCATION.is_file(), reason="the Location-30 data aren't there")
 
 

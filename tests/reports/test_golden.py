@@ -1,6 +1,6 @@
 """Every report of one fixed audit, letter by letter: what they said when somebody last looked at them.
 
-After a change that is meant, ``python tests/test_reports_golden.py`` writes them anew; look at the difference.
+After a change that is meant, ``python tests/reports/test_golden.py`` writes them anew; look at the difference.
 """
 
 import dataclasses

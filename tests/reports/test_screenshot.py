@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 import pytest
-from test_reports_golden import fixed
+from test_golden import fixed
 
 from pytest_mia.plugin.audit_test import plain
 from pytest_mia.reports import html

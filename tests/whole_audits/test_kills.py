@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "kills.py"
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "kills.py"
 
 
 @pytest.fixture(scope="module")
