@@ -1,0 +1,1 @@
+"""The run from request to result: plan, train, attack, summarise. Imports `verdicts` and below."""

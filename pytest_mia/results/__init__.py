@@ -1,0 +1,1 @@
+"""What an audit found, in built-in types. Imports `statistics` and `core`."""

@@ -1,0 +1,1 @@
+"""Shadow models are trained and asked, here or on a backend. Imports `remedies` and below."""

@@ -1,0 +1,1 @@
+"""Can this audit answer the question at all? Pure checks, one a file. Imports `attacks` and below."""

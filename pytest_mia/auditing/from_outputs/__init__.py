@@ -1,0 +1,1 @@
+"""The audit of models that were trained elsewhere, from their answers."""

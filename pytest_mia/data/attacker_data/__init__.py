@@ -1,0 +1,1 @@
+"""Records of an attacker who lacks the training data, made from what he knows."""

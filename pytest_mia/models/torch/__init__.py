@@ -1,0 +1,1 @@
+"""How torch modules are trained and asked, alone or many as one."""

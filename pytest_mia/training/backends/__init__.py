@@ -1,0 +1,1 @@
+"""Where models are trained besides this process: one protocol, one file for each way."""
