@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from pytest_mia.data.records import Data
 from pytest_mia.models.torch.batch_schedule import Learner
 from pytest_mia.models.torch.batched import train_many
 from pytest_mia.models.torch.loop import train
@@ -31,7 +32,7 @@ from pytest_mia.models.torch.module import TorchTraining
 from pytest_mia.training import batching
 from pytest_mia.training.backends.loky import Loky
 from pytest_mia.training.factories import Tried
-from pytest_mia.training.jobs import Data, Job, Method
+from pytest_mia.training.jobs import Job, Method
 from pytest_mia.training.train import train_all
 
 MEMBERS, SPREAD = 2505, 3

@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from pytest_mia.results.values import Counts
 from pytest_mia.statistics import advantage_bounds
+from pytest_mia.statistics.counts import Counts
 
 ALPHA = 0.05
 RUNS = 4000

@@ -39,9 +39,10 @@ from pytest_mia.attacks.registry import fitting
 from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline, RmiaOnline
 from pytest_mia.core.seeding import seed_for
 from pytest_mia.data.memberships import draw_halves
+from pytest_mia.data.records import Data
 from pytest_mia.models.signals import Signals, stack
 from pytest_mia.training.backends.loky import Loky
-from pytest_mia.training.jobs import Data, Job, Method
+from pytest_mia.training.jobs import Job, Method
 from pytest_mia.training.train import train_all
 
 SHADOWS = 8

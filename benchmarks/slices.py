@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 from bounds import counted_twice
 
-from pytest_mia.results.values import Counts, Interval, SliceResult
+from pytest_mia.results.values import SliceResult
 from pytest_mia.statistics import error_budget
+from pytest_mia.statistics.counts import Counts, Interval
 from pytest_mia.verdicts import subgroups
 
 LIMIT, FPR, TARGETS, ATTACKS, RUNS = 0.05, 0.3, 8, 20, 500

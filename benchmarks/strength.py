@@ -37,10 +37,11 @@ from pytest_mia.attacks.observations import Observations, recipe
 from pytest_mia.core.seeding import generator_for, seed_for, single_threaded
 from pytest_mia.data import numeric
 from pytest_mia.data.memberships import draw_halves, strata_of
+from pytest_mia.data.records import Data
 from pytest_mia.models.signals import Signals, stack
 from pytest_mia.statistics import auc
 from pytest_mia.training.backends.loky import Loky
-from pytest_mia.training.jobs import Data, Job, Method
+from pytest_mia.training.jobs import Job, Method
 from pytest_mia.training.train import train_all
 
 MODELS = 8

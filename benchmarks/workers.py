@@ -26,9 +26,10 @@ from sklearn.ensemble import RandomForestClassifier
 from pytest_mia.core.seeding import seed_for
 from pytest_mia.data.containers import is_sparse
 from pytest_mia.data.memberships import draw_halves
+from pytest_mia.data.records import Data
 from pytest_mia.models.signals import Signals
 from pytest_mia.training.backends.loky import Loky
-from pytest_mia.training.jobs import Data, Job, Method, Trained
+from pytest_mia.training.jobs import Job, Method, Trained
 from pytest_mia.training.slots import UNCACHED
 
 METHOD = Method(None, None, None, "cpu", 1)

@@ -10,8 +10,9 @@ import cloudpickle
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from pytest_mia.data.records import Data
 from pytest_mia.training.backends.dask import Dask
-from pytest_mia.training.jobs import Data, Job, Method
+from pytest_mia.training.jobs import Job, Method
 from pytest_mia.training.train import train_all
 
 rng = np.random.default_rng(0)

@@ -15,7 +15,7 @@ from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.thresholds import LARGEST
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.results.values import CoinGuesses
+from pytest_mia.statistics.counts import CoinGuesses
 
 
 def guesses(

@@ -18,8 +18,8 @@ from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import Attack, FittedAttack
 from pytest_mia.attacks.thresholds import FALSE_POSITIVE_RATES, Learned, learn
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.results.values import Counts
 from pytest_mia.statistics import auc
+from pytest_mia.statistics.counts import Counts
 
 MOST_LESSONS = 8
 """Above this many targets they share lessons, each of which leaves out all targets that use it."""

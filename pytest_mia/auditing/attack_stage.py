@@ -20,14 +20,14 @@ from pytest_mia.core.request import Subject
 from pytest_mia.core.seeding import single_threaded
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import FloatArray
-from pytest_mia.data import duplicates, numeric
+from pytest_mia.data import numeric
 from pytest_mia.models.queries.label_noise import QUESTIONS
 from pytest_mia.models.queries.registry import FEWEST_VALUES
 from pytest_mia.models.signals import stack
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.values import Seconds
 from pytest_mia.training.jobs import Trained
-from pytest_mia.validity import label_encoding, release_mismatch
+from pytest_mia.validity import identical_models, label_encoding, release_mismatch
 
 MOST_SUM = 1.5
 """What the three largest probabilities of a record may sum to: rounded to quarters they sum to 1.25 at the most."""
@@ -162,7 +162,7 @@ def _alike(observations: Observations) -> tuple[str, ...]:
     if not len(rows):
         return ()
     signals = observations.signals.of(rows, np.arange(len(observations.labels)))
-    finding = duplicates.all_alike(signals, observations.labels, observations.members[rows])
+    finding = identical_models.all_alike(signals, observations.labels, observations.members[rows])
     return (finding,) if finding else ()
 
 

@@ -97,7 +97,7 @@ def run(
     stops = _looks(made, terms)
     with contextlib.closing(select.chosen(settings)) as backend:
         for look, trained, asked in _trained(made, stops, common, method, terms, backend):
-            controlled = user_code.found(made, trained, asked, store) if controlled is None else controlled
+            controlled = _controlled(made, trained, asked, store) if controlled is None else controlled
             answered = Answered(made.only([one.number for one in trained]), trained, released, subject)
             context = _context(answered, asked, terms, controlled, looks=len(stops), start=start)
             if store is not None:
@@ -114,6 +114,15 @@ def run(
     if settings.what_if != "off":
         result = what_if.measured(result, answered, asked, context, settings, store)
     return result, trained
+
+
+def _controlled(
+    made: Plan, trained: Sequence[Trained], method: Method, store: Store | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Findings and notes on the user's own code; none where no model was trained."""
+    if not trained:
+        return (), ()
+    return user_code.found(made.jobs[trained[0].number], made.records.data, made.tried, trained, method, store)
 
 
 def _released(made: Plan, terms: Terms) -> tuple[Trained | None, Method]:

@@ -23,19 +23,17 @@ from pytest_mia.results.values import (
     Accuracy,
     AttackResult,
     CacheUse,
-    CoinGuesses,
     Columns,
-    Counts,
     Curve,
     Exposure,
     Guesses,
     Histogram,
     Seconds,
-    Selected,
     SliceResult,
     Tally,
 )
 from pytest_mia.statistics import error_budget, measurable
+from pytest_mia.statistics.counts import CoinGuesses, Counts, Selected
 from pytest_mia.verdicts import subgroups as parts
 
 SHOWN_RECORDS = 10

@@ -12,14 +12,13 @@ import numpy.typing as npt
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.types import BoolArray, IntArray
-from pytest_mia.data import dataset, near_duplicates
+from pytest_mia.data import dataset, near_duplicates, split_shift
 from pytest_mia.data import duplicates as diagnostics
 from pytest_mia.data import task as tasks
 from pytest_mia.data.dataset import Dataset, Target
 from pytest_mia.data.joining import joined, taken
 from pytest_mia.data.memberships import strata_of
 from pytest_mia.data.task import Task
-from pytest_mia.training.jobs import Data
 
 MOST_DUPLICATES = 0.05
 """Share of the non-members that may be members too, and are left out."""
@@ -100,7 +99,7 @@ def gather(subject: Subject, *, seed: int, kind: str | None = None) -> Records:
         audited, members, chosen_by = _without_validation(audited, members, given.get(VALIDATION))
         audited, members, findings, notes = _without_twins(audited, members)
         notes += chosen_by
-        shift = diagnostics.shift(audited.X, audited.y, members, seed=seed)
+        shift = split_shift.shift(audited.X, audited.y, members, seed=seed)
     everything, held = _everything(subject, given, audited)
     groups, copied, note = _groups(everything)
     near = _near(audited, groups, members, seed)
@@ -279,3 +278,23 @@ def _groups(records: Dataset) -> tuple[IntArray | None, BoolArray | None, list[s
     own = np.arange(len(keys)) if given is None else given
     owners = np.bincount(np.unique(np.stack([keys, own]), axis=1)[0])
     return (keys if given is None else diagnostics.merge_groups(given, keys)), owners[keys] > 1, [note]
+
+
+@dataclass(frozen=True)
+class Data:
+    """The records that models are trained on and asked about.
+
+    Attributes
+    ----------
+    X, y
+        Features and labels in the user's own types.
+    classes
+        The distinct labels in order; empty for models that answer with losses.
+    labels
+        Class code, or stratum, of each record (records,).
+    """
+
+    X: Any
+    y: Any
+    classes: Any
+    labels: IntArray

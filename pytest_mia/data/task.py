@@ -11,24 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import IntArray
-from pytest_mia.data.containers import described
 from pytest_mia.data.dataset import as_labels
 from pytest_mia.data.memberships import MOST_STRATA_SHARE, strata_of
-from pytest_mia.models.answers import (
-    Answer,
-    LogOdds,
-    Losses,
-    Probabilities,
-    Residuals,
-    TokenLogProbabilities,
-    checked,
-    in_unit,
-    interpret,
-    numbers,
-    smallest_probability,
-)
 
 FEW_VALUES = 20
 FEW_SHARE = 0.1
@@ -63,7 +48,7 @@ def task_of(y: Any, *, kind: str | None, own_predict: bool) -> Task:
     """
     if y is None:
         return Task.LIKELIHOOD if own_predict else Task.CLASSES
-    labels = _table(y)
+    labels = as_table(y)
     if labels is None or labels.dtype.kind not in "biuf":
         return Task.CLASSES
     if labels.shape[1] > 1:
@@ -78,19 +63,9 @@ def task_of(y: Any, *, kind: str | None, own_predict: bool) -> Task:
     return Task.NUMBERS if regressor and many else Task.CLASSES
 
 
-def task_of_outputs(outputs: Any, labels: Any) -> Task:
-    """Decide what labels ask where there are answers and no model: as of one that ``mia_predict`` speaks for.
-
-    Residuals and losses have been compared with the truth already, so labels can't be mistaken for something else.
-    """
-    if isinstance(outputs, Losses) or labels is None:
-        return Task.LIKELIHOOD
-    return Task.NUMBERS if isinstance(outputs, Residuals) else task_of(labels, kind=None, own_predict=True)
-
-
 def problems(y: Any, task: Task) -> list[str]:
     """What makes these labels unfit for their task, where that isn't classes."""
-    labels = _table(y) if task in (Task.NUMBERS, Task.LABELS) else None
+    labels = as_table(y) if task in (Task.NUMBERS, Task.LABELS) else None
     if labels is None:
         return []
     bad = np.flatnonzero(~np.isfinite(labels).all(axis=1))
@@ -102,7 +77,7 @@ def problems(y: Any, task: Task) -> list[str]:
 
 def strata(y: Any, task: Task, records: int) -> IntArray:
     """Group records by what their halves are balanced for: deciles of numbers, or which labels hold."""
-    labels = _table(y) if task in (Task.NUMBERS, Task.LABELS) else None
+    labels = as_table(y) if task in (Task.NUMBERS, Task.LABELS) else None
     if labels is None:
         return strata_of(y if task is Task.CLASSES else None, records)
     if task is Task.NUMBERS:
@@ -115,67 +90,10 @@ def strata(y: Any, task: Task, records: int) -> IntArray:
     return strata_of(codes.ravel() if few else labels.sum(axis=1), records)
 
 
-def read(values: Any, classes: npt.NDArray[Any], y: Any) -> Answer:
-    """Understand a model's answer: by the classes where there are some, otherwise against what `y` holds.
-
-    Parameters
-    ----------
-    values
-        What ``mia_predict``, a module or an estimator answered, in any type.
-    classes
-        The dataset's classes in order; empty for other tasks.
-    y
-        Labels of the records that the model was asked about.
-
-    Raises
-    ------
-    MIAUsageError
-        When the answer can't be read.
-    """
-    if isinstance(values, TokenLogProbabilities):
-        return _tokens(values)
-    if len(classes):
-        return interpret(values, classes)
-    wanted = None if y is None else _table(y)
-    if wanted is None:
-        raise MIAUsageError(
-            f"without labels mia_predict must give pytest_mia.TokenLogProbabilities, got {described(values)}; give y, "
-            "or mia_loss for models of another kind"
-        )
-    given = numbers(values)
-    given = given.reshape(len(given), -1) if given.ndim < 2 else given
-    if given.shape != wanted.shape or given.dtype.kind not in "biuf":
-        raise MIAUsageError(
-            f"the answer, a {described(values)}, can't be compared with y of shape {tuple(np.shape(y))}: "
-            "give one number for each of its numbers"
-        )
-    return log_odds(given, wanted) if is_labels(wanted) else Residuals(wanted.astype(np.float64) - given)
-
-
 def is_labels(y: Any) -> bool:
     """Whether these are several labels per record, each 0 or 1."""
-    labels = _table(y)
+    labels = as_table(y)
     return labels is not None and labels.shape[1] > 1 and bool(np.isin(labels, (0, 1)).all())
-
-
-def log_odds(given: npt.NDArray[Any], wanted: npt.NDArray[Any], *, probabilities: bool | None = None) -> LogOdds:
-    """Log-odds of the truth from one probability, or one logit, per label.
-
-    Parameters
-    ----------
-    given
-        What the model answers (records, labels).
-    wanted
-        The truth, 0 or 1.
-    probabilities
-        Whether the answers are probabilities; where it isn't known, they are when all lie in 0 to 1.
-    """
-    if probabilities is False or (probabilities is None and not in_unit(given)):
-        return LogOdds(np.where(wanted > 0, given, -given))
-    checked(Probabilities(given), len(given))
-    smallest = smallest_probability(given.dtype)
-    true = np.asarray(np.where(wanted > 0, given, 1 - given), dtype=np.float64)
-    return LogOdds(np.log(np.maximum(true, smallest)) - np.log(np.maximum(1 - true, smallest)))
 
 
 def _of_columns(labels: npt.NDArray[Any], *, regressor: bool) -> Task:
@@ -184,7 +102,7 @@ def _of_columns(labels: npt.NDArray[Any], *, regressor: bool) -> Task:
     return Task.NUMBERS if labels.dtype.kind == "f" or regressor else Task.CLASSES
 
 
-def _table(y: Any) -> npt.NDArray[Any] | None:
+def as_table(y: Any) -> npt.NDArray[Any] | None:
     """Labels as (records, columns), or ``None`` where they are no such thing."""
     try:
         labels = as_labels(y)
@@ -193,15 +111,3 @@ def _table(y: Any) -> npt.NDArray[Any] | None:
     if labels.ndim not in (1, 2) or not labels.size:
         return None
     return labels.reshape(len(labels), -1)
-
-
-def _tokens(answer: TokenLogProbabilities) -> TokenLogProbabilities:
-    given = [None if each is None else numbers(each) for each in (answer.values, answer.means, answer.deviations)]
-    values, means, deviations = given
-    shapes = {each.shape for each in given if each is not None}
-    if values is None or values.ndim != 2 or len(shapes) > 1 or (means is None) != (deviations is None):
-        raise MIAUsageError(
-            "TokenLogProbabilities needs values (records, tokens), and means and deviations of the same shape or "
-            f"neither; got {', '.join(map(described, [each for each in given if each is not None]))}"
-        )
-    return TokenLogProbabilities(values.astype(np.float64), means, deviations)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy.typing as npt
 
 from pytest_mia.data.dataset import Dataset
-from pytest_mia.data.task import read
 from pytest_mia.models.answers import Answer, losses
+from pytest_mia.models.reading import read
 
 
 @dataclass(frozen=True)

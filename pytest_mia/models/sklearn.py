@@ -19,7 +19,7 @@ from pytest_mia.core.seeding import seed_for
 from pytest_mia.core.types import FloatArray
 from pytest_mia.data.containers import bad_features
 from pytest_mia.data.dataset import Dataset, as_labels, codes_of
-from pytest_mia.data.task import is_labels, log_odds, read
+from pytest_mia.data.task import is_labels
 from pytest_mia.models.answers import (
     Answer,
     Logits,
@@ -29,7 +29,7 @@ from pytest_mia.models.answers import (
     numbers,
     smallest_probability,
 )
-from pytest_mia.remedies.protocol import Remedy
+from pytest_mia.models.reading import log_odds, read
 
 ASKED = ("predict_proba", "decision_function", "predict")
 SEEDS = frozenset({"random_state", "random_seed", "seed"})
@@ -195,7 +195,7 @@ def _values(model: Any, parameter: str) -> list[Any]:
 
 
 def _reproducible(model: Any, seed: int) -> dict[str, int | None]:
-    if isinstance(getattr(model, "remedy", None), Remedy):
+    if callable(getattr(getattr(model, "remedy", None), "apply", None)):
         # Whatever is done to its answers, an estimator is trained as it is without.
         return {f"estimator__{name}": value for name, value in _reproducible(model.estimator, seed).items()}
     parameters = _parameters(model)

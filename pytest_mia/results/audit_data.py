@@ -16,18 +16,15 @@ from pytest_mia.results.values import (
     AttackResult,
     CacheUse,
     Change,
-    CoinGuesses,
     Columns,
-    Counts,
     Curve,
     Exposure,
     Guesses,
     Histogram,
-    Interval,
     Seconds,
-    Selected,
     SliceResult,
 )
+from pytest_mia.statistics.counts import CoinGuesses, Counts, Interval, Selected
 
 SAME_ACCURACY = 0.005
 """Accuracies that are nearer than this count as the same when the cheapest remedy is sought."""

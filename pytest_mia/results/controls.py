@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_mia.results.values import CoinGuesses, Counts, Interval
+from pytest_mia.statistics.counts import CoinGuesses, Counts, Interval
 
 
 @dataclass(frozen=True)

@@ -7,47 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from pytest_mia.statistics.counts import Counts, Interval
+
 
 def floored(bound: float) -> str:
     """A lower bound to three decimals, never rounded up."""
     return f"{math.floor(bound * 1000) / 1000:.3f}"
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate with one-sided bounds, each of which holds with at least `confidence`."""
-
-    estimate: float
-    low: float
-    high: float
-    confidence: float
-
-    def __str__(self) -> str:
-        return f"{self.estimate:.3f} ({self.low:.3f} to {self.high:.3f} at {self.confidence * 100:g}% confidence)"
-
-    def to_dict(self) -> dict[str, float | None]:
-        """The interval as the JSON report shows it; ``None`` for an upper bound that doesn't exist."""
-        high = self.high if math.isfinite(self.high) else None
-        return {"estimate": self.estimate, "low": self.low, "high": high, "confidence": self.confidence}
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Guesses counted per target model: ``flagged`` means that the attack said "member".
-
-    All four have one entry per target.
-
-    Attributes
-    ----------
-    share
-        Share of the guesses that counts as independent: below 1 where records come in groups, which are drawn whole.
-    """
-
-    flagged_members: tuple[int, ...]
-    members: tuple[int, ...]
-    flagged_nonmembers: tuple[int, ...]
-    nonmembers: tuple[int, ...]
-    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -84,50 +49,6 @@ class AttackResult:
             "advantage": self.advantage.to_dict(),
             "auc": self.auc,
             "tpr_at_fpr": dict(self.tpr_at_fpr),
-        }
-
-
-@dataclass(frozen=True)
-class Selected:
-    """The guesses of the attack that was selected on the shadows (for most targets, where targets differ)."""
-
-    attack: str
-    counts: Counts
-
-
-@dataclass(frozen=True)
-class CoinGuesses:
-    """Guesses of independent fair coins, on which a claimed epsilon is judged.
-
-    Attributes
-    ----------
-    attack
-        Where they come from.
-    coins, guessed, right
-        How many coins there are, how many of them were guessed, and how many of these rightly.
-    swapped
-        Whether a coin decides which of two records is in the training data, as it does in halves of a fixed size,
-        rather than whether one is.
-    planted
-        Whether the records are canaries.
-    """
-
-    attack: str
-    coins: int
-    guessed: int
-    right: int
-    swapped: bool = False
-    planted: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """The guesses as the JSON report shows them."""
-        return {
-            "attack": self.attack,
-            "coins": self.coins,
-            "guessed": self.guessed,
-            "right": self.right,
-            "swapped": self.swapped,
-            "planted": self.planted,
         }
 
 

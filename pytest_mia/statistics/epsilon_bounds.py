@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pytest_mia.results.values import CoinGuesses
 from pytest_mia.statistics import clopper_pearson
+from pytest_mia.statistics.counts import CoinGuesses
 from pytest_mia.statistics.tradeoff_curves import SAFETY, Approximate, Curve, Gaussian
 
 TOLERANCE = 1e-6

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_mia.results.values import Counts, Interval
 from pytest_mia.statistics import advantage_bounds, detectable_advantage, difference_bounds
+from pytest_mia.statistics.counts import Counts, Interval
 
 SELECTED_SHARE = 0.8
 

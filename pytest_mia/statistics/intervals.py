@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.special import betaincinv, stdtrit
 
 from pytest_mia.core.types import FloatArray
-from pytest_mia.results.values import Counts
+from pytest_mia.statistics.counts import Counts
 
 COUNTED_TWICE = 2
 """By how much the variance of a mean over several targets can exceed that of as many independent guesses.

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import gammaincinv, ndtr, stdtrit
 
 from pytest_mia.core.types import FloatArray
-from pytest_mia.results.values import Counts
+from pytest_mia.statistics.counts import Counts
 from pytest_mia.statistics.intervals import independent_share, mover_bounds, mover_margin
 
 MOST_RECORDS = 10**12

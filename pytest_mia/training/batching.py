@@ -18,8 +18,9 @@ from pytest_mia.models.select import is_module
 from pytest_mia.training.jobs import Job
 
 if TYPE_CHECKING:
+    from pytest_mia.data.records import Data
     from pytest_mia.training.factories import Tried
-    from pytest_mia.training.jobs import Data, Method
+    from pytest_mia.training.jobs import Method
 
 MOST_ON_CPU = 16
 MOST_ON_GPU = 64

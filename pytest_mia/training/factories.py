@@ -11,9 +11,10 @@ from pytest_mia.core.request import Subject
 from pytest_mia.core.seeding import seed_for
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.dataset import Dataset, Target
+from pytest_mia.data.records import Data
 from pytest_mia.models.queries import registry
 from pytest_mia.models.sklearn import kind_of
-from pytest_mia.training.jobs import Data, Method
+from pytest_mia.training.jobs import Method
 from pytest_mia.training.user_errors import call_factory
 
 

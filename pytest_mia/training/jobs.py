@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_mia.core.types import BoolArray, IntArray
+from pytest_mia.core.types import BoolArray
+from pytest_mia.data.records import Data
 from pytest_mia.models.select import Adapter, adapter_for
 from pytest_mia.models.signals import Signals
 from pytest_mia.remedies.protocol import Remedy
@@ -14,26 +15,6 @@ from pytest_mia.training.slots import Slot
 
 Progress = Callable[[int, int, float], None]
 """Told of (models done, models in all, seconds since the start)."""
-
-
-@dataclass(frozen=True)
-class Data:
-    """The records that models are trained on and asked about.
-
-    Attributes
-    ----------
-    X, y
-        Features and labels in the user's own types.
-    classes
-        The distinct labels in order; empty for models that answer with losses.
-    labels
-        Class code, or stratum, of each record (records,).
-    """
-
-    X: Any
-    y: Any
-    classes: Any
-    labels: IntArray
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ import numpy as np
 from pytest_mia.cache import content_key, environment, file_reads
 from pytest_mia.cache.store import Entry, Store
 from pytest_mia.core.types import AnyArray
+from pytest_mia.data.records import Data
 from pytest_mia.models.signals import Signals
 from pytest_mia.training.factories import Tried
-from pytest_mia.training.jobs import Data, Job, Method, Trained
+from pytest_mia.training.jobs import Job, Method, Trained
 from pytest_mia.training.slots import UNCACHED, Cache, Slot
 
 SIGNALS = tuple(row.name for row in dataclasses.fields(Signals))

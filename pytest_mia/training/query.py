@@ -10,6 +10,7 @@ import numpy as np
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
 from pytest_mia.core.seeding import seed_for, seeded, single_threaded
 from pytest_mia.data.dataset import take
+from pytest_mia.data.records import Data
 from pytest_mia.models.answers import Answer, checked
 from pytest_mia.models.queries import registry
 from pytest_mia.models.queries.augment import augmented
@@ -19,7 +20,7 @@ from pytest_mia.models.signals import Signals, mean, merged, signals_of
 from pytest_mia.models.torch.cuda import memory_ran_out
 from pytest_mia.remedies.asker import remedied
 from pytest_mia.training import answer_order
-from pytest_mia.training.jobs import Data, Method, Trained
+from pytest_mia.training.jobs import Method, Trained
 from pytest_mia.training.out_of_memory import where_it_fits
 from pytest_mia.training.user_errors import failure
 

@@ -21,10 +21,11 @@ import numpy as np
 from pytest_mia.cache import file_reads
 from pytest_mia.core.seeding import seeded, single_threaded
 from pytest_mia.data.dataset import take
+from pytest_mia.data.records import Data
 from pytest_mia.models.protocol import CannotBatch, Together
 from pytest_mia.models.torch.cuda import meant_by_cuda, memory_ran_out, release
 from pytest_mia.training import answer_order
-from pytest_mia.training.jobs import Data, Job, Method, Progress, Trained, Unit
+from pytest_mia.training.jobs import Job, Method, Progress, Trained, Unit
 from pytest_mia.training.out_of_memory import where_it_fits
 from pytest_mia.training.query import asked
 from pytest_mia.training.slots import UNCACHED, Cache

@@ -16,12 +16,13 @@ import numpy as np
 
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import IntArray
-from pytest_mia.data import duplicates
 from pytest_mia.data.containers import take
+from pytest_mia.data.records import Data
 from pytest_mia.models.signals import same, stack
 from pytest_mia.training import train
-from pytest_mia.training.jobs import Data, Job, Method, Trained
+from pytest_mia.training.jobs import Job, Method, Trained
 from pytest_mia.training.slots import Cache
+from pytest_mia.validity import identical_models
 from pytest_mia.validity.pretrained_factory import BEYOND_CHANCE
 
 MOST_PER_CLASS = 10
@@ -73,7 +74,9 @@ def finding(
         # So few records may be too few for the user's code, which may then raise anything; they prove nothing.
         return None
     if same(trained.signals, other.signals):
-        found = None if duplicates.constant(stack([trained.signals]), twin[1].labels) else "answers exactly as before"
+        found = (
+            None if identical_models.constant(stack([trained.signals]), twin[1].labels) else "answers exactly as before"
+        )
     else:
         found = _known(trained, other, *as_trained, plain)
     return found and (

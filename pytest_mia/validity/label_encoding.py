@@ -11,8 +11,8 @@ import numpy as np
 
 from pytest_mia.attacks.observations import Observations
 from pytest_mia.core.types import BoolArray, FloatArray
-from pytest_mia.results.values import Counts
 from pytest_mia.statistics import error_budget, rate_bounds
+from pytest_mia.statistics.counts import Counts
 
 CONFIDENCE = 0.995
 """Of the bound on what is found by chance."""

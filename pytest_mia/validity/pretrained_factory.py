@@ -13,11 +13,12 @@ import numpy as np
 
 from pytest_mia.core.seeding import seeded, single_threaded
 from pytest_mia.core.types import BoolArray, IntArray
-from pytest_mia.data import duplicates
 from pytest_mia.data.containers import take
+from pytest_mia.data.records import Data
 from pytest_mia.models.answers import checked
 from pytest_mia.models.signals import Signals, same, signals_of, stack
-from pytest_mia.training.jobs import Data, Method, Trained
+from pytest_mia.training.jobs import Method, Trained
+from pytest_mia.validity import identical_models
 
 MOST_ASKED = 1000
 BEYOND_CHANCE = 0.1
@@ -48,7 +49,7 @@ def found(
     before, after = (
         each.confidence if each.correct is None else each.correct for each in (signals, _part(trained.signals, some))
     )
-    if duplicates.constant(stack([signals]), data.labels[some]) or before is None or after is None:
+    if identical_models.constant(stack([signals]), data.labels[some]) or before is None or after is None:
         return None, None
     text = (
         "models of mia_model_factory answer alike before any training, and as well as "

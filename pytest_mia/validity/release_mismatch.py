@@ -13,9 +13,9 @@ import numpy as np
 
 from pytest_mia.attacks.observations import Observations
 from pytest_mia.core.types import BoolArray, FloatArray
-from pytest_mia.data import duplicates
-from pytest_mia.results.values import Counts, Interval
 from pytest_mia.statistics import error_budget
+from pytest_mia.statistics.counts import Counts, Interval
+from pytest_mia.validity import identical_models
 
 CONFIDENCE = 0.995
 """Of the bound on what is found of the released model."""
@@ -45,11 +45,11 @@ def finding(observations: Observations, *, other_records: bool = False) -> str |
     theirs, among = values[shadows][:, judged], observations.members[shadows][:, judged]
     own, members = values[target, judged], observations.members[target, judged]
     remedy = ", ".join([REMEDY, *([OF_RECORDS] if other_records else []), WITHOUT])
-    found = duplicates.strangeness(own[~members], theirs[~among])
-    if found > duplicates.STRANGE:
+    found = identical_models.strangeness(own[~members], theirs[~among])
+    if found > identical_models.STRANGE:
         return (
             f"on records that are new to both, the released model answers so unlike the shadows (distance {found:.2f}, "
-            f"where {duplicates.STRANGE:g} is the most) that nothing learnt from them holds for it: {remedy}"
+            f"where {identical_models.STRANGE:g} is the most) that nothing learnt from them holds for it: {remedy}"
         )
     threshold, promised = _learnt(theirs[among], theirs[~among])
     kept = _reached(own >= threshold, members, observations.independent_share())

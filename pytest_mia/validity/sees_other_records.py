@@ -20,9 +20,10 @@ from pytest_mia.cache import pickling
 from pytest_mia.cache.user_modules import is_own
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data.containers import is_sparse, is_tensor, take
+from pytest_mia.data.records import Data
 from pytest_mia.models.signals import same
 from pytest_mia.training import train
-from pytest_mia.training.jobs import Data, Job, Method, Trained
+from pytest_mia.training.jobs import Job, Method, Trained
 
 HALF = 2
 

@@ -10,39 +10,49 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_mia.auditing.plan import Plan
 from pytest_mia.cache.store import Store
 from pytest_mia.cache.user_modules import is_own
+from pytest_mia.data.records import Data
 from pytest_mia.models.signals import same
 from pytest_mia.models.torch.module import TorchTraining
 from pytest_mia.training import model_cache
-from pytest_mia.training.jobs import Data, Job, Method, Trained
+from pytest_mia.training.factories import Tried
+from pytest_mia.training.jobs import Job, Method, Trained
 from pytest_mia.validity import ignores_data, pretrained_factory, sees_other_records
 
 
 def found(
-    made: Plan, trained: Sequence[Trained], method: Method, store: Store | None
+    job: Job,
+    data: Data,
+    factories: Sequence[Tried],
+    trained: Sequence[Trained],
+    method: Method,
+    store: Store | None,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Findings and notes on the user's own code, from its fresh models and the first trained one.
 
     Parameters
     ----------
-    made
-        The audit.
+    job, data
+        What the first of the trained models was trained by.
+    factories
+        The audit's factories, each with fresh models of it.
     trained
-        The models so far.
+        The models so far; at least one.
     method, store
         How they were trained and asked, and where others are found.
     """
-    if not trained or not made.tried or not made.tried[0].models:
+    if not factories or not factories[0].models:
         return (), ()
-    first, data, fresh = trained[0], made.records.data, made.tried[0].models
-    job = made.jobs[first.number]
+    first, fresh = trained[0], factories[0].models
     before, note = pretrained_factory.found(fresh, first, job.members, data, method)
     suspected = suspects(method, fresh[0], trained)
     findings = [before]
     if suspected:
-        findings.append(_ignored(job, data, suspected, first, made, method, store))
+        twin = ignores_data.twin_of(job, data)
+        if twin is not None:
+            cache = model_cache.of(store, twin[1], factories)
+            findings.append(ignores_data.finding(first, (job, data), twin, method, cache, suspected))
         findings.append(sees_other_records.finding(first, job, data, method, suspected))
     return tuple(each for each in findings if each), (note,) if note else ()
 
@@ -64,22 +74,6 @@ def suspects(method: Method, model: Any, trained: Sequence[Trained]) -> tuple[st
     alike = len(trained) > 1 and all(same(trained[0].signals, one.signals) for one in trained[1:])
     factory = (alike and not names) or (method.training is None and _is_own(model))
     return (*names, "mia_model_factory") if factory else tuple(names)
-
-
-def _ignored(
-    job: Job,
-    data: Data,
-    suspected: Sequence[str],
-    first: Trained,
-    made: Plan,
-    method: Method,
-    store: Store | None,
-) -> str | None:
-    """The finding that training ignores its records, where there are fewer to train on."""
-    twin = ignores_data.twin_of(job, data)
-    if twin is None:
-        return None
-    return ignores_data.finding(first, (job, data), twin, method, model_cache.of(store, twin[1], made.tried), suspected)
 
 
 def _is_own(model: Any) -> bool:

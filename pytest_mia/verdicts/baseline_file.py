@@ -15,7 +15,7 @@ from typing import Any
 
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.settings import Settings
-from pytest_mia.results.values import Counts
+from pytest_mia.statistics.counts import Counts
 from pytest_mia.verdicts.baseline import DIGITS, SIDES, STRENGTH, Baseline, Saved
 
 FOLDER = ".mia"

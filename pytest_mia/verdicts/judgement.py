@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.data import duplicates
+from pytest_mia.data import split_shift
 from pytest_mia.results.audit_data import AuditResult
-from pytest_mia.results.values import CoinGuesses, Interval, Selected, SliceResult, floored
+from pytest_mia.results.values import SliceResult, floored
 from pytest_mia.statistics import epsilon_bounds as epsilons
 from pytest_mia.statistics import error_budget, measurable, rate_bounds
+from pytest_mia.statistics.counts import CoinGuesses, Interval, Selected
 from pytest_mia.verdicts import message, subgroups
 from pytest_mia.verdicts import reasons as grounds
 
@@ -157,7 +158,7 @@ def _closed(
 
 def _weighed(result: AuditResult, limit: float) -> AuditResult:
     """The result with the finding that its sides differ too much by themselves for this limit, if they do."""
-    finding = duplicates.shift_finding(result.shift, limit)
+    finding = split_shift.shift_finding(result.shift, limit)
     return dataclasses.replace(result, findings=(*result.findings, finding)) if finding else result
 
 

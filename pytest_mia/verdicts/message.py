@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 from pytest_mia.core.text import printable, shown
 from pytest_mia.results.audit_data import AuditResult
-from pytest_mia.results.values import Interval, floored
+from pytest_mia.results.values import floored
 from pytest_mia.statistics import error_budget
+from pytest_mia.statistics.counts import Interval
 
 MEANINGS = {
     "pass": "these attacks, at this strength, did not exceed it; that is no proof of privacy",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pytest_mia.results.values import CoinGuesses, Counts, Interval, SliceResult
+from pytest_mia.results.values import SliceResult
 from pytest_mia.statistics import rate_bounds, records_to_leak, records_to_pass
+from pytest_mia.statistics.counts import CoinGuesses, Counts, Interval
 from pytest_mia.verdicts import subgroups
 
 POWER = 0.8

@@ -22,8 +22,9 @@ from pytest_mia.data.containers import described, take
 from pytest_mia.data.dataset import Dataset, as_labels, count, missing
 from pytest_mia.data.memberships import independent_share
 from pytest_mia.results.audit_data import AuditResult
-from pytest_mia.results.values import Counts, Guesses, Interval, SliceResult
+from pytest_mia.results.values import Guesses, SliceResult
 from pytest_mia.statistics import error_budget, least_records_to_pass
+from pytest_mia.statistics.counts import Counts, Interval
 
 CLASS = "class"
 """The name of what a model predicts."""

@@ -16,7 +16,7 @@ from pytest_mia.attacks.observations import recipe
 from pytest_mia.attacks.thresholds import coin_guessing, pair_guessing
 from pytest_mia.data.memberships import draw_coins
 from pytest_mia.models.signals import Signals
-from pytest_mia.results.values import CoinGuesses
+from pytest_mia.statistics.counts import CoinGuesses
 
 ALL = (0.5, 0.5)
 

@@ -25,8 +25,8 @@ from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.attacks.thresholds import FALSE_POSITIVE_RATES
 from pytest_mia.models.signals import Signals
-from pytest_mia.results.values import Counts
 from pytest_mia.statistics import auc
+from pytest_mia.statistics.counts import Counts
 
 LOSS = Threshold("loss", "confidence")
 

@@ -28,7 +28,7 @@ from pytest_mia.data.records import gather
 from pytest_mia.knowledge import hill_climbing, noisy, part
 from pytest_mia.reports.table import rows
 from pytest_mia.results.audit_data import AuditResult
-from pytest_mia.results.values import CoinGuesses
+from pytest_mia.statistics.counts import CoinGuesses
 
 rng = np.random.default_rng(0)
 RECORDS = 200

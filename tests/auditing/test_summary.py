@@ -11,7 +11,8 @@ from pytest_mia.auditing.summary import Context
 from pytest_mia.core.settings import Settings
 from pytest_mia.models.answers import Labels
 from pytest_mia.models.signals import Signals
-from pytest_mia.results.values import Counts, Tally
+from pytest_mia.results.values import Tally
+from pytest_mia.statistics.counts import Counts
 from pytest_mia.statistics.error_budget import levels, other_interval, selected_interval
 
 LOSS, MODIFIED_ENTROPY, GAP = (

@@ -7,18 +7,12 @@ import torch
 from scipy import sparse
 
 from pytest_mia.data import duplicates
-from pytest_mia.data.duplicates import (
-    all_alike,
-    balanced,
-    blind_advantage,
-    merge_groups,
-    record_keys,
-    repeated,
-    shift,
-    shift_finding,
-)
+from pytest_mia.data.duplicates import merge_groups, record_keys
+from pytest_mia.data.split_shift import blind_advantage, shift, shift_finding
 from pytest_mia.models.answers import Probabilities
 from pytest_mia.models.signals import Signals, signals_of, stack
+from pytest_mia.validity.identical_models import all_alike
+from pytest_mia.validity.membership_design import balanced, repeated
 
 
 def shifted(X, y, members, *, seed, limit):

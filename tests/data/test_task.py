@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
-from pytest_mia.data.task import Task, is_labels, log_odds, problems, read, strata, task_of
+from pytest_mia.data.task import Task, is_labels, problems, strata, task_of
 from pytest_mia.models.answers import Labels, LogOdds, Residuals, TokenLogProbabilities
+from pytest_mia.models.reading import log_odds, read
 
 torch = pytest.importorskip("torch")
 

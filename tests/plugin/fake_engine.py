@@ -9,18 +9,8 @@ import pytest
 
 from pytest_mia.auditing import run as auditing
 from pytest_mia.results.audit_data import AuditResult
-from pytest_mia.results.values import (
-    Accuracy,
-    AttackResult,
-    CoinGuesses,
-    Counts,
-    Curve,
-    Histogram,
-    Interval,
-    Seconds,
-    Selected,
-    SliceResult,
-)
+from pytest_mia.results.values import Accuracy, AttackResult, Curve, Histogram, Seconds, SliceResult
+from pytest_mia.statistics.counts import CoinGuesses, Counts, Interval, Selected
 
 MARGIN = 0.02
 WRITTEN = os.path.abspath("trained.txt")

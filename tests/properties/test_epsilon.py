@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_mia.results.values import CoinGuesses
+from pytest_mia.statistics.counts import CoinGuesses
 from pytest_mia.statistics.epsilon_bounds import lower_bound, one_run_p_value
 from pytest_mia.statistics.tradeoff_curves import Approximate
 

@@ -12,8 +12,8 @@ from pytest_mia.attacks.observations import recipe
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.attacks.thresholds import grid, learn, ranks
 from pytest_mia.models.signals import Signals
-from pytest_mia.results.values import Counts
 from pytest_mia.statistics import auc
+from pytest_mia.statistics.counts import Counts
 from pytest_mia.statistics.error_budget import levels, selected_interval
 from pytest_mia.strategies import memberships
 

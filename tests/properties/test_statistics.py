@@ -4,7 +4,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pytest_mia.results.values import Counts
 from pytest_mia.statistics import (
     advantage_bounds,
     auc,
@@ -16,6 +15,7 @@ from pytest_mia.statistics import (
     records_to_leak,
     records_to_pass,
 )
+from pytest_mia.statistics.counts import Counts
 
 alphas = st.floats(1e-4, 0.5)
 thresholds = st.floats(0.01, 0.9)

@@ -14,7 +14,8 @@ from pytest_mia import gates
 from pytest_mia.plugin.audit_test import plain
 from pytest_mia.reports import json as report
 from pytest_mia.results.audit_data import RemedyResult
-from pytest_mia.results.values import Change, CoinGuesses, Interval
+from pytest_mia.results.values import Change
+from pytest_mia.statistics.counts import CoinGuesses, Interval
 
 SCHEMA = json.loads(resources.files("pytest_mia.reports").joinpath("schema.json").read_text(encoding="utf-8"))
 RNG = np.random.default_rng(0)

@@ -5,7 +5,7 @@ import pytest
 from audits import LEAK, NONE, audited, counted
 
 from pytest_mia import gates
-from pytest_mia.results.values import Interval
+from pytest_mia.statistics.counts import Interval
 
 KEYS = {
     "test", "kind", "metric", "threshold", "verdict", "reasons", "advantage", "attack", "attacks", "shadows", "models",

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from pytest_mia.attacks.coin_guesses import pairs, right
-from pytest_mia.results.values import CoinGuesses
+from pytest_mia.statistics.counts import CoinGuesses
 from pytest_mia.statistics.epsilon_bounds import (
     TOLERANCE,
     curve_refuted,

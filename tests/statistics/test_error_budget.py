@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
-from pytest_mia.results.values import Counts
 from pytest_mia.statistics import advantage_bounds, rate_bounds
+from pytest_mia.statistics.counts import Counts
 from pytest_mia.statistics.error_budget import levels, other_interval, selected_interval
 
 COUNTS = Counts((60, 59, 60, 61), (100,) * 4, (40, 41, 40, 40), (100,) * 4)

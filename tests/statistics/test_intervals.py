@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pytest_mia.results.values import Counts
 from pytest_mia.statistics import (
     advantage_bounds,
     clopper_pearson,
@@ -14,6 +13,7 @@ from pytest_mia.statistics import (
     rate_bounds,
     rates_bounds,
 )
+from pytest_mia.statistics.counts import Counts
 
 LEVELS = {"alpha_low": 0.05, "alpha_high": 0.05}
 

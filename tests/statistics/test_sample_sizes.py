@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pytest_mia.results.values import Counts
 from pytest_mia.statistics import (
     COUNTED_TWICE,
     MOST_RECORDS,
@@ -17,6 +16,7 @@ from pytest_mia.statistics import (
     records_to_leak,
     records_to_pass,
 )
+from pytest_mia.statistics.counts import Counts
 
 LEVELS = {"alpha_low": 0.05, "alpha_high": 0.05}
 

@@ -11,6 +11,7 @@ from pytest_mia.auditing.run import train
 from pytest_mia.core.errors import ModelTrainingError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
+from pytest_mia.data.records import Data
 from pytest_mia.models.protocol import CannotBatch
 from pytest_mia.models.torch.module import ModuleTrainer, TorchTraining
 from pytest_mia.training import batching
@@ -19,7 +20,7 @@ from pytest_mia.training.backends import loky
 from pytest_mia.training.backends.loky import Loky
 from pytest_mia.training.batching import joined
 from pytest_mia.training.factories import Tried
-from pytest_mia.training.jobs import Data, Job, Method
+from pytest_mia.training.jobs import Job, Method
 from pytest_mia.training.train import train_all
 
 torch = pytest.importorskip("torch")

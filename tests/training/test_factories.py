@@ -8,8 +8,9 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from pytest_mia import ModelTrainingError, Target
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
+from pytest_mia.data.records import Data
 from pytest_mia.training.factories import kind, problems, tried
-from pytest_mia.training.jobs import Data, Method
+from pytest_mia.training.jobs import Method
 
 X, Y = np.random.default_rng(0).normal(size=(20, 2)), np.arange(20) % 2
 DATA = Data(X, Y, np.array([0, 1]), Y)

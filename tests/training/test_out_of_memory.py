@@ -9,11 +9,12 @@ import pytest
 
 import pytest_mia
 from pytest_mia import ModelTrainingError, TorchTraining
+from pytest_mia.data.records import Data
 from pytest_mia.models.torch import batched, module, tensors
 from pytest_mia.models.torch.cuda import memory_ran_out
 from pytest_mia.training.batching import joined
 from pytest_mia.training.factories import Tried
-from pytest_mia.training.jobs import Data, Job, Method, Trained
+from pytest_mia.training.jobs import Job, Method, Trained
 from pytest_mia.training.out_of_memory import where_it_fits
 from pytest_mia.training.train import train_all
 

@@ -4,8 +4,9 @@ from sklearn.dummy import DummyClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 
+from pytest_mia.data.records import Data
 from pytest_mia.models.signals import Signals
-from pytest_mia.training.jobs import Data, Method, Trained
+from pytest_mia.training.jobs import Method, Trained
 from pytest_mia.validity import pretrained_factory
 
 rng = np.random.default_rng(0)

@@ -7,8 +7,8 @@ import pytest
 from audits import LEAK, NONE, audited, counted
 
 from pytest_mia.core.settings import Settings
-from pytest_mia.results.values import Counts, Interval
 from pytest_mia.statistics import error_budget
+from pytest_mia.statistics.counts import Counts, Interval
 from pytest_mia.verdicts import baseline
 from pytest_mia.verdicts.baseline import Baseline
 

@@ -6,8 +6,9 @@ import pytest
 from audits import LEAK, LEAKS, NONE, PASS, RATES, UNDECIDED, attack, audited, counted
 
 from pytest_mia import InconclusiveAuditError, MembershipLeakError, MIAUsageError, gates
-from pytest_mia.results.values import Change, CoinGuesses, Selected
+from pytest_mia.results.values import Change
 from pytest_mia.statistics import error_budget
+from pytest_mia.statistics.counts import CoinGuesses, Selected
 from pytest_mia.statistics.epsilon_bounds import lower_bound, pure_bound
 from pytest_mia.verdicts import message
 

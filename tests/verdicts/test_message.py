@@ -4,7 +4,8 @@ import pytest
 from audits import LEAK, RATES, audited, counted
 
 from pytest_mia import gates
-from pytest_mia.results.values import Accuracy, CoinGuesses, Interval
+from pytest_mia.results.values import Accuracy
+from pytest_mia.statistics.counts import CoinGuesses, Interval
 from pytest_mia.verdicts import message, next_steps
 
 

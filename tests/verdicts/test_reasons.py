@@ -3,8 +3,8 @@ import math
 import pytest
 from audits import LEAK, NONE, audited, counted
 
-from pytest_mia.results.values import Interval
 from pytest_mia.statistics import rate_bounds, records_to_leak, records_to_pass
+from pytest_mia.statistics.counts import Interval
 from pytest_mia.verdicts import reasons
 
 

@@ -14,7 +14,8 @@ from sklearn.tree import DecisionTreeClassifier
 import pytest_mia
 from pytest_mia import Dataset, MembershipLeakError, MIAUsageError, Target, gates
 from pytest_mia.plugin.audit_test import plain
-from pytest_mia.results.values import Counts, Guesses
+from pytest_mia.results.values import Guesses
+from pytest_mia.statistics.counts import Counts
 from pytest_mia.verdicts import subgroups
 
 RNG = np.random.default_rng(0)

@@ -24,12 +24,13 @@ from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data import containers
+from pytest_mia.data.records import Data
 from pytest_mia.models.signals import stack
 from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.controls import Canaries
 from pytest_mia.training import model_cache, train
 from pytest_mia.training.backends import select
-from pytest_mia.training.jobs import Data, Job, Method, Progress, Trained
+from pytest_mia.training.jobs import Job, Method, Progress, Trained
 
 MODELS = 4
 """Models that canaries are planted in: each is attacked with the help of the others, for which three are needed."""

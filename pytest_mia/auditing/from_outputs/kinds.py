@@ -18,6 +18,7 @@ from pytest_mia.data import dataset
 from pytest_mia.data import task as tasks
 from pytest_mia.data.memberships import strata_of
 from pytest_mia.data.task import Task
+from pytest_mia.models import reading
 from pytest_mia.models.answers import (
     Answer,
     Labels,
@@ -72,7 +73,7 @@ def read(given: ModelOutputs, *, seed: int) -> Reading:
     InvalidAuditError
         For answers that can't be judged, such as NaN; the message holds their count, the first record and the model.
     """
-    task = tasks.task_of_outputs(given.outputs, given.labels)
+    task = reading.task_of_outputs(given.outputs, given.labels)
     classes, codes = _coded(given, task)
     answers, note = _told(given, task, classes)
     parts = [signals_of(answer, codes) for answer in _checked(answers, len(codes))]
@@ -105,10 +106,12 @@ def _told(given: ModelOutputs, task: Task, classes: npt.NDArray[Any]) -> tuple[I
         case Losses(values):
             return (losses(part) for part in values), ""
         case TokenLogProbabilities():
-            return (tasks.read(each, classes, given.labels) for each in _texts(given.outputs)), ""
+            return (reading.read(each, classes, given.labels) for each in _texts(given.outputs)), ""
     values = given.outputs
     if task is Task.NUMBERS:
-        return (tasks.read(part, classes, given.labels) for part in values), "outputs were taken for predicted numbers"
+        return (
+            reading.read(part, classes, given.labels) for part in values
+        ), "outputs were taken for predicted numbers"
     together = values.reshape(-1, *values.shape[2:])
     if task is Task.LABELS:
         return _of_labels(numbers(together), given.labels)
@@ -127,7 +130,7 @@ def _of_labels(together: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tuple[It
     parts = together.reshape(-1, *labels.shape)
     kind = "probabilities" if probabilities else "logits"
     note = f"outputs were taken for {kind} of {labels.shape[1]} labels"
-    return (tasks.log_odds(part, labels, probabilities=probabilities) for part in parts), note
+    return (reading.log_odds(part, labels, probabilities=probabilities) for part in parts), note
 
 
 def _named(answer: Answer, values: npt.NDArray[Any], labels: npt.NDArray[Any], classes: int) -> str:

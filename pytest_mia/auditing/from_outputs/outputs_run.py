@@ -13,9 +13,9 @@ from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
-from pytest_mia.data import duplicates
 from pytest_mia.models.queries import registry
 from pytest_mia.results.audit_data import AuditResult
+from pytest_mia.validity import membership_design
 
 
 def run(subject: Subject, settings: Settings, *, replay: str = "", store: Store | None = None) -> AuditResult:
@@ -75,7 +75,7 @@ def _dependent(observations: Observations) -> tuple[str, ...]:
     """Findings that memberships depend on each other, of which one record for each group tells all."""
     members, groups = observations.members, observations.groups
     units = members if groups is None else members[:, np.unique(groups, return_index=True)[1]]
-    return tuple(each for each in (duplicates.balanced(units), duplicates.repeated(units)) if each)
+    return tuple(each for each in (membership_design.balanced(units), membership_design.repeated(units)) if each)
 
 
 def _needing_models(subject: Subject, settings: Settings) -> list[str]:

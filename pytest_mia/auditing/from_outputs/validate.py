@@ -12,6 +12,7 @@ from pytest_mia.data import dataset
 from pytest_mia.data import task as tasks
 from pytest_mia.data.dataset import Dataset
 from pytest_mia.data.task import FEW_SHARE, FEW_VALUES, Task
+from pytest_mia.models import reading
 from pytest_mia.models.answers import Losses, Residuals, TokenLogProbabilities
 
 FEWEST_MODELS = 4
@@ -42,7 +43,7 @@ def among(outputs: Array | Typed, members: Array, labels: Array | None, groups: 
         As in `pytest_mia.ModelOutputs`.
     """
     values = outputs if isinstance(outputs, np.ndarray) else outputs.values
-    task = tasks.task_of_outputs(outputs, labels)
+    task = reading.task_of_outputs(outputs, labels)
     if values.ndim < 2:
         return _shape_problems(outputs, values.shape, labels, task)
     shape = values.shape[:2]

@@ -14,9 +14,9 @@ import numpy.typing as npt
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import seeded
 from pytest_mia.core.types import IntArray
-from pytest_mia.data import task
 from pytest_mia.data.containers import bad_features
 from pytest_mia.data.dataset import Dataset, as_labels, encode, take
+from pytest_mia.models import reading
 from pytest_mia.models.answers import Answer
 from pytest_mia.models.protocol import CannotBatch
 from pytest_mia.models.torch.cuda import memory_ran_out
@@ -244,7 +244,7 @@ class ModuleAsker:
     def answer(self, model: Any, X: Any, y: Any) -> Answer:
         """The trained module's answers on all records; `y` is looked at where it holds no classes."""
         outputs = forward(model, X, self.device)
-        return self.read(outputs, self.classes) if len(self.classes) else task.read(outputs, self.classes, y)
+        return self.read(outputs, self.classes) if len(self.classes) else reading.read(outputs, self.classes, y)
 
 
 def _is_count(value: object) -> bool:

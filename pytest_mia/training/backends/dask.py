@@ -16,10 +16,11 @@ from typing import Any
 
 from pytest_mia.cache import content_key, file_reads, pickling
 from pytest_mia.core.errors import MIAError, MIAUsageError, ModelTrainingError
+from pytest_mia.data.records import Data
 from pytest_mia.models.torch.tensors import device_named
 from pytest_mia.training.backends import dask_worker, worker_check
 from pytest_mia.training.backends.dask_worker import Parcel
-from pytest_mia.training.jobs import Data, Job, Method, Trained, Unit
+from pytest_mia.training.jobs import Job, Method, Trained, Unit
 from pytest_mia.training.slots import Slot
 
 CONNECT = 5.0

@@ -13,8 +13,9 @@ from typing import Any
 from pytest_mia.cache import content_key, file_reads, pickling
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import BoolArray
+from pytest_mia.data.records import Data
 from pytest_mia.training.backends.worker_check import Home
-from pytest_mia.training.jobs import Data, Job, Method, Trained
+from pytest_mia.training.jobs import Job, Method, Trained
 from pytest_mia.training.train import train_one
 
 OTHER_VALUES = (

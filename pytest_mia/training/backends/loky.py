@@ -18,10 +18,11 @@ from typing import Any
 from pytest_mia.cache import content_key, file_reads, pickling, user_modules
 from pytest_mia.core.errors import MIAError, MIAWarning, ModelTrainingError
 from pytest_mia.core.types import IntArray
+from pytest_mia.data.records import Data
 from pytest_mia.models.torch.cuda import meant_by_cuda, release
 from pytest_mia.models.torch.tensors import devices_named
 from pytest_mia.training.backends.gpu_locks import Gpus, shared
-from pytest_mia.training.jobs import Data, Job, Method, Trained, Unit
+from pytest_mia.training.jobs import Job, Method, Trained, Unit
 from pytest_mia.training.train import obtained
 
 WORTH_A_PROCESS = 2.0

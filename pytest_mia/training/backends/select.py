@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from pytest_mia.core.settings import Settings
-    from pytest_mia.training.jobs import Data, Job, Method, Trained, Unit
+    from pytest_mia.data.records import Data
+    from pytest_mia.training.jobs import Job, Method, Trained, Unit
 
 
 class Backend(Protocol):

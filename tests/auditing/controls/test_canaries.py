@@ -12,7 +12,7 @@ import pytest_mia
 from pytest_mia import Dataset, Target, gates
 from pytest_mia.auditing.controls import canaries
 from pytest_mia.data.containers import as_array, texts
-from pytest_mia.training.jobs import Data
+from pytest_mia.data.records import Data
 
 rng = np.random.default_rng(0)
 Y = np.arange(200) % 4

@@ -8,8 +8,8 @@ import pytest_mia
 from pytest_mia import InvalidAuditError
 from pytest_mia.attacks import evaluation, registry
 from pytest_mia.auditing.controls import shuffled_memberships
-from pytest_mia.results.values import Interval
 from pytest_mia.statistics import error_budget
+from pytest_mia.statistics.counts import Interval
 
 rng = np.random.default_rng(0)
 NAMES = {"gap", "loss", "lira_online", "mast", "rmia_online"}

@@ -6,10 +6,11 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import pytest_mia
 from pytest_mia import InvalidAuditError, MIAUsageError, ModelTrainingError
+from pytest_mia.data.records import Data
 from pytest_mia.models.answers import Probabilities
 from pytest_mia.models.queries.augment import augmented, problems
 from pytest_mia.models.signals import signals_of
-from pytest_mia.training.jobs import Data, Job, Method
+from pytest_mia.training.jobs import Job, Method
 from pytest_mia.training.query import ask
 from pytest_mia.training.train import train_one
 

@@ -15,10 +15,11 @@ from pytest_mia.attacks import registry as attacks
 from pytest_mia.auditing import run
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
+from pytest_mia.data.records import Data
 from pytest_mia.models.queries import hop_skip_jump, registry
 from pytest_mia.training.backends import loky
 from pytest_mia.training.backends.loky import Loky
-from pytest_mia.training.jobs import Data, Job, Method
+from pytest_mia.training.jobs import Job, Method
 from pytest_mia.training.query import ask_released
 from pytest_mia.training.train import train_all
 

@@ -4,10 +4,11 @@ from networks import CLASSES, CODES, QUICK, X, Y, answer, linear, nn, problems, 
 
 from pytest_mia.cache import pickling
 from pytest_mia.core.seeding import seeded, single_threaded
+from pytest_mia.data.records import Data
 from pytest_mia.models.select import adapter_for
 from pytest_mia.training import train
 from pytest_mia.training.backends.loky import Loky
-from pytest_mia.training.jobs import Data, Job, Method
+from pytest_mia.training.jobs import Job, Method
 from pytest_mia.training.slots import UNCACHED
 
 

@@ -15,8 +15,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 import pytest_mia
 from pytest_mia import MIAUsageError, ModelTrainingError
+from pytest_mia.data.records import Data
 from pytest_mia.training.backends import worker_check
-from pytest_mia.training.jobs import Data, Method, Trained
+from pytest_mia.training.jobs import Method, Trained
 from pytest_mia.training.slots import UNCACHED
 from pytest_mia.training.train import train_all
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pytest_mia import ModelTrainingError, TorchTraining
+from pytest_mia.data.records import Data
 from pytest_mia.models.functions import FunctionTrainer, LossAsker
 from pytest_mia.models.protocol import Adapter
 from pytest_mia.models.torch import tensors
@@ -19,7 +20,7 @@ from pytest_mia.training.backends.gpu_locks import Gpus, shared
 from pytest_mia.training.backends.loky import Loky
 from pytest_mia.training.batching import joined
 from pytest_mia.training.factories import Tried
-from pytest_mia.training.jobs import Data, Job, Method, Trained
+from pytest_mia.training.jobs import Job, Method, Trained
 from pytest_mia.training.train import train_all
 
 torch = pytest.importorskip("torch")

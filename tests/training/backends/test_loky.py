@@ -13,8 +13,9 @@ from elsewhere import trained as trained_there
 from sklearn.tree import DecisionTreeClassifier
 
 from pytest_mia import MIAWarning, ModelTrainingError
+from pytest_mia.data.records import Data
 from pytest_mia.training.backends import loky
-from pytest_mia.training.jobs import Data, Job, Method
+from pytest_mia.training.jobs import Job, Method
 from pytest_mia.training.train import train_all
 
 rng = np.random.default_rng(0)
