@@ -32,8 +32,8 @@ from pytest_mia.core.settings import Settings
 from pytest_mia.data.memberships import draw_halves
 from pytest_mia.models.answers import Answer, Labels
 from pytest_mia.models.signals import signals_of, stack
-from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.verdicts import early_stop
+from pytest_mia.verdicts.audit_result import AuditResult
 
 ADVANTAGE = 0.2
 FAMILIES = {

@@ -27,8 +27,8 @@ from pytest_mia.auditing.summary import Context
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.memberships import draw_coins
 from pytest_mia.models.signals import Signals
-from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.statistics.tradeoff_curves import Gaussian
+from pytest_mia.verdicts.audit_result import AuditResult
 
 DELTA = 1e-5
 TARGETS, SHADOWS = 4, 4

@@ -23,7 +23,7 @@ from pytest_mia.core.settings import Settings
 from pytest_mia.data.memberships import draw_halves
 from pytest_mia.models.answers import Answer, Labels, Logits, Probabilities
 from pytest_mia.models.signals import signals_of, stack
-from pytest_mia.results.audit_data import AuditResult
+from pytest_mia.verdicts.audit_result import AuditResult
 
 EVERY_ATTACK = tuple(attack.name for attack in ATTACKS)
 FAST_ATTACKS = tuple(name for name in EVERY_ATTACK if name not in ("shokri", "combined"))

@@ -22,8 +22,8 @@ from sklearn.linear_model import LogisticRegression
 
 import pytest_mia
 from pytest_mia import Target, TorchTraining
-from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.values import AttackResult
+from pytest_mia.verdicts.audit_result import AuditResult
 
 TRAINING = TorchTraining(epochs=100, batch_size=100)
 

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from pytest_mia.data.dataset import Dataset, Target
     from pytest_mia.models.answers import Losses, Residuals, TokenLogProbabilities
     from pytest_mia.models.torch.module import TorchTraining
-    from pytest_mia.results.audit_data import AuditResult
+    from pytest_mia.verdicts.audit_result import AuditResult
 
 _HOMES = {
-    "AuditResult": "results.audit_data",
+    "AuditResult": "verdicts.audit_result",
     "CacheWarning": "core.errors",
     "Dataset": "data.dataset",
     "InconclusiveAuditError": "core.errors",

@@ -13,8 +13,8 @@ from pytest_mia.auditing.run import run
 from pytest_mia.cache.store import opened
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
-from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.training.jobs import Progress
+from pytest_mia.verdicts.audit_result import AuditResult
 
 
 def audit(

@@ -1,9 +1,9 @@
 """Results of audits with known counts, as the engine would make them."""
 
-from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.values import Accuracy, AttackResult, Exposure, Seconds, SliceResult
 from pytest_mia.statistics import error_budget
 from pytest_mia.statistics.counts import Counts, Selected
+from pytest_mia.verdicts.audit_result import AuditResult
 
 RATES = ("0.001", "0.01", "0.1")
 

@@ -24,10 +24,10 @@ from pytest_mia.data import numeric
 from pytest_mia.models.queries.label_noise import QUESTIONS
 from pytest_mia.models.queries.registry import FEWEST_VALUES
 from pytest_mia.models.signals import stack
-from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.values import Seconds
 from pytest_mia.training.jobs import Trained
 from pytest_mia.validity import identical_models, label_encoding, release_mismatch
+from pytest_mia.verdicts.audit_result import AuditResult
 
 MOST_SUM = 1.5
 """What the three largest probabilities of a record may sum to: rounded to quarters they sum to 1.25 at the most."""

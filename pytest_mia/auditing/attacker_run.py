@@ -18,7 +18,6 @@ from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import OutOfTimeError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
-from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.values import CacheUse
 from pytest_mia.training import model_cache, query, train
 from pytest_mia.training.backends import select
@@ -27,6 +26,7 @@ from pytest_mia.training.jobs import Method, Progress, Trained
 from pytest_mia.training.slots import Cache
 from pytest_mia.validity import user_code
 from pytest_mia.verdicts import early_stop, subgroups
+from pytest_mia.verdicts.audit_result import AuditResult
 
 FEWEST_SHADOWS = 3
 

@@ -19,10 +19,11 @@ from pytest_mia.cache.store import Store
 from pytest_mia.core.settings import Settings
 from pytest_mia.models.sklearn import EstimatorAsker
 from pytest_mia.models.torch.module import ModuleAsker
-from pytest_mia.results.audit_data import AuditResult, RemedyResult
+from pytest_mia.results.audit_data import RemedyResult
 from pytest_mia.results.values import Seconds
 from pytest_mia.statistics import error_budget
 from pytest_mia.training.jobs import Method, Trained
+from pytest_mia.verdicts.audit_result import AuditResult
 
 LABELS_ALONE = "what if: the model answers with labels alone, of which no remedy takes anything; training is left"
 NO_CLASSES = "what if: remedies on answers are measured for classes alone; training is left"

@@ -15,8 +15,9 @@ from pytest_mia.auditing.summary import Context
 from pytest_mia.cache import content_key, environment
 from pytest_mia.cache.store import Entry, Store
 from pytest_mia.core.settings import Settings
-from pytest_mia.results.audit_data import NO_CACHE, AuditResult
+from pytest_mia.results.audit_data import NO_CACHE
 from pytest_mia.results.values import Seconds
+from pytest_mia.verdicts.audit_result import AuditResult
 
 Naming = Callable[[Sequence[Any]], dict[str, str]]
 

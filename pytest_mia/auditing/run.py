@@ -19,9 +19,10 @@ from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray
 from pytest_mia.models.queries import registry
-from pytest_mia.results.audit_data import AuditResult, RemedyResult
+from pytest_mia.results.audit_data import RemedyResult
 from pytest_mia.training import train as shadows
 from pytest_mia.training.jobs import Method, Progress, Trained
+from pytest_mia.verdicts.audit_result import AuditResult
 
 
 @dataclass(frozen=True)

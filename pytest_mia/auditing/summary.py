@@ -18,7 +18,7 @@ from pytest_mia.attacks.protocol import Attack
 from pytest_mia.attacks.thresholds import FALSE_POSITIVE_RATES
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.results.audit_data import NO_CACHE, AuditResult
+from pytest_mia.results.audit_data import NO_CACHE
 from pytest_mia.results.values import (
     Accuracy,
     AttackResult,
@@ -35,6 +35,7 @@ from pytest_mia.results.values import (
 from pytest_mia.statistics import error_budget, measurable
 from pytest_mia.statistics.counts import CoinGuesses, Counts, Selected
 from pytest_mia.verdicts import subgroups as parts
+from pytest_mia.verdicts.audit_result import AuditResult
 
 SHOWN_RECORDS = 10
 BASELINES = ("loss", "gap")

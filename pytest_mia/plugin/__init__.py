@@ -14,7 +14,7 @@ from pytest_mia.plugin.session import Session
 if TYPE_CHECKING:
     from pytest_mia.auditing.run import ShadowModel
     from pytest_mia.plugin.audit_test import Trial
-    from pytest_mia.results.audit_data import AuditResult
+    from pytest_mia.verdicts.audit_result import AuditResult
 
 SESSION = pytest.StashKey[Session]()
 TRIAL = pytest.StashKey["Trial"]()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mia.core.errors import InvalidAuditWarning, MIAError, MIAUsageError
 from pytest_mia.plugin import options
 from pytest_mia.plugin.progress import ProgressLine
-from pytest_mia.results.audit_data import AuditResult
+from pytest_mia.verdicts.audit_result import AuditResult
 
 if TYPE_CHECKING:
     import pytest
@@ -94,8 +94,7 @@ class Trial:
 
         def ask(*args: Any, **keywords: Any) -> AuditResult:
             __tracebackhide__ = True
-            from pytest_mia import gates
-            from pytest_mia.verdicts import gate_arguments
+            from pytest_mia.verdicts import gate_arguments, gates
 
             self.unasked.discard(name)
             arguments = _arguments(name, args, keywords)
@@ -186,7 +185,7 @@ class Trial:
 
     def _judge(self, name: str, result: AuditResult, args: tuple[Any, ...], keywords: Mapping[str, Any]) -> AuditResult:
         __tracebackhide__ = True
-        from pytest_mia import gates
+        from pytest_mia.verdicts import gates
 
         if name == REGRESSION:
             self._check_baseline()
@@ -205,7 +204,7 @@ Judge = Callable[[str, AuditResult, tuple[Any, ...], Mapping[str, Any]], AuditRe
 
 def _watched(result: AuditResult, judge: Judge) -> AuditResult:
     """The same result, whose gates judge through `judge`."""
-    from pytest_mia import gates
+    from pytest_mia.verdicts import gates
 
     class Watched(AuditResult):
         def assert_membership_advantage_below(self, *args: Any, **keywords: Any) -> AuditResult:

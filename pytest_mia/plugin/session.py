@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_mia.core.request import Subject
     from pytest_mia.core.settings import Settings
     from pytest_mia.plugin.progress import ProgressLine
-    from pytest_mia.results.audit_data import AuditResult
+    from pytest_mia.verdicts.audit_result import AuditResult
     from pytest_mia.verdicts.baseline import Baseline
 
 T = TypeVar("T")

@@ -8,10 +8,10 @@ from typing import Any
 
 from pytest_mia._version import __version__
 from pytest_mia.core.settings import Settings
-from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.values import Change
 from pytest_mia.statistics import error_budget
 from pytest_mia.statistics.counts import Counts, Interval
+from pytest_mia.verdicts.audit_result import AuditResult
 
 DIGITS = 6
 SIDES = ("flagged_members", "members", "flagged_nonmembers", "nonmembers")

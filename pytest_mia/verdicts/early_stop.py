@@ -7,7 +7,7 @@ strongly correlated, and this holds under any dependence).
 
 from __future__ import annotations
 
-from pytest_mia.results.audit_data import AuditResult
+from pytest_mia.verdicts.audit_result import AuditResult
 
 FIRST_LOOK = 4
 """Models at the first look: the fewest of which each can be attacked with three others."""

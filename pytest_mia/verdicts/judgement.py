@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.data import split_shift
-from pytest_mia.results.audit_data import AuditResult
+from pytest_mia.results.audit_data import Audit
 from pytest_mia.results.values import SliceResult, floored
 from pytest_mia.statistics import epsilon_bounds as epsilons
 from pytest_mia.statistics import error_budget, measurable, rate_bounds
@@ -29,7 +29,7 @@ Named = Sequence[tuple[str, Interval]]
 """What other attacks reached."""
 
 
-def advantage(result: AuditResult, *, threshold: float, by: Any, confidence: float | None) -> AuditResult:
+def advantage(result: Audit, *, threshold: float, by: Any, confidence: float | None) -> Audit:
     """TPR - FPR, overall and in every part."""
     __tracebackhide__ = True
     found = () if by is None else subgroups.of(result, by)
@@ -42,7 +42,7 @@ def advantage(result: AuditResult, *, threshold: float, by: Any, confidence: flo
     return _judge(result, "membership_advantage", threshold, result.advantage, others, found)
 
 
-def tpr(result: AuditResult, *, threshold: float, at_fpr: float, confidence: float | None) -> AuditResult:
+def tpr(result: Audit, *, threshold: float, at_fpr: float, confidence: float | None) -> Audit:
     """The TPR at a fixed FPR."""
     rate, confidence = f"{at_fpr:g}", confidence or result.advantage.confidence
     tail, levels = result.tails[rate], error_budget.levels(confidence, attacks=len(result.attacks), looks=result.looks)
@@ -66,9 +66,7 @@ def tpr(result: AuditResult, *, threshold: float, at_fpr: float, confidence: flo
     return dataclasses.replace(judged, reasons=(*judged.reasons, *resolved))
 
 
-def epsilon(
-    result: AuditResult, *, claimed: float, delta: float, gaussian: bool, confidence: float | None
-) -> AuditResult:
+def epsilon(result: Audit, *, claimed: float, delta: float, gaussian: bool, confidence: float | None) -> Audit:
     """A claimed epsilon and the measured lower bound.
 
     Guesses that depend on each other share the error (Bonferroni), so those that show most may be taken.
@@ -93,7 +91,7 @@ def epsilon(
     return _closed(result, "epsilon", claimed, interval, outcome, [] if outcome == "invalid" else reasons)
 
 
-def change(result: AuditResult, *, tolerance: float) -> AuditResult:
+def change(result: Audit, *, tolerance: float) -> Audit:
     """How far the advantage moved since a baseline was saved."""
     moved, result = result.change, _weighed(result, DEFAULT_LIMIT)
     if moved is None or moved.difference is None:
@@ -111,13 +109,13 @@ def change(result: AuditResult, *, tolerance: float) -> AuditResult:
 
 
 def _judge(
-    result: AuditResult,
+    result: Audit,
     metric: str,
     threshold: float,
     interval: Interval,
     others: Named,
     judged: Sequence[SliceResult] = (),
-) -> AuditResult:
+) -> Audit:
     """Pass and leak by the selected attack; a leak also by any other attack, or any part, that is above the limit."""
     above = [(name, each) for name, each in others if each.low > threshold]
     leaking, undecided = ([part for part in judged if part.verdict == way] for way in ("leak", "inconclusive"))
@@ -144,8 +142,8 @@ def _judge(
 
 
 def _closed(
-    result: AuditResult, metric: str, threshold: float, interval: Interval, outcome: str, reasons: Sequence[str]
-) -> AuditResult:
+    result: Audit, metric: str, threshold: float, interval: Interval, outcome: str, reasons: Sequence[str]
+) -> Audit:
     return dataclasses.replace(
         result,
         metric=metric,
@@ -156,13 +154,13 @@ def _closed(
     )
 
 
-def _weighed(result: AuditResult, limit: float) -> AuditResult:
+def _weighed(result: Audit, limit: float) -> Audit:
     """The result with the finding that its sides differ too much by themselves for this limit, if they do."""
     finding = split_shift.shift_finding(result.shift, limit)
     return dataclasses.replace(result, findings=(*result.findings, finding)) if finding else result
 
 
-def _shared(result: AuditResult, levels: error_budget.Levels) -> AuditResult:
+def _shared(result: Audit, levels: error_budget.Levels) -> Audit:
     """The result with its bounds at these levels."""
     return dataclasses.replace(
         result,
@@ -182,7 +180,7 @@ def _parts(found: Sequence[SliceResult], threshold: float, levels: error_budget.
     return tuple(sorted(judged, key=lambda part: (SEVERITY.index(str(part.verdict)), -part.advantage.estimate)))
 
 
-def _with_parts(result: AuditResult, judged: Sequence[SliceResult]) -> AuditResult:
+def _with_parts(result: Audit, judged: Sequence[SliceResult]) -> Audit:
     """The result whose slices begin with those that were judged, in the place of what it said of them before."""
     names = {part.by for part in judged}
     if any(part.by in names for part in result.slices):

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 
 from pytest_mia.core.text import printable, shown
-from pytest_mia.results.audit_data import AuditResult
+from pytest_mia.results.audit_data import AuditData
 from pytest_mia.results.values import floored
 from pytest_mia.statistics import error_budget
 from pytest_mia.statistics.counts import Interval
@@ -50,7 +50,7 @@ WIDTH = 72
 """Columns of a line, which pytest indents by eight: a terminal has 80 at least."""
 
 
-def message(judged: AuditResult) -> str:
+def message(judged: AuditData) -> str:
     """The message of a judged result: one line that says it all, then the details.
 
     Parameters
@@ -62,7 +62,7 @@ def message(judged: AuditResult) -> str:
     return "\n".join(lines)
 
 
-def first_line(judged: AuditResult) -> str:
+def first_line(judged: AuditData) -> str:
     """The number, its interval, the limit, and what that means."""
     assert judged.judged is not None
     assert judged.verdict is not None
@@ -72,7 +72,7 @@ def first_line(judged: AuditResult) -> str:
     return f"{metric_of(judged)} {_number(judged.judged)} {relation} {judged.threshold:g}: {meaning}"
 
 
-def metric_of(judged: AuditResult) -> str:
+def metric_of(judged: AuditData) -> str:
     """What was judged, in words."""
     return METRICS.get(judged.metric, judged.metric.replace("tpr_at_fpr_", "TPR at FPR "))
 
@@ -83,7 +83,7 @@ def _number(shown: Interval) -> str:
     return f"of at least {floored(shown.low)} ({shown.confidence * 100:g}% confidence)"
 
 
-def _details(judged: AuditResult) -> Iterator[tuple[str, str]]:
+def _details(judged: AuditData) -> Iterator[tuple[str, str]]:
     for reason in judged.reasons:
         yield "because", reason
     yield "attack", f"{judged.attack}, selected on the shadows among {len(judged.attacks)}: {_figures(judged)}"
@@ -112,7 +112,7 @@ def _details(judged: AuditResult) -> Iterator[tuple[str, str]]:
         yield "replay", judged.replay
 
 
-def _accuracies(audit: AuditResult) -> str:
+def _accuracies(audit: AuditData) -> str:
     return ", ".join(
         f"{name} {value:.3f}"
         for name, value in (("train", audit.accuracy.train), ("test", audit.accuracy.test))
@@ -120,7 +120,7 @@ def _accuracies(audit: AuditResult) -> str:
     )
 
 
-def _figures(judged: AuditResult) -> str:
+def _figures(judged: AuditData) -> str:
     attack = next(attack for attack in judged.attacks if attack.name == judged.attack)
     nonmembers = sum(attack.counts.nonmembers)
     tails = [_tail(rate, attack.tpr_at_fpr[rate], nonmembers) for rate in ("0.01", "0.001")]
@@ -134,7 +134,7 @@ def _tail(rate: str, tpr: float | None, nonmembers: int) -> str:
     return f"TPR {at} not measurable ({10 / float(rate):,.0f} non-members needed, {nonmembers:,} there)"
 
 
-def _audited(judged: AuditResult) -> str:
+def _audited(judged: AuditData) -> str:
     seconds = judged.seconds
     return (
         f"{judged.kind} of {judged.records:,} records, {judged.models} models, {judged.shadows} shadows per target, "
@@ -143,7 +143,7 @@ def _audited(judged: AuditResult) -> str:
     )
 
 
-def _power(judged: AuditResult) -> Iterator[str]:
+def _power(judged: AuditData) -> Iterator[str]:
     """What leak this audit would have been able to see, in the worst case."""
     if judged.metric != "membership_advantage" or judged.threshold is None:
         return
@@ -156,7 +156,7 @@ def _power(judged: AuditResult) -> Iterator[str]:
     yield f"{called} would have been called a leak, and one of {judged.detectable:.3f} told from 0, with 80% power"
 
 
-def _controls(judged: AuditResult) -> Iterator[str]:
+def _controls(judged: AuditData) -> Iterator[str]:
     """What the audit found where it was known what there is to find."""
     if judged.controls is None:
         return

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pytest_mia.results.audit_data import AuditResult
+from pytest_mia.results.audit_data import AuditData
 from pytest_mia.verdicts.message import CHANGE, metric_of
 
 OVERFITTED = 0.05
 """Accuracy on members less that on others, from which on the difference itself is named."""
 
 
-def next_steps(judged: AuditResult) -> list[str]:
+def next_steps(judged: AuditData) -> list[str]:
     """The three next things to try, for this verdict and this model."""
     recipe = judged.kind == "recipe"
     if judged.metric == CHANGE and judged.verdict == "leak":
@@ -57,11 +57,11 @@ def next_steps(judged: AuditResult) -> list[str]:
     ]
 
 
-def _seems_above(judged: AuditResult) -> bool:
+def _seems_above(judged: AuditData) -> bool:
     return judged.threshold is not None and (judged.judged or judged.advantage).estimate >= judged.threshold
 
 
-def _cheapest(judged: AuditResult) -> str | None:
+def _cheapest(judged: AuditData) -> str | None:
     remedy = judged.cheapest
     if remedy is None:
         return None
@@ -71,14 +71,14 @@ def _cheapest(judged: AuditResult) -> str | None:
     return f"ship the cheapest remedy that was measured to pass, {remedy.remedy}: {figures}"
 
 
-def _coarser(judged: AuditResult) -> str:
+def _coarser(judged: AuditData) -> str:
     if judged.what_if:
         count = len(judged.what_if)
         return f"none of the {count} remedies that were measured passes on this model; try them on one that leaks less"
     return "answer more coarsely, and ship it so: labels alone, or probabilities in quarters" + _to_measure(judged)
 
 
-def _to_measure(judged: AuditResult) -> str:
+def _to_measure(judged: AuditData) -> str:
     """How to find out which remedy passes, where none was measured and some can be."""
     if judged.what_if or judged.accuracy.test is None or judged.device == "none":
         return ""

@@ -21,7 +21,7 @@ from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data.containers import described, take
 from pytest_mia.data.dataset import Dataset, as_labels, count, missing
 from pytest_mia.data.memberships import independent_share
-from pytest_mia.results.audit_data import AuditResult
+from pytest_mia.results.audit_data import AuditData
 from pytest_mia.results.values import Guesses, SliceResult
 from pytest_mia.statistics import error_budget, least_records_to_pass
 from pytest_mia.statistics.counts import Counts, Interval
@@ -139,8 +139,8 @@ def check(by: Any, given: Any) -> None:
         raise MIAUsageError(_unknown(by, [*map(str, slices), CLASS], columns=frame is not None))
 
 
-def of(result: AuditResult, by: Any) -> tuple[SliceResult, ...]:
-    """The parts of an audit's records; what `by` may be stands in `AuditResult.assert_membership_advantage_below`.
+def of(result: AuditData, by: Any) -> tuple[SliceResult, ...]:
+    """The parts of an audit's records; what `by` may be stands in `AuditData.assert_membership_advantage_below`.
 
     Raises
     ------
@@ -194,7 +194,7 @@ def _needed(part: SliceResult, confidence: float, limit: float) -> int:
     return math.ceil(part.records * least / counting) if counting else max(least, part.records + 1)
 
 
-def _given(result: AuditResult, by: str, given: Any) -> tuple[SliceResult, ...]:
+def _given(result: AuditData, by: str, given: Any) -> tuple[SliceResult, ...]:
     """The parts by values of the user's own, of which only those are named that enough records share."""
     __tracebackhide__ = True
     values, kept = _read(given), result.guesses

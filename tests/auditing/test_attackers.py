@@ -27,8 +27,8 @@ from pytest_mia.core.settings import Settings
 from pytest_mia.data.records import gather
 from pytest_mia.knowledge import hill_climbing, noisy, part
 from pytest_mia.reports.table import rows
-from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.statistics.counts import CoinGuesses
+from pytest_mia.verdicts.audit_result import AuditResult
 
 rng = np.random.default_rng(0)
 RECORDS = 200

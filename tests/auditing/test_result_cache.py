@@ -16,8 +16,8 @@ from pytest_mia.cache import environment
 from pytest_mia.cache.store import Entry, Store
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
-from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.statistics.counts import Interval
+from pytest_mia.verdicts.audit_result import AuditResult
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(120, 4)), RNG.integers(0, 3, 120)

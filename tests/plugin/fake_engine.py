@@ -8,9 +8,9 @@ import os
 import pytest
 
 from pytest_mia.auditing import run as auditing
-from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.values import Accuracy, AttackResult, Curve, Histogram, Seconds, SliceResult
 from pytest_mia.statistics.counts import CoinGuesses, Counts, Interval, Selected
+from pytest_mia.verdicts.audit_result import AuditResult
 
 MARGIN = 0.02
 WRITTEN = os.path.abspath("trained.txt")

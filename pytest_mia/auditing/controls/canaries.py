@@ -26,7 +26,7 @@ from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data import containers
 from pytest_mia.data.records import Data
 from pytest_mia.models.signals import stack
-from pytest_mia.results.audit_data import AuditResult
+from pytest_mia.results.audit_data import Audit
 from pytest_mia.results.controls import Canaries
 from pytest_mia.training import model_cache, train
 from pytest_mia.training.backends import select
@@ -160,7 +160,7 @@ def sought(
         return str(error).splitlines()[0]
 
 
-def added(result: AuditResult, sought: Canaries | str) -> AuditResult:
+def added(result: Audit, sought: Canaries | str) -> Audit:
     """The result, for every attacker, with what was sought, found or not.
 
     Coins of canaries count where an epsilon is judged. A release may have been trained otherwise than its shadows, in

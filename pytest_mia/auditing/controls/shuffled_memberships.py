@@ -17,10 +17,10 @@ from pytest_mia.cache.store import Store
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray, IntArray
-from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.results.controls import Controls
 from pytest_mia.statistics import error_budget
 from pytest_mia.statistics.counts import Interval
+from pytest_mia.verdicts.audit_result import AuditResult
 
 CONFIDENCE = 0.995
 """Of each bound, so that both hold with 99%."""

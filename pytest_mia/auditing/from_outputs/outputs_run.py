@@ -14,8 +14,8 @@ from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
 from pytest_mia.models.queries import registry
-from pytest_mia.results.audit_data import AuditResult
 from pytest_mia.validity import membership_design
+from pytest_mia.verdicts.audit_result import AuditResult
 
 
 def run(subject: Subject, settings: Settings, *, replay: str = "", store: Store | None = None) -> AuditResult:
