@@ -29,8 +29,7 @@ from pytest_mia.data.memberships import draw_halves
 from pytest_mia.data.records import Data
 from pytest_mia.models.signals import Signals
 from pytest_mia.training.backends.loky import Loky
-from pytest_mia.training.jobs import Job, Method, Trained
-from pytest_mia.training.slots import UNCACHED
+from pytest_mia.training.jobs import UNCACHED, Job, Method, Trained
 
 METHOD = Method(None, None, None, "cpu", 1)
 FIRST = Trained(0, Signals(), 1, "cpu", "")

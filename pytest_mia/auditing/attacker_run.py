@@ -21,9 +21,8 @@ from pytest_mia.core.settings import Settings
 from pytest_mia.results.values import CacheUse
 from pytest_mia.training import model_cache, query, train
 from pytest_mia.training.backends import select
-from pytest_mia.training.backends.select import Backend
-from pytest_mia.training.jobs import Method, Progress, Trained
-from pytest_mia.training.slots import Cache
+from pytest_mia.training.backends.protocol import Backend
+from pytest_mia.training.jobs import Cache, Method, Progress, Trained
 from pytest_mia.validity import user_code
 from pytest_mia.verdicts import early_stop, subgroups
 from pytest_mia.verdicts.audit_result import AuditResult

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from pytest_mia.core.types import BoolArray
 from pytest_mia.data.records import Data
 from pytest_mia.models.select import Adapter, adapter_for
 from pytest_mia.models.signals import Signals
 from pytest_mia.remedies.protocol import Remedy
-from pytest_mia.training.slots import Slot
 
 Progress = Callable[[int, int, float], None]
 """Told of (models done, models in all, seconds since the start)."""
@@ -102,10 +101,6 @@ class Job:
     company: tuple[Job, ...] = ()
 
 
-Unit = Sequence[tuple[Job, Slot]]
-"""What is trained in one go: a job alone, or those of one company that are in no cache, each with its slot."""
-
-
 @dataclass(frozen=True)
 class Trained:
     """What is kept of a trained model.
@@ -148,3 +143,52 @@ class Trained:
     what_if: tuple[Trained, ...] = ()
     alone: str = ""
     moved: str = ""
+
+
+class Slot(Protocol):
+    """The place of one model; it can be sent to another process."""
+
+    def load(self) -> Trained | None:
+        """The model, if it is there."""
+        ...
+
+    def obtain(self, train: Callable[[], Trained], *, wait: float) -> Trained | None:
+        """The model if it is there; otherwise trained, and kept as soon as it is.
+
+        Parameters
+        ----------
+        train
+            Trains it.
+        wait
+            Seconds to wait for another process that trains it just now; ``None`` is returned if it still does then.
+        """
+        ...
+
+
+class Cache(Protocol):
+    """The slots of an audit's models."""
+
+    def slots(self, jobs: Sequence[Job], method: Method) -> Sequence[Slot]:
+        """The slot of each job."""
+        ...
+
+
+class Uncached:
+    """Keeps nothing."""
+
+    def load(self) -> Trained | None:
+        """Nothing."""
+
+    def obtain(self, train: Callable[[], Trained], *, wait: float) -> Trained | None:  # noqa: ARG002 - nobody else trains it
+        """The model, trained."""
+        return train()
+
+    def slots(self, jobs: Sequence[Job], method: Method) -> Sequence[Slot]:  # noqa: ARG002 - all slots are alike
+        """A slot for each job."""
+        return [self] * len(jobs)
+
+
+UNCACHED = Uncached()
+
+Unit = Sequence[tuple[Job, Slot]]
+"""What is trained in one go: a job alone, or those of one company that are in no cache, each with its slot."""

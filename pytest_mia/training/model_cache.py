@@ -18,8 +18,7 @@ from pytest_mia.core.types import AnyArray
 from pytest_mia.data.records import Data
 from pytest_mia.models.signals import Signals
 from pytest_mia.training.factories import Tried
-from pytest_mia.training.jobs import Job, Method, Trained
-from pytest_mia.training.slots import UNCACHED, Cache, Slot
+from pytest_mia.training.jobs import UNCACHED, Cache, Job, Method, Slot, Trained
 
 SIGNALS = tuple(row.name for row in dataclasses.fields(Signals))
 WORDS: dict[str, type | UnionType] = {

@@ -25,14 +25,13 @@ from pytest_mia.data.records import Data
 from pytest_mia.models.protocol import CannotBatch, Together
 from pytest_mia.models.torch.cuda import meant_by_cuda, memory_ran_out, release
 from pytest_mia.training import answer_order
-from pytest_mia.training.jobs import Job, Method, Progress, Trained, Unit
+from pytest_mia.training.jobs import UNCACHED, Cache, Job, Method, Progress, Trained, Unit
 from pytest_mia.training.out_of_memory import where_it_fits
 from pytest_mia.training.query import asked
-from pytest_mia.training.slots import UNCACHED, Cache
 from pytest_mia.training.user_errors import call_factory, named
 
 if TYPE_CHECKING:
-    from pytest_mia.training.backends.select import Backend
+    from pytest_mia.training.backends.protocol import Backend
 
 
 def train_all(

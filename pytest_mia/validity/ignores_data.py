@@ -20,8 +20,7 @@ from pytest_mia.data.containers import take
 from pytest_mia.data.records import Data
 from pytest_mia.models.signals import same, stack
 from pytest_mia.training import train
-from pytest_mia.training.jobs import Job, Method, Trained
-from pytest_mia.training.slots import Cache
+from pytest_mia.training.jobs import Cache, Job, Method, Trained
 from pytest_mia.validity import identical_models
 from pytest_mia.validity.pretrained_factory import BEYOND_CHANCE
 

@@ -21,9 +21,8 @@ from pytest_mia.models.answers import Probabilities
 from pytest_mia.models.signals import signals_of
 from pytest_mia.training.backends import loky
 from pytest_mia.training.backends.loky import Loky
-from pytest_mia.training.jobs import Job, Method
+from pytest_mia.training.jobs import UNCACHED, Job, Method
 from pytest_mia.training.query import ask_released
-from pytest_mia.training.slots import UNCACHED
 from pytest_mia.training.train import train_all, train_one
 from pytest_mia.training.user_errors import call_factory
 

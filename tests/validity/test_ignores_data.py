@@ -11,8 +11,7 @@ from sklearn.tree import DecisionTreeClassifier
 from pytest_mia.auditing.plan import make
 from pytest_mia.core.request import Subject
 from pytest_mia.core.settings import Settings
-from pytest_mia.training.jobs import Method
-from pytest_mia.training.slots import UNCACHED
+from pytest_mia.training.jobs import UNCACHED, Method
 from pytest_mia.training.train import train_all
 from pytest_mia.validity import ignores_data, user_code
 

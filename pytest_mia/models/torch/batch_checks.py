@@ -14,11 +14,11 @@ import numpy as np
 from pytest_mia.cache import pickling
 from pytest_mia.core.seeding import seeded
 from pytest_mia.models.torch.loop import classification_loss
+from pytest_mia.models.torch.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import torch
 
-    from pytest_mia.models.torch.module import TorchTraining
 
 MOST_PARAMETERS_ON_CPU = 2**17
 MOST_PRODUCTS_ON_CPU = 2**23
@@ -29,7 +29,7 @@ NOT_DENSE = ("LocalResponseNorm", "CrossMapLRN2d", "GroupNorm", "MultiheadAttent
 
 def why_not(
     modules: Sequence[torch.nn.Module],
-    training: TorchTraining,
+    training: TrainingSettings,
     inputs: torch.Tensor,
     targets: torch.Tensor,
     device: torch.device,
@@ -56,7 +56,7 @@ def why_not(
     return next(found, None)
 
 
-def _of_device(module: torch.nn.Module, training: TorchTraining, device: torch.device) -> Iterator[str]:
+def _of_device(module: torch.nn.Module, training: TrainingSettings, device: torch.device) -> Iterator[str]:
     if device.type not in ("cpu", "cuda"):
         yield f"batched training is for the CPU and for CUDA, not for {device.type}"
     if device.type == "cpu":
@@ -127,7 +127,7 @@ def _described(module: torch.nn.Module) -> list[Any]:
 
 
 def _of_trial(
-    module: torch.nn.Module, training: TorchTraining, inputs: torch.Tensor, targets: torch.Tensor
+    module: torch.nn.Module, training: TrainingSettings, inputs: torch.Tensor, targets: torch.Tensor
 ) -> Iterator[str]:
     try:
         with seeded(0), warnings.catch_warnings():
@@ -140,7 +140,7 @@ def _of_trial(
 
 
 def _changed_by_a_pass(
-    module: torch.nn.Module, training: TorchTraining, inputs: torch.Tensor, targets: torch.Tensor
+    module: torch.nn.Module, training: TrainingSettings, inputs: torch.Tensor, targets: torch.Tensor
 ) -> str | None:
     """What a forward pass changes besides its outputs: one pass for all models can't do that for each of them."""
     import torch

@@ -11,11 +11,10 @@ from pytest_mia.core.types import IntArray
 from pytest_mia.models.torch import cuda
 from pytest_mia.models.torch.batch_stack import Gradients, Stack, summed_loss
 from pytest_mia.models.torch.loop import batch_sizes, classification_loss
+from pytest_mia.models.torch.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import torch
-
-    from pytest_mia.models.torch.module import TorchTraining
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +72,7 @@ class Course:
 
     inputs: torch.Tensor
     targets: torch.Tensor
-    settings: TorchTraining
+    settings: TrainingSettings
     device: torch.device
 
     def steps(self, learner: Learner) -> int:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pytest_mia.models.torch.settings import TrainingSettings
+
 if TYPE_CHECKING:
     import torch
 
-    from pytest_mia.models.torch.module import TorchTraining
 
 Gradients: TypeAlias = "list[torch.Tensor | None]"
 """One per trained tensor; ``None`` where the loss doesn't depend on it."""
@@ -118,7 +119,7 @@ class Stack:
                 module.eval()
 
 
-def summed_loss(settings: TorchTraining) -> Loss:
+def summed_loss(settings: TrainingSettings) -> Loss:
     """The settings' loss, summed over the modules of a stack."""
     import torch
     from torch.nn import functional

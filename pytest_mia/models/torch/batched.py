@@ -19,11 +19,11 @@ from pytest_mia.models.torch import cuda
 from pytest_mia.models.torch.batch_schedule import Course, Learner
 from pytest_mia.models.torch.batch_stack import Gradients, Stack
 from pytest_mia.models.torch.loop import make_optimizer, reproducible
+from pytest_mia.models.torch.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import torch
 
-    from pytest_mia.models.torch.module import TorchTraining
 
 LARGE_BLOCK = 2**25 - 2**16
 EPS_OF_TF32 = 2.0**-10
@@ -33,7 +33,7 @@ def train_many(
     learners: Sequence[Learner],
     inputs: torch.Tensor,
     targets: torch.Tensor,
-    settings: TorchTraining,
+    settings: TrainingSettings,
     *,
     device: torch.device,
 ) -> None:

@@ -12,19 +12,18 @@ import numpy.typing as npt
 from pytest_mia.data.containers import is_tensor
 from pytest_mia.data.dataset import codes_of
 from pytest_mia.models.torch.cuda import has_room
+from pytest_mia.models.torch.settings import TrainingSettings
 from pytest_mia.models.torch.tensors import evaluating, float_type
 
 if TYPE_CHECKING:
     import torch
-
-    from pytest_mia.models.torch.module import TorchTraining
 
 
 def train(
     module: torch.nn.Module,
     inputs: torch.Tensor,
     targets: torch.Tensor,
-    settings: TorchTraining,
+    settings: TrainingSettings,
     *,
     seed: int,
     device: torch.device,
@@ -53,7 +52,7 @@ def epochs(
     module: torch.nn.Module,
     inputs: torch.Tensor,
     targets: torch.Tensor,
-    settings: TorchTraining,
+    settings: TrainingSettings,
     *,
     seed: int,
     device: torch.device,
@@ -78,7 +77,7 @@ def epochs(
         yield
 
 
-def loss_function(settings: TorchTraining) -> Callable[[torch.Tensor, torch.Tensor], Any]:
+def loss_function(settings: TrainingSettings) -> Callable[[torch.Tensor, torch.Tensor], Any]:
     """What a training minimises."""
     return settings.loss if callable(settings.loss) else classification_loss
 
@@ -101,7 +100,7 @@ def batch_sizes(records: int, batch_size: int) -> list[int]:
     return [batch_size] * full + ([rest] if rest else [])
 
 
-def make_optimizer(settings: TorchTraining, parameters: Iterable[torch.Tensor]) -> torch.optim.Optimizer:
+def make_optimizer(settings: TrainingSettings, parameters: Iterable[torch.Tensor]) -> torch.optim.Optimizer:
     """The optimizer of the settings, for those parameters that learn."""
     import torch
 

@@ -20,8 +20,7 @@ from pytest_mia.data.records import Data
 from pytest_mia.models.torch.tensors import device_named
 from pytest_mia.training.backends import dask_worker, worker_check
 from pytest_mia.training.backends.dask_worker import Parcel
-from pytest_mia.training.jobs import Job, Method, Trained, Unit
-from pytest_mia.training.slots import Slot
+from pytest_mia.training.jobs import Job, Method, Slot, Trained, Unit
 
 CONNECT = 5.0
 """Seconds to wait for the scheduler."""

@@ -8,8 +8,7 @@ from pytest_mia.data.records import Data
 from pytest_mia.models.select import adapter_for
 from pytest_mia.training import train
 from pytest_mia.training.backends.loky import Loky
-from pytest_mia.training.jobs import Job, Method
-from pytest_mia.training.slots import UNCACHED
+from pytest_mia.training.jobs import UNCACHED, Job, Method
 
 
 class TestReproducibility:

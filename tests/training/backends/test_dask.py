@@ -17,8 +17,7 @@ import pytest_mia
 from pytest_mia import MIAUsageError, ModelTrainingError
 from pytest_mia.data.records import Data
 from pytest_mia.training.backends import worker_check
-from pytest_mia.training.jobs import Method, Trained
-from pytest_mia.training.slots import UNCACHED
+from pytest_mia.training.jobs import UNCACHED, Method, Trained
 from pytest_mia.training.train import train_all
 
 FIRST = Trained(0, None, 1, "cpu", "")
