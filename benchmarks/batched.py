@@ -31,7 +31,7 @@ from pytest_mia.models.torch.loop import train
 from pytest_mia.models.torch.module import TorchTraining
 from pytest_mia.training import batching
 from pytest_mia.training.backends.loky import Loky
-from pytest_mia.training.factories import Tried
+from pytest_mia.training.factories import FactoryProbe
 from pytest_mia.training.jobs import Job, Method
 from pytest_mia.training.train import train_all
 
@@ -134,7 +134,7 @@ class Audit(NamedTuple):
     def in_company(self) -> Audit:
         """The same models, trained as one where that is faster."""
         factory = self.jobs[0].factory
-        tried = [Tried("", factory, (factory(), factory()))]
+        tried = [FactoryProbe("", factory, (factory(), factory()))]
         return self._replace(jobs=batching.joined(self.jobs, tried, self.data, self.method)[0])
 
     def seconds(self, workers: int) -> float:

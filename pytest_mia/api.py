@@ -11,7 +11,7 @@ from typing import Any
 from pytest_mia.auditing.from_outputs.read import ModelOutputs
 from pytest_mia.auditing.run import run
 from pytest_mia.cache.store import opened
-from pytest_mia.core.request import Subject
+from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.settings import Settings
 from pytest_mia.training.jobs import Progress
 from pytest_mia.verdicts.audit_result import AuditResult
@@ -113,7 +113,7 @@ def audit(
         what_if=what_if,
         controls=controls,
     )
-    subject = Subject(
+    subject = AuditRequest(
         model_factory, dataset, training, predict, loss, target, shadow_factory, shadow_dataset, augment=augment
     )
     return run(
@@ -175,7 +175,7 @@ def audit_outputs(
         inconclusive=inconclusive,
         controls=controls,
     )
-    subject = Subject(None, None, outputs=ModelOutputs(outputs, members, labels, groups))
+    subject = AuditRequest(None, None, outputs=ModelOutputs(outputs, members, labels, groups))
     given = "outputs, members, labels" + ("" if groups is None else ", groups=groups")
     return run(subject, settings, replay=_call(f"audit_outputs({given}", settings))
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import Attack, FittedAttack
-from pytest_mia.attacks.thresholds import FALSE_POSITIVE_RATES, Learned, learn
+from pytest_mia.attacks.thresholds import FALSE_POSITIVE_RATES, FittedThreshold, learn
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.statistics import auc
 from pytest_mia.statistics.counts import Counts
@@ -56,7 +56,7 @@ class AttackRun:
     """
 
     name: str
-    learned: tuple[Learned, ...]
+    learned: tuple[FittedThreshold, ...]
     auc: FloatArray
     counts: Counts
     tail_counts: tuple[Counts, ...]
@@ -157,7 +157,7 @@ def pick(counts: Sequence[Counts], chosen: IntArray) -> Counts:
 
 
 def target_scores(
-    attack: Attack, observations: Observations, learned: Sequence[Learned], places: IntArray
+    attack: Attack, observations: Observations, learned: Sequence[FittedThreshold], places: IntArray
 ) -> FloatArray:
     """Scores (places, records) of some targets, each with the constant that was learnt for it.
 
@@ -190,7 +190,7 @@ def target_scores(
     return found
 
 
-def _learn(attack: Attack, lesson: Observations) -> Learned:
+def _learn(attack: Attack, lesson: Observations) -> FittedThreshold:
     """The best constant of the attack with its thresholds."""
     fitted = attack.fit(lesson) if isinstance(attack, FittedAttack) else None
     models = np.arange(len(lesson.members))

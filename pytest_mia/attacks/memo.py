@@ -21,7 +21,7 @@ class Sized(Protocol):
 Value = TypeVar("Value", bound=Sized)
 
 
-class Kept:
+class ArrayMemo:
     """The latest values that were worked out of arrays, as many as fit.
 
     A value is known by the function that makes it and by the very arrays that it is made of, which nobody may change.
@@ -38,7 +38,7 @@ class Kept:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What can be made again has no part in the name or the copy of that which holds it.
-        return Kept, (self._most_bytes,)
+        return ArrayMemo, (self._most_bytes,)
 
     def of(self, make: Callable[..., Value], *arrays: AnyArray) -> Value:
         """``make(*arrays)``, worked out now or before."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pytest_mia.attacks.memo import Kept
+from pytest_mia.attacks.memo import ArrayMemo
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.data.memberships import independent_share
@@ -57,7 +57,7 @@ class Observations:
     groups: IntArray | None = None
     features: FloatArray | None = None
     opinions: FloatArray | None = None
-    kept: Kept = field(default_factory=Kept, repr=False, compare=False)
+    kept: ArrayMemo = field(default_factory=ArrayMemo, repr=False, compare=False)
 
     @property
     def targets(self) -> IntArray:

@@ -25,7 +25,7 @@ _TAIL = np.geomspace(1e-5, 0.05, 200)
 
 
 @dataclass(frozen=True)
-class Guessing:
+class GuessPlan:
     """How many guesses to make.
 
     Attributes
@@ -43,7 +43,7 @@ class Guessing:
 
 
 @dataclass(frozen=True)
-class Learned:
+class FittedThreshold:
     """What an attack learnt from labelled models.
 
     Attributes
@@ -67,12 +67,12 @@ class Learned:
     advantage: float
     tail_thresholds: tuple[float, ...]
     tail_rates: tuple[float, ...]
-    coins: Guessing
-    pairs: Guessing
+    coins: GuessPlan
+    pairs: GuessPlan
     fitted: Fitted | None = field(default=None, compare=False)
 
 
-def learn(settings: Iterable[FloatArray], lesson: Observations) -> Learned:
+def learn(settings: Iterable[FloatArray], lesson: Observations) -> FittedThreshold:
     """Learn the best value of an attack's constant, and its thresholds, from the labelled pairs of all models, pooled.
 
     Parameters
@@ -102,11 +102,11 @@ class _Tried:
         tpr, fpr = self._rates
         return float(tpr[self._best] - fpr[self._best])
 
-    def learned(self) -> Learned:
+    def learned(self) -> FittedThreshold:
         """All that there is to learn of it."""
         (inside, outside), (tpr, fpr) = self._sides, self._rates
         tails = [int(np.flatnonzero(fpr <= rate)[-1]) for rate in FALSE_POSITIVE_RATES]
-        return Learned(
+        return FittedThreshold(
             self._setting,
             float(self._thresholds[self._best]),
             self.advantage,
@@ -122,7 +122,7 @@ def _sides(scores: FloatArray, lesson: Observations) -> tuple[FloatArray, FloatA
     return scores.take(inside), scores.take(outside)
 
 
-def coin_guessing(inside: FloatArray, outside: FloatArray) -> Guessing:
+def coin_guessing(inside: FloatArray, outside: FloatArray) -> GuessPlan:
     """How many records are best guessed to be members, and to be none.
 
     Parameters
@@ -138,10 +138,10 @@ def coin_guessing(inside: FloatArray, outside: FloatArray) -> Guessing:
     )
     high, least = np.unravel_index(np.argmax(low), low.shape)
     shares = float(flagged[top[high]] / records), float(1 - flagged[bottom[least]] / records)
-    return Guessing(shares, float(low[high, least]))
+    return GuessPlan(shares, float(low[high, least]))
 
 
-def pair_guessing(inside: FloatArray, outside: FloatArray) -> Guessing:
+def pair_guessing(inside: FloatArray, outside: FloatArray) -> GuessPlan:
     """How many pairs of a member and another are best guessed by which has the higher score, half of them either way.
 
     Parameters
@@ -161,11 +161,11 @@ def pair_guessing(inside: FloatArray, outside: FloatArray) -> Guessing:
     low = _wilson(right, count)
     best = int(low.argmax())
     side = float(count[best] / max(2 * pairs, 1))
-    return Guessing((side, side), float(low[best]))
+    return GuessPlan((side, side), float(low[best]))
 
 
 def _wilson(right: FloatArray, count: npt.NDArray[Any], z: float = 3.0) -> FloatArray:
-    """The bound of `Guessing`; 0 where nothing is guessed."""
+    """The bound of `GuessPlan`; 0 where nothing is guessed."""
     trials = np.maximum(count, 1)
     rate = np.maximum(right - 0.5, 0.0) / trials
     spread = z * np.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2))

@@ -16,7 +16,7 @@ from pytest_mia.auditing import result_cache, summary
 from pytest_mia.auditing.plan import Plan
 from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.core.request import Subject
+from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.seeding import single_threaded
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import FloatArray
@@ -34,7 +34,7 @@ MOST_SUM = 1.5
 
 
 @dataclass(frozen=True)
-class Answered:
+class QueriedModels:
     """The models of one attacker that have answered so far.
 
     Attributes
@@ -52,20 +52,20 @@ class Answered:
     plan: Plan
     trained: Sequence[Trained]
     released: Trained | None
-    subject: Subject
+    subject: AuditRequest
 
     @property
     def models(self) -> tuple[Trained, ...]:
         """All of them, the released one first."""
         return (*self.trained,) if self.released is None else (self.released, *self.trained)
 
-    def remedied(self, place: int) -> Answered:
+    def remedied(self, place: int) -> QueriedModels:
         """The same models, as they answer with one of the remedies that they were asked with."""
         released = None if self.released is None else self.released.what_if[place]
         return replace(self, trained=[one.what_if[place] for one in self.trained], released=released)
 
 
-def examine(answered: Answered, context: summary.Context, settings: Settings, store: Store | None) -> AuditResult:
+def examine(answered: QueriedModels, context: summary.Context, settings: Settings, store: Store | None) -> AuditResult:
     """Attack what has answered so far."""
     observations = observed(answered, settings)
     if answered.released is not None:
@@ -74,7 +74,7 @@ def examine(answered: Answered, context: summary.Context, settings: Settings, st
     return attack(observations, context, settings, store)
 
 
-def observed(answered: Answered, settings: Settings) -> Observations:
+def observed(answered: QueriedModels, settings: Settings) -> Observations:
     """What attacks see of the models so far; the released model's answers fill the rows after the trained models'."""
     made, released = answered.plan, answered.released
     signals = [one.signals for one in answered.trained]
@@ -171,7 +171,7 @@ def _coded(observations: Observations) -> tuple[str, ...]:
     return (finding,) if finding else ()
 
 
-def _foreign(observations: Observations, answered: Answered) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _foreign(observations: Observations, answered: QueriedModels) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The finding that the released model is none of this factory's, or was trained otherwise; or notes on that."""
     made, subject = answered.plan, answered.subject
     finding = release_mismatch.finding(observations, other_records=subject.own_records is not None)

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from pytest_mia import remedies
 from pytest_mia.auditing import attack_stage, summary
 from pytest_mia.auditing import remedies as what_if
-from pytest_mia.auditing.attack_stage import Answered
+from pytest_mia.auditing.attack_stage import QueriedModels
 from pytest_mia.auditing.controls import shuffled_memberships
 from pytest_mia.auditing.plan import Plan
 from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import OutOfTimeError
-from pytest_mia.core.request import Subject
+from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.settings import Settings
 from pytest_mia.results.values import CacheUse
 from pytest_mia.training import model_cache, query, train
@@ -62,7 +62,7 @@ class Terms:
 
 
 def run(
-    made: Plan, subject: Subject, terms: Terms, common: Sequence[Trained] = ()
+    made: Plan, subject: AuditRequest, terms: Terms, common: Sequence[Trained] = ()
 ) -> tuple[AuditResult, Sequence[Trained]]:
     """Audit the models of one attacker.
 
@@ -97,7 +97,7 @@ def run(
     with contextlib.closing(select.chosen(settings)) as backend:
         for look, trained, asked in _trained(made, stops, common, method, terms, backend):
             controlled = _controlled(made, trained, asked, store) if controlled is None else controlled
-            answered = Answered(made.only([one.number for one in trained]), trained, released, subject)
+            answered = QueriedModels(made.only([one.number for one in trained]), trained, released, subject)
             context = _context(answered, asked, terms, controlled, looks=len(stops), start=start)
             if store is not None:
                 context = replace(context, cache=_cache_use(trained[len(common) :]))
@@ -179,7 +179,7 @@ def _train(
     return train.train_all(jobs, data, method, backend=backend, progress=tell, deadline=terms.deadline, cache=cache)
 
 
-def _out_of_time(made: Plan, answered: Answered, settings: Settings) -> str:
+def _out_of_time(made: Plan, answered: QueriedModels, settings: Settings) -> str:
     """That time was up, if an audit can be made of the models that there are."""
     done, in_all = len(answered.trained), len(made.jobs)
     told = f"the time limit of {settings.time_limit:g} s was reached after {done} of {in_all} models"
@@ -189,7 +189,7 @@ def _out_of_time(made: Plan, answered: Answered, settings: Settings) -> str:
 
 
 def _context(
-    answered: Answered,
+    answered: QueriedModels,
     method: Method,
     terms: Terms,
     controlled: tuple[tuple[str, ...], tuple[str, ...]],
@@ -224,7 +224,7 @@ def _cache_use(trained: Sequence[Trained]) -> CacheUse:
     return CacheUse(hits, len(trained) - hits)
 
 
-def _training_notes(answered: Answered, method: Method, settings: Settings) -> tuple[str, ...]:
+def _training_notes(answered: QueriedModels, method: Method, settings: Settings) -> tuple[str, ...]:
     """How models were trained and asked, each of it said once."""
     models = answered.models
     first = [one.description for one in answered.trained[:1] if one.description]

@@ -9,15 +9,15 @@ from pytest_mia.auditing import plan
 from pytest_mia.auditing.plan import Plan
 from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.core.request import Subject
+from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.settings import Settings
 from pytest_mia.training import batching, model_cache
 from pytest_mia.training.jobs import Method
 
 
 def planned(
-    subject: Subject, settings: Settings, method: Method, *, threshold: float | None, store: Store | None
-) -> list[tuple[Subject, Plan]]:
+    subject: AuditRequest, settings: Settings, method: Method, *, threshold: float | None, store: Store | None
+) -> list[tuple[AuditRequest, Plan]]:
     """Each attacker with the plan of his audit.
 
     Parameters
@@ -53,7 +53,7 @@ def _in_company(made: Plan, settings: Settings, method: Method) -> Plan:
     return replace(made, jobs=jobs, records=records)
 
 
-def _sides(subject: Subject, settings: Settings) -> tuple[Subject, ...]:
+def _sides(subject: AuditRequest, settings: Settings) -> tuple[AuditRequest, ...]:
     """The attackers, each by himself; without shadows they don't differ."""
     if settings.shadows:
         return subject.attackers

@@ -10,7 +10,7 @@ import numpy as np
 
 from pytest_mia.attacks import registry as attacks
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.core.request import Subject
+from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.seeding import seed_for
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray, IntArray
@@ -19,7 +19,7 @@ from pytest_mia.data.records import Records, gather
 from pytest_mia.models.queries import augment, registry
 from pytest_mia.statistics import least_records, least_records_to_pass, records_to_pass
 from pytest_mia.training import factories
-from pytest_mia.training.factories import Tried
+from pytest_mia.training.factories import FactoryProbe
 from pytest_mia.training.jobs import Job, Method
 
 ANY_LIMIT = 1e-6
@@ -58,7 +58,7 @@ class Plan:
     known: BoolArray
     judged: BoolArray
     shadows: int
-    tried: tuple[Tried, ...] = ()
+    tried: tuple[FactoryProbe, ...] = ()
     outlook: tuple[str, ...] = ()
 
     @property
@@ -103,7 +103,7 @@ class Plan:
         )
 
 
-def make(subject: Subject, settings: Settings, method: Method, *, threshold: float | None) -> Plan:
+def make(subject: AuditRequest, settings: Settings, method: Method, *, threshold: float | None) -> Plan:
     """Check everything that can be checked without training, and decide who trains on what.
 
     Raises
@@ -134,7 +134,7 @@ def make(subject: Subject, settings: Settings, method: Method, *, threshold: flo
     return replace(made, tried=tried, outlook=_outlook(records, settings, threshold))
 
 
-def _augment_problems(subject: Subject, settings: Settings, records: Records | None) -> list[str]:
+def _augment_problems(subject: AuditRequest, settings: Settings, records: Records | None) -> list[str]:
     """Why changed copies can't be asked about."""
     if subject.augment is not None:
         return [] if records is None else augment.problems(subject.augment, records.data.X)
@@ -159,7 +159,7 @@ def attack_problems(settings: Settings) -> list[str]:
     return found
 
 
-def _recipe(subject: Subject, records: Records, settings: Settings) -> Plan:
+def _recipe(subject: AuditRequest, records: Records, settings: Settings) -> Plan:
     """Every model a target in turn, its shadows the others; or shadows of their own, where the attacker guesses.
 
     Coins have shadows of their own too: targets that attack each other would tell of each other's coins.
@@ -175,7 +175,7 @@ def _recipe(subject: Subject, records: Records, settings: Settings) -> Plan:
     return _plan("recipe", records, targets + guessed, None, is_shadow, known, judged, settings)
 
 
-def _release(subject: Subject, records: Records, settings: Settings) -> Plan:
+def _release(subject: AuditRequest, records: Records, settings: Settings) -> Plan:
     """The released model against shadows; without shadows, half of its records teach and the other half judge."""
     audited = _trainable(records)
     if settings.shadows == 0:
@@ -231,7 +231,7 @@ def _factories(factory: Callable[[], Any] | None, models: int) -> list[Callable[
     return [factory] * models if factory is not None else []
 
 
-def _shadow_factories(subject: Subject, settings: Settings) -> list[Callable[[], Any]]:
+def _shadow_factories(subject: AuditRequest, settings: Settings) -> list[Callable[[], Any]]:
     guesses = subject.shadow_factories
     return [guesses[number % len(guesses)] for number in range(settings.shadows)]
 

@@ -13,7 +13,7 @@ import dataclasses
 
 from pytest_mia.attacks import registry
 from pytest_mia.auditing import attack_stage, retraining, summary
-from pytest_mia.auditing.attack_stage import Answered
+from pytest_mia.auditing.attack_stage import QueriedModels
 from pytest_mia.auditing.plan import Plan
 from pytest_mia.cache.store import Store
 from pytest_mia.core.settings import Settings
@@ -37,7 +37,7 @@ def sharing(settings: Settings, trainings: int) -> Settings:
 
 def measured(
     result: AuditResult,
-    answered: Answered,
+    answered: QueriedModels,
     method: Method,
     context: summary.Context,
     settings: Settings,

@@ -44,7 +44,7 @@ def obtain(
     try:
         content = names, observations, _deciding(context), _deciding_settings(settings)
         key = content_key.digest((content, environment.content()))
-    except content_key.Opaque as error:
+    except content_key.UnhashableValue as error:
         store.remark(f"the attacks' result is not cached: {error}")
         return find()
     found = _load(store, key, context)

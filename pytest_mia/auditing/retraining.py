@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_mia.auditing.plan import Plan
-from pytest_mia.core.request import Subject
+from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.settings import Settings
 from pytest_mia.models.sklearn import kind_of
 from pytest_mia.models.torch.module import TorchTraining
@@ -41,7 +41,7 @@ class Retraining:
 
     line: str
     idea: str
-    subject: Subject
+    subject: AuditRequest
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ STRONGER: Mapping[str, Callable[[Any], Any]] = {
 """A value that regularises more, by the names that scikit-learn, its kin and `TorchTraining` give to parameters."""
 
 
-def options(made: Plan, subject: Subject) -> tuple[Retraining, ...]:
+def options(made: Plan, subject: AuditRequest) -> tuple[Retraining, ...]:
     """What can be measured of a recipe, the stronger regularisation first; nothing for a release."""
     if made.kind != "recipe" or not made.tried or not made.tried[0].models:
         return ()
@@ -131,12 +131,12 @@ def options(made: Plan, subject: Subject) -> tuple[Retraining, ...]:
     return tuple(found)
 
 
-def measured(made: Plan, subject: Subject, settings: Settings) -> tuple[Retraining, ...]:
+def measured(made: Plan, subject: AuditRequest, settings: Settings) -> tuple[Retraining, ...]:
     """Those that are to be measured by these settings."""
     return options(made, subject) if settings.what_if == "train" else ()
 
 
-def lines(made: Plan, subject: Subject) -> tuple[str, ...]:
+def lines(made: Plan, subject: AuditRequest) -> tuple[str, ...]:
     """What to change in the training, in words: of a release, in that of its factory."""
     if not made.tried or not made.tried[0].models:
         return ()
@@ -153,7 +153,7 @@ def _trainings(training: TorchTraining) -> Iterator[tuple[str, str, Callable[...
         yield PRIVATE, "with differential privacy", PrivateTraining(training)
 
 
-def _stronger(model: Any, subject: Subject) -> list[tuple[str, Any, str]]:
+def _stronger(model: Any, subject: AuditRequest) -> list[tuple[str, Any, str]]:
     """Name, value and line of each change."""
     training = _torch(model, subject)
     if training is not None:
@@ -172,13 +172,13 @@ def _stronger(model: Any, subject: Subject) -> list[tuple[str, Any, str]]:
     return changes[:LINES]
 
 
-def _changed(subject: Subject, training: TorchTraining | None, name: str, value: Any) -> Subject:
+def _changed(subject: AuditRequest, training: TorchTraining | None, name: str, value: Any) -> AuditRequest:
     if training is not None:
         return dataclasses.replace(subject, training=dataclasses.replace(training, **{name: value}))
     return dataclasses.replace(subject, model_factory=WithParameters(_factory(subject), ((name, value),)))
 
 
-def _torch(model: Any, subject: Subject) -> TorchTraining | None:
+def _torch(model: Any, subject: AuditRequest) -> TorchTraining | None:
     """The training, where a module is trained by a `TorchTraining`."""
     if isinstance(subject.training, TorchTraining):
         return subject.training
@@ -189,7 +189,7 @@ def _is_module(model: Any) -> bool:
     return hasattr(model, "parameters") and hasattr(model, "forward") and not hasattr(model, "fit")
 
 
-def _factory(subject: Subject) -> Callable[[], Any]:
+def _factory(subject: AuditRequest) -> Callable[[], Any]:
     assert subject.model_factory is not None, "a recipe has a factory"
     return subject.model_factory
 

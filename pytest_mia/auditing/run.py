@@ -15,7 +15,7 @@ from pytest_mia.auditing.from_outputs import outputs_run
 from pytest_mia.auditing.plan import Plan
 from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import ModelTrainingError
-from pytest_mia.core.request import Subject
+from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray
 from pytest_mia.models.queries import registry
@@ -34,7 +34,7 @@ class ShadowModel:
 
 
 def run(
-    subject: Subject,
+    subject: AuditRequest,
     settings: Settings,
     *,
     progress: Progress | None = None,
@@ -90,7 +90,7 @@ def run(
 
 
 def _compared(
-    plans: Sequence[tuple[Subject, Plan]], terms: Terms, announce: Callable[[str], None] | None
+    plans: Sequence[tuple[AuditRequest, Plan]], terms: Terms, announce: Callable[[str], None] | None
 ) -> AuditResult:
     """The result of the only attacker, or of all of them side by side."""
     trained: Sequence[Trained] = ()
@@ -110,7 +110,7 @@ def _compared(
 def _retrained(
     result: AuditResult,
     made: Plan,
-    subject: Subject,
+    subject: AuditRequest,
     terms: Terms,
     announce: Callable[[str], None] | None,
 ) -> AuditResult:
@@ -134,7 +134,7 @@ def _retrained(
 
 
 def train(
-    subject: Subject,
+    subject: AuditRequest,
     settings: Settings,
     *,
     progress: Progress | None = None,
@@ -164,7 +164,7 @@ def train(
     return tuple(found)
 
 
-def _method(subject: Subject, settings: Settings) -> Method:
+def _method(subject: AuditRequest, settings: Settings) -> Method:
     asked = settings.attacks
     needed = None if asked is None or attacks.DEFAULT in asked else registry.measuring(attacks.reads(asked))
     return Method(

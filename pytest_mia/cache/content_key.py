@@ -35,7 +35,7 @@ _kept: weakref.WeakKeyDictionary[Memo[Any], str] = weakref.WeakKeyDictionary()
 _telling: set[Memo[Any]] = set()
 
 
-class Opaque(Exception):
+class UnhashableValue(Exception):
     """A value that can't be told by its content; the message says where it is and why."""
 
 
@@ -43,7 +43,7 @@ def of(value: Any) -> str | None:
     """The fingerprint of a value, or ``None`` for what can't be told by its content; see `digest`."""
     try:
         return digest(value)
-    except Opaque:
+    except UnhashableValue:
         return None
 
 
@@ -70,7 +70,7 @@ def sent(value: Any) -> str | None:
     """As `of`, to be compared with another process: what functions have kept, it works out by itself."""
     try:
         return _walked(value, SentWalk(_loaded))
-    except Opaque:
+    except UnhashableValue:
         return None
 
 
@@ -87,7 +87,7 @@ def training() -> Iterator[None]:
     loaded = user_modules.own_modules([name for name in [*sys.modules] if name not in known])
     for module in loaded:
         if user_modules.stands_alone(module, loaded):
-            with contextlib.suppress(Opaque):
+            with contextlib.suppress(UnhashableValue):
                 _loaded[module] = _walked(module, CodeWalk({}))
 
 
@@ -96,7 +96,9 @@ def _walked(value: Any, walk: CodeWalk) -> str:
         walk.visit(value)
     except Exception as error:
         # Objects are taken apart by code of any kind, which may raise anything.
-        raise Opaque(f"{walk.place} can't be told by its content ({type(error).__name__}: {error})".strip()) from None
+        raise UnhashableValue(
+            f"{walk.place} can't be told by its content ({type(error).__name__}: {error})".strip()
+        ) from None
     return walk.hash.hexdigest()
 
 

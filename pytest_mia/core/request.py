@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Subject:
+class AuditRequest:
     """What is audited: what the fixtures, or the arguments of `pytest_mia.audit`, gave.
 
     Attributes
@@ -37,7 +37,7 @@ class Subject:
     attacker: str = ""
 
     @property
-    def attackers(self) -> tuple[Subject, ...]:
+    def attackers(self) -> tuple[AuditRequest, ...]:
         """The same for each attacker by himself; itself, where only one was given."""
         names = next((tuple(given) for given in self._several), ())
         return tuple(replace(self, attacker=name) for name in names) if names and not self.attacker else (self,)

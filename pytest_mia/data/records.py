@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.core.request import Subject
+from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data import dataset, near_duplicates, split_shift
 from pytest_mia.data import duplicates as diagnostics
@@ -72,7 +72,7 @@ class Records:
         return named
 
 
-def gather(subject: Subject, *, seed: int, kind: str | None = None) -> Records:
+def gather(subject: AuditRequest, *, seed: int, kind: str | None = None) -> Records:
     """Check and put together the records of an audit.
 
     Parameters
@@ -119,7 +119,7 @@ def gather(subject: Subject, *, seed: int, kind: str | None = None) -> Records:
     )
 
 
-def _labels(records: Dataset, subject: Subject, kind: str | None) -> tuple[npt.NDArray[Any], IntArray]:
+def _labels(records: Dataset, subject: AuditRequest, kind: str | None) -> tuple[npt.NDArray[Any], IntArray]:
     """The classes with each record's code, or no classes and each record's stratum."""
     size = dataset.count(records.X)
     if subject.loss is not None:
@@ -128,11 +128,11 @@ def _labels(records: Dataset, subject: Subject, kind: str | None) -> tuple[npt.N
     return dataset.encode(records.y) if task is Task.CLASSES else (np.array([]), tasks.strata(records.y, task, size))
 
 
-def _task(records: Dataset, subject: Subject, kind: str | None) -> Task:
+def _task(records: Dataset, subject: AuditRequest, kind: str | None) -> Task:
     return tasks.task_of(records.y, kind=kind, own_predict=subject.predict is not None)
 
 
-def _given(subject: Subject, kind: str | None) -> dict[str, Dataset]:
+def _given(subject: AuditRequest, kind: str | None) -> dict[str, Dataset]:
     """The records of every fixture that gave some, by its name, each checked by itself."""
     given: dict[str, Dataset] = {}
     problems: list[str] = []
@@ -149,7 +149,7 @@ def _given(subject: Subject, kind: str | None) -> dict[str, Dataset]:
     return given
 
 
-def _values(subject: Subject) -> dict[str, Any]:
+def _values(subject: AuditRequest) -> dict[str, Any]:
     values = {"mia_dataset": subject.dataset} if subject.target is None or subject.dataset is not None else {}
     values |= {_place(name, subject): own for name, own in subject.held.items() if own is not None}
     if isinstance(subject.target, Target):
@@ -158,12 +158,12 @@ def _values(subject: Subject) -> dict[str, Any]:
     return values
 
 
-def _place(attacker: str, subject: Subject) -> str:
+def _place(attacker: str, subject: AuditRequest) -> str:
     """Where an attacker's own records were given."""
     return f"mia_shadow_dataset {attacker!r}" if isinstance(subject.shadow_dataset, Mapping) else "mia_shadow_dataset"
 
 
-def _problems(place: str, records: Dataset, subject: Subject, kind: str | None) -> list[str]:
+def _problems(place: str, records: Dataset, subject: AuditRequest, kind: str | None) -> list[str]:
     """What is wrong with the records of a place; one side of a release may hold one class only."""
     judged = subject.loss is None and place not in (MEMBERS, NONMEMBERS, VALIDATION)
     task = _task(records, subject, kind)
@@ -220,7 +220,7 @@ def _near(
     return near_duplicates.said(found, grouped=audited.groups is not None)
 
 
-def _overlap(subject: Subject, members: BoolArray | None, held: Mapping[str, BoolArray]) -> list[str]:
+def _overlap(subject: AuditRequest, members: BoolArray | None, held: Mapping[str, BoolArray]) -> list[str]:
     """What is to be known where an attacker's own records are members of the released model too."""
     if members is None or subject.own_records is None:
         return []
@@ -235,7 +235,7 @@ def _overlap(subject: Subject, members: BoolArray | None, held: Mapping[str, Boo
 
 
 def _everything(
-    subject: Subject, given: Mapping[str, Dataset], audited: Dataset
+    subject: AuditRequest, given: Mapping[str, Dataset], audited: Dataset
 ) -> tuple[Dataset, dict[str, BoolArray]]:
     """The audited records with those that only attackers hold behind them, and which of them each attacker holds.
 

@@ -33,7 +33,7 @@ class Trainer(Protocol):
 
 
 @runtime_checkable
-class Together(Trainer, Protocol):
+class BatchTrainer(Trainer, Protocol):
     """A way to train that may train many models as one."""
 
     def why_alone(self, models: Sequence[Any], X: Any, y: Any) -> str | None:

@@ -13,11 +13,11 @@ from pytest_mia.plugin.session import Session
 
 if TYPE_CHECKING:
     from pytest_mia.auditing.run import ShadowModel
-    from pytest_mia.plugin.audit_test import Trial
+    from pytest_mia.plugin.audit_test import AuditTest
     from pytest_mia.verdicts.audit_result import AuditResult
 
 SESSION = pytest.StashKey[Session]()
-TRIAL = pytest.StashKey["Trial"]()
+TRIAL = pytest.StashKey["AuditTest"]()
 TEST = pytest.StashKey[str]()
 POSITION = pytest.StashKey[int]()
 
@@ -303,12 +303,12 @@ def _mia_trial(
     mia_shadow_factory: Any,
     mia_shadow_dataset: Any,
     mia_outputs: Any,
-) -> Trial:
+) -> AuditTest:
     __tracebackhide__ = True
-    from pytest_mia.core.request import Subject
-    from pytest_mia.plugin.audit_test import Trial
+    from pytest_mia.core.request import AuditRequest
+    from pytest_mia.plugin.audit_test import AuditTest
 
-    subject = Subject(
+    subject = AuditRequest(
         model_factory=mia_model_factory,
         dataset=mia_dataset,
         training=mia_training,
@@ -321,13 +321,13 @@ def _mia_trial(
         augment=mia_augment,
     )
     item = request.node
-    trial = Trial(item.stash.get(TEST, item.nodeid), item, request.config.stash[SESSION], subject)
+    trial = AuditTest(item.stash.get(TEST, item.nodeid), item, request.config.stash[SESSION], subject)
     item.stash[TRIAL] = trial
     return trial
 
 
 @pytest.fixture
-def mia_audit(_mia_trial: Trial) -> AuditResult:
+def mia_audit(_mia_trial: AuditTest) -> AuditResult:
     """The audit's `AuditResult`; its gates are methods.
 
     It judges nothing by itself:
@@ -340,7 +340,7 @@ def mia_audit(_mia_trial: Trial) -> AuditResult:
 
 
 @pytest.fixture
-def shadow_models(_mia_trial: Trial) -> tuple[ShadowModel, ...]:
+def shadow_models(_mia_trial: AuditTest) -> tuple[ShadowModel, ...]:
     """The trained shadows, each with its ``model`` and its ``members`` (records,).
 
     For attacks of your own: ``members`` says which records the model was trained on.
@@ -350,7 +350,7 @@ def shadow_models(_mia_trial: Trial) -> tuple[ShadowModel, ...]:
 
 
 @pytest.fixture
-def assert_membership_advantage_below(_mia_trial: Trial) -> Callable[..., AuditResult]:
+def assert_membership_advantage_below(_mia_trial: AuditTest) -> Callable[..., AuditResult]:
     """``assert_membership_advantage_below(0.05, *, by=None, confidence=None)``: the gate on TPR - FPR.
 
     The advantage is 0 for an attacker who guesses and 1 for one who is certain. The test fails unless it is shown to be
@@ -361,7 +361,7 @@ def assert_membership_advantage_below(_mia_trial: Trial) -> Callable[..., AuditR
 
 
 @pytest.fixture
-def assert_tpr_below(_mia_trial: Trial) -> Callable[..., AuditResult]:
+def assert_tpr_below(_mia_trial: AuditTest) -> Callable[..., AuditResult]:
     """``assert_tpr_below(0.01, *, at_fpr=0.001, confidence=None)``: the gate on the few most exposed records.
 
     The share of members whom an attacker finds while he accuses no more than ``at_fpr`` of the others wrongly. It takes
@@ -371,7 +371,7 @@ def assert_tpr_below(_mia_trial: Trial) -> Callable[..., AuditResult]:
 
 
 @pytest.fixture
-def assert_epsilon_below(_mia_trial: Trial) -> Callable[..., AuditResult]:
+def assert_epsilon_below(_mia_trial: AuditTest) -> Callable[..., AuditResult]:
     """``assert_epsilon_below(8.0, *, delta=1e-5, mechanism="any", confidence=None)``: fails when a claim is refuted.
 
     For training with differential privacy. A pass means that the attacks did not refute the claim; it proves nothing.
@@ -381,7 +381,7 @@ def assert_epsilon_below(_mia_trial: Trial) -> Callable[..., AuditResult]:
 
 
 @pytest.fixture
-def assert_no_advantage_regression(_mia_trial: Trial) -> Callable[..., AuditResult]:
+def assert_no_advantage_regression(_mia_trial: AuditTest) -> Callable[..., AuditResult]:
     """``assert_no_advantage_regression(*, tolerance=0.02)``: fails when the advantage grew since a baseline was saved.
 
     The baseline is a committed file that ``pytest --mia-save=NAME`` writes. The one that ``--mia-compare=NAME`` names

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_mia.auditing.run import ShadowModel
-    from pytest_mia.core.request import Subject
+    from pytest_mia.core.request import AuditRequest
     from pytest_mia.plugin.session import Session
 
 EPSILON = "assert_epsilon_below"
@@ -47,7 +47,7 @@ class Missing:
         return f"the fixture {self.name} is missing; write in conftest.py:\n\n    @pytest.fixture\n{self.lines}\n"
 
 
-class Trial:
+class AuditTest:
     """One test that uses fixtures of the plugin.
 
     Parameters
@@ -74,7 +74,7 @@ class Trial:
         When a fixture is missing or a marker is bad; all problems are named at once.
     """
 
-    def __init__(self, test: str, item: pytest.Item, session: Session, subject: Subject) -> None:
+    def __init__(self, test: str, item: pytest.Item, session: Session, subject: AuditRequest) -> None:
         __tracebackhide__ = True
         self.unasked: set[str] = set()
         self.test = test
@@ -247,7 +247,7 @@ def _bound(name: str, args: tuple[Any, ...], keywords: Mapping[str, Any]) -> ins
     return inspect.signature(getattr(AuditResult, name)).bind(None, *args, **keywords)
 
 
-def _complete(subject: Subject, *, shadows: int) -> Subject:
+def _complete(subject: AuditRequest, *, shadows: int) -> AuditRequest:
     """The subject without the fixtures that are missing and not needed."""
     __tracebackhide__ = True
     missing = {

@@ -17,7 +17,7 @@ from pytest_mia.reports.github import Place
 if TYPE_CHECKING:
     from pytest_mia.auditing.run import ShadowModel
     from pytest_mia.cache.store import Store
-    from pytest_mia.core.request import Subject
+    from pytest_mia.core.request import AuditRequest
     from pytest_mia.core.settings import Settings
     from pytest_mia.plugin.progress import ProgressLine
     from pytest_mia.verdicts.audit_result import AuditResult
@@ -59,7 +59,7 @@ class Session:
 
     def audit(
         self,
-        subject: Subject,
+        subject: AuditRequest,
         settings: Settings,
         *,
         progress: ProgressLine,
@@ -97,7 +97,7 @@ class Session:
         return self._once(("audit", limit), subject, settings, owner, make)
 
     def shadow_models(
-        self, subject: Subject, settings: Settings, *, progress: ProgressLine, owner: object
+        self, subject: AuditRequest, settings: Settings, *, progress: ProgressLine, owner: object
     ) -> tuple[ShadowModel, ...]:
         """The trained shadows of a subject, shared likewise."""
         from pytest_mia.auditing import run
@@ -172,7 +172,7 @@ class Session:
             folder = self._config.rootpath / self._config.getini("cache_dir") / "d" / CACHED
         return store.opened(folder, settings.cache, since=self._begun)
 
-    def _once(self, what: object, subject: Subject, settings: Settings, owner: object, make: Callable[[], T]) -> T:
+    def _once(self, what: object, subject: AuditRequest, settings: Settings, owner: object, make: Callable[[], T]) -> T:
         key = what, settings, _content(subject) or owner
         if key not in self._shared:
             self._shared[key] = make()
@@ -293,7 +293,7 @@ class Verdicts:
         ]
 
 
-def _content(subject: Subject) -> str | None:
+def _content(subject: AuditRequest) -> str | None:
     """A name for all that an audit of `subject` depends on, or ``None`` where it can't be told."""
     from pytest_mia.cache import content_key
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import joblib
 
-from pytest_mia.models.protocol import Together
+from pytest_mia.models.protocol import BatchTrainer
 from pytest_mia.models.select import is_module
 from pytest_mia.training.jobs import Job
 
 if TYPE_CHECKING:
     from pytest_mia.data.records import Data
-    from pytest_mia.training.factories import Tried
+    from pytest_mia.training.factories import FactoryProbe
     from pytest_mia.training.jobs import Method
 
 MOST_ON_CPU = 16
@@ -29,7 +29,7 @@ FEWEST_PER_CORE = 8
 
 
 def joined(
-    jobs: Sequence[Job], tried: Sequence[Tried], data: Data, method: Method
+    jobs: Sequence[Job], tried: Sequence[FactoryProbe], data: Data, method: Method
 ) -> tuple[tuple[Job, ...], tuple[str, ...]]:
     """The jobs of an audit, each with its company, and why others have none, for the report.
 
@@ -60,10 +60,10 @@ def joined(
     return tuple(found.values()), tuple(dict.fromkeys(reasons))
 
 
-def _why_alone(tried: Tried, data: Data, method: Method) -> str | None:
+def _why_alone(tried: FactoryProbe, data: Data, method: Method) -> str | None:
     """Why models of this factory are trained one by one; empty where nobody would expect otherwise."""
     trainer = method.adapter(tried.models[0], data).trainer
-    if isinstance(trainer, Together):
+    if isinstance(trainer, BatchTrainer):
         return trainer.why_alone(tried.models, data.X, data.y)
     return "mia_training is a function, which trains one model at a time" if is_module(tried.models[0]) else ""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.core.request import Subject
+from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.seeding import seed_for
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.dataset import Dataset, Target
@@ -19,7 +19,7 @@ from pytest_mia.training.user_errors import call_factory
 
 
 @dataclass(frozen=True, eq=False)
-class Tried:
+class FactoryProbe:
     """A factory with the models that it gave at its first two calls.
 
     Attributes
@@ -37,7 +37,7 @@ class Tried:
     models: tuple[Any, ...]
 
 
-def tried(subject: Subject, settings: Settings) -> tuple[Tried, ...]:
+def tried(subject: AuditRequest, settings: Settings) -> tuple[FactoryProbe, ...]:
     """Every factory that the audit will call, called twice.
 
     Raises
@@ -47,12 +47,12 @@ def tried(subject: Subject, settings: Settings) -> tuple[Tried, ...]:
     """
     seeds = [seed_for(settings.seed, "check", call) for call in range(2)]
     return tuple(
-        Tried(name, factory, tuple(call_factory(factory, seed) for seed in seeds) if callable(factory) else ())
+        FactoryProbe(name, factory, tuple(call_factory(factory, seed) for seed in seeds) if callable(factory) else ())
         for name, factory in _called(subject, settings)
     )
 
 
-def kind(subject: Subject, factories: Sequence[Tried]) -> str | None:
+def kind(subject: AuditRequest, factories: Sequence[FactoryProbe]) -> str | None:
     """What the audited model says that it is, as scikit-learn's protocol has it: "classifier", "regressor"..."""
     models = [each.models[0] for each in factories if each.models]
     model = subject.target.model if isinstance(subject.target, Target) else next(iter(models), None)
@@ -60,7 +60,7 @@ def kind(subject: Subject, factories: Sequence[Tried]) -> str | None:
 
 
 def problems(
-    subject: Subject, settings: Settings, method: Method, data: Data | None, factories: Sequence[Tried]
+    subject: AuditRequest, settings: Settings, method: Method, data: Data | None, factories: Sequence[FactoryProbe]
 ) -> list[str]:
     """What is wrong with the factories and with fresh models of them, each problem once.
 
@@ -88,7 +88,7 @@ def problems(
     return list(dict.fromkeys(found))
 
 
-def _called(subject: Subject, settings: Settings) -> list[tuple[str, Any]]:
+def _called(subject: AuditRequest, settings: Settings) -> list[tuple[str, Any]]:
     """Every factory that will be called, once, with its fixture."""
     own = [("mia_model_factory", subject.model_factory)] if subject.target is None else []
     place = "mia_model_factory" if subject.guess is None else "mia_shadow_factory"
@@ -96,7 +96,7 @@ def _called(subject: Subject, settings: Settings) -> list[tuple[str, Any]]:
     return list({id(factory): (name, factory) for name, factory in [*own, *guesses]}.values())
 
 
-def _model_problems(tried: Tried, method: Method, data: Data | None) -> list[str]:
+def _model_problems(tried: FactoryProbe, method: Method, data: Data | None) -> list[str]:
     name, (first, second) = tried.name, tried.models
     if first is None:
         return [f"{name} returned None; it must return a model: is a return missing?"]

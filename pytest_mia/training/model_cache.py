@@ -17,7 +17,7 @@ from pytest_mia.cache.store import Entry, Store
 from pytest_mia.core.types import AnyArray
 from pytest_mia.data.records import Data
 from pytest_mia.models.signals import Signals
-from pytest_mia.training.factories import Tried
+from pytest_mia.training.factories import FactoryProbe
 from pytest_mia.training.jobs import UNCACHED, Cache, Job, Method, Slot, Trained
 
 SIGNALS = tuple(row.name for row in dataclasses.fields(Signals))
@@ -141,7 +141,7 @@ class ModelCache:
         The factories, with fresh models of each.
     """
 
-    def __init__(self, store: Store, data: Data, factories: Sequence[Tried]) -> None:
+    def __init__(self, store: Store, data: Data, factories: Sequence[FactoryProbe]) -> None:
         self._store, self._data, self._factories = store, data, factories
 
     def slots(self, jobs: Sequence[Job], method: Method) -> list[Slot]:
@@ -151,7 +151,7 @@ class ModelCache:
         try:
             names = {id(each.factory): self._name(each, method) for each in self._factories if id(each.factory) in used}
             return [self._slot(job, names[id(job.factory)], method, files) for job in jobs]
-        except content_key.Opaque as error:
+        except content_key.UnhashableValue as error:
             self._store.remark(f"models are not cached: {error}")
             return [UNCACHED] * len(jobs)
 
@@ -163,7 +163,7 @@ class ModelCache:
         what_if = tuple(self._slot(job, name, each, files) for each in method.what_if)
         return ModelSlot(self._store, key, job.number, records, code, files, what_if)
 
-    def _name(self, tried: Tried, method: Method) -> str:
+    def _name(self, tried: FactoryProbe, method: Method) -> str:
         """A fingerprint of all that the models of a factory have in common."""
         fresh = tried.models[-1]
         device = environment.kind(method.adapter(fresh, self._data).device)
@@ -180,7 +180,7 @@ class ModelCache:
         return environment.content()
 
 
-def of(store: Store | None, data: Data, factories: Sequence[Tried]) -> Cache:
+def of(store: Store | None, data: Data, factories: Sequence[FactoryProbe]) -> Cache:
     """The slots of models of these factories on these records; without a store nothing is kept."""
     return UNCACHED if store is None else ModelCache(store, data, factories)
 

@@ -14,7 +14,7 @@ from pytest_mia.data.records import Data
 from pytest_mia.models.answers import Answer, checked
 from pytest_mia.models.queries import registry
 from pytest_mia.models.queries.augment import augmented
-from pytest_mia.models.queries.protocol import Oracle
+from pytest_mia.models.queries.protocol import QueryTarget
 from pytest_mia.models.select import Adapter
 from pytest_mia.models.signals import Signals, mean, merged, signals_of
 from pytest_mia.models.torch.cuda import memory_ran_out
@@ -87,7 +87,7 @@ def ask(adapter: Adapter, model: Any, data: Data, method: Method, seed: int) -> 
         copies = mean([first, *(reduced(number, changed=True) for number in range(1, method.queries + 1))])
         signals = mean([first, *again]) if _differ(first, reduced(1)) else first
         signals = replace(signals, augmented_correct=copies.correct, augmented_confidence=copies.confidence)
-    return _probed(signals, plain, Oracle(adapter, model, data.labels), data, method, seed)
+    return _probed(signals, plain, QueryTarget(adapter, model, data.labels), data, method, seed)
 
 
 def told(one: Trained, method: Method, wanted: int | None) -> tuple[str, ...]:
@@ -110,7 +110,7 @@ def told(one: Trained, method: Method, wanted: int | None) -> tuple[str, ...]:
 
 
 def _probed(
-    signals: Signals, plain: Answer, oracle: Oracle, data: Data, method: Method, seed: int
+    signals: Signals, plain: Answer, oracle: QueryTarget, data: Data, method: Method, seed: int
 ) -> tuple[Signals, Method]:
     """The signals with those of the probes; where nothing was asked for, with those that a plain answer calls for."""
     names = registry.by_default(plain, data.X) if method.probes is None else method.probes

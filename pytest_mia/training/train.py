@@ -22,7 +22,7 @@ from pytest_mia.cache import file_reads
 from pytest_mia.core.seeding import seeded, single_threaded
 from pytest_mia.data.dataset import take
 from pytest_mia.data.records import Data
-from pytest_mia.models.protocol import CannotBatch, Together
+from pytest_mia.models.protocol import BatchTrainer, CannotBatch
 from pytest_mia.models.torch.cuda import meant_by_cuda, memory_ran_out, release
 from pytest_mia.training import answer_order
 from pytest_mia.training.jobs import UNCACHED, Cache, Job, Method, Progress, Trained, Unit
@@ -209,7 +209,7 @@ def _as_one(jobs: Sequence[Job], data: Data, method: Method, *, keep_models: boo
     start = time.perf_counter()
     models: Sequence[Any] = [call_factory(job.factory, job.seed) for job in jobs]
     adapter = method.adapter(models[0], data)
-    assert isinstance(adapter.trainer, Together), "jobs have company only where it was found that they can be"
+    assert isinstance(adapter.trainer, BatchTrainer), "jobs have company only where it was found that they can be"
     rows, seeds = [np.flatnonzero(job.members) for job in jobs], [job.seed for job in jobs]
     with seeded(seeds[0]), single_threaded():
         models = adapter.trainer.fit_together(models, data.X, data.y, rows, seeds)

@@ -16,7 +16,7 @@ from pytest_mia.data.records import Data
 from pytest_mia.models.signals import same
 from pytest_mia.models.torch.module import TorchTraining
 from pytest_mia.training import model_cache
-from pytest_mia.training.factories import Tried
+from pytest_mia.training.factories import FactoryProbe
 from pytest_mia.training.jobs import Job, Method, Trained
 from pytest_mia.validity import ignores_data, pretrained_factory, sees_other_records
 
@@ -24,7 +24,7 @@ from pytest_mia.validity import ignores_data, pretrained_factory, sees_other_rec
 def found(
     job: Job,
     data: Data,
-    factories: Sequence[Tried],
+    factories: Sequence[FactoryProbe],
     trained: Sequence[Trained],
     method: Method,
     store: Store | None,

@@ -12,7 +12,7 @@ from pytest_mia.core.errors import MIAUsageError, quoted
 from pytest_mia.verdicts import subgroups
 
 if TYPE_CHECKING:
-    from pytest_mia.core.request import Subject
+    from pytest_mia.core.request import AuditRequest
 
 MECHANISMS = ("any", "gaussian")
 """What a claimed epsilon may be known of: (epsilon, delta) alone, or a Gaussian mechanism's whole trade-off curve."""
@@ -57,7 +57,7 @@ def check(**arguments: Any) -> None:
         raise MIAUsageError(problems)
 
 
-def check_parts(by: Any, subject: Subject) -> None:
+def check_parts(by: Any, subject: AuditRequest) -> None:
     """Refuse what can't divide the records of a subject, before anything is trained; see `pytest_mia.verdicts.subgroups.check`."""
     __tracebackhide__ = True
     if by is not None and subject.outputs is None:

@@ -1,4 +1,4 @@
-"""Several attackers, each of whom knows something else, compared in one audit."""
+"""Several attackers, who know different things, compared in one audit."""
 
 import dataclasses
 import time
@@ -22,7 +22,7 @@ from pytest_mia import (
 from pytest_mia.auditing.run import run, train
 from pytest_mia.auditing.summary import compared
 from pytest_mia.cache.store import opened
-from pytest_mia.core.request import Subject
+from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.records import gather
 from pytest_mia.knowledge import hill_climbing, noisy, part
@@ -56,7 +56,7 @@ def figures(result):
 
 def gathered(**parts):
     given = {"model_factory": object, "dataset": (X, Y)} | parts
-    return [gather(side, seed=0) for side in Subject(**given).attackers]
+    return [gather(side, seed=0) for side in AuditRequest(**given).attackers]
 
 
 class TestWhatEachOfThemHolds:
@@ -91,10 +91,10 @@ class TestWhatEachOfThemHolds:
         assert outsider.held.sum() == 80
 
     def test_records_that_can_not_be_compared_are_his_own(self):
-        class Opaque:
+        class UnhashableValue:
             pass
 
-        things = [Opaque() for _ in range(60)]
+        things = [UnhashableValue() for _ in range(60)]
         (records,) = gathered(dataset=(things[:40], [0, 1] * 20), shadow_dataset=(things[20:], [0, 1] * 20))
         assert records.held.tolist() == [False] * 40 + [True] * 40
 
@@ -210,12 +210,12 @@ class TestSeveral:
         assert (result.attackers, result.models, result.looks) == ((), 1, 1)
 
     def test_shadow_models_are_those_of_all(self):
-        kept = train(Subject(Tree, (X, Y), shadow_dataset=self.OWN), Settings(shadows=3))
+        kept = train(AuditRequest(Tree, (X, Y), shadow_dataset=self.OWN), Settings(shadows=3))
         assert len(kept) == 4 + 3 + 3
         assert [one.members.sum() for one in kept[4:]] == [50] * 3 + [40] * 3
 
     def test_the_cache_keeps_them_all(self, tmp_path):
-        subject = Subject(Tree, (X, Y), shadow_dataset=self.OWN)
+        subject = AuditRequest(Tree, (X, Y), shadow_dataset=self.OWN)
         first, again = (
             run(subject, Settings(shadows=3, jobs=1, attacks=("gap", "loss")), store=opened(tmp_path, "use", since=0.0))
             for _ in range(2)

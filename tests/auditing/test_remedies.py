@@ -142,12 +142,12 @@ class TestWhatCannotBeMeasured:
 
     def test_outputs_of_models_trained_elsewhere(self):
         from pytest_mia.auditing.run import run
-        from pytest_mia.core.request import Subject
+        from pytest_mia.core.request import AuditRequest
         from pytest_mia.core.settings import Settings
 
         outputs = RNG.dirichlet(np.ones(2), (4, 160)), RNG.random((4, 160)) < 0.5, Y
         with pytest.raises(MIAUsageError, match="what_if asks the models themselves"):
-            run(Subject(None, None, outputs=outputs), Settings(what_if="outputs"))
+            run(AuditRequest(None, None, outputs=outputs), Settings(what_if="outputs"))
 
 
 def test_several_attackers(tmp_path):

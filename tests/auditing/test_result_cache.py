@@ -14,7 +14,7 @@ from pytest_mia.auditing import summary
 from pytest_mia.auditing.result_cache import revived
 from pytest_mia.cache import environment
 from pytest_mia.cache.store import Entry, Store
-from pytest_mia.core.request import Subject
+from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.settings import Settings
 from pytest_mia.statistics.counts import Interval
 from pytest_mia.verdicts.audit_result import AuditResult
@@ -99,7 +99,7 @@ def test_other_versions(audit, found, monkeypatch, where):
 def test_outputs_are_attacked_once(tmp_path, found):
     rng = np.random.default_rng(0)
     answers, members = rng.dirichlet(np.ones(3), (5, 200)), rng.random((5, 200)) < 0.5
-    outputs = Subject(None, None, outputs=(answers, members, rng.integers(0, 3, 200)))
+    outputs = AuditRequest(None, None, outputs=(answers, members, rng.integers(0, 3, 200)))
     results = [auditing.run(outputs, Settings(), store=Store(tmp_path)) for _ in range(2)]
 
     assert len(found) == 1

@@ -14,9 +14,9 @@ import pytest_mia
 from pytest_mia import TorchTraining, gates, remedies
 from pytest_mia.auditing import retraining
 from pytest_mia.auditing.retraining import NEEDS_OPACUS, PRIVATE, STOPPED, Calibrated, WithParameters
-from pytest_mia.core.request import Subject
+from pytest_mia.core.request import AuditRequest
 from pytest_mia.remedies import EarlyStoppedTraining, PrivateTraining
-from pytest_mia.training.factories import Tried
+from pytest_mia.training.factories import FactoryProbe
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(200, 5)), RNG.integers(0, 2, 200)
@@ -26,11 +26,11 @@ class Plan:
     """As much of a plan as is looked at."""
 
     def __init__(self, factory, kind="recipe"):
-        self.kind, self.tried = kind, (Tried("mia_model_factory", factory, (factory(), factory())),)
+        self.kind, self.tried = kind, (FactoryProbe("mia_model_factory", factory, (factory(), factory())),)
 
 
 def lines(factory, training=None):
-    return retraining.lines(Plan(factory), Subject(factory, (X, Y), training))
+    return retraining.lines(Plan(factory), AuditRequest(factory, (X, Y), training))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_lines_of_boosting_stop_it_early():
 
 def test_what_can_be_measured():
     factory = DecisionTreeClassifier
-    found = retraining.options(Plan(factory), Subject(factory, (X, Y)))
+    found = retraining.options(Plan(factory), AuditRequest(factory, (X, Y)))
     assert [each.line.split(" ")[0] for each in found] == [
         "set_params(min_samples_leaf=10)",
         "set_params(max_depth=3)",
@@ -93,7 +93,7 @@ def test_what_can_be_measured():
 def test_a_torch_training_is_changed_and_its_factory_is_not(opacus):
     factory = lambda: torch.nn.Linear(5, 2)  # noqa: E731
     first, second, stopped, *private = retraining.options(
-        Plan(factory), Subject(factory, (X, Y), TorchTraining(lr=0.1))
+        Plan(factory), AuditRequest(factory, (X, Y), TorchTraining(lr=0.1))
     )
     assert first.subject.training == TorchTraining(lr=0.1, epochs=10)
     assert second.subject.training == TorchTraining(lr=0.1, weight_decay=0.01)
@@ -107,7 +107,7 @@ def test_a_torch_training_is_changed_and_its_factory_is_not(opacus):
 
 
 def test_a_release_is_trained_already():
-    assert retraining.options(Plan(LogisticRegression, "release"), Subject(LogisticRegression, None)) == ()
+    assert retraining.options(Plan(LogisticRegression, "release"), AuditRequest(LogisticRegression, None)) == ()
 
 
 def test_what_models_of_a_factory_share_stays_as_it_is():

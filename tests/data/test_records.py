@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from pytest_mia import Dataset, MIAUsageError, Target
-from pytest_mia.core.request import Subject
+from pytest_mia.core.request import AuditRequest
 from pytest_mia.data.records import gather
 
 rng = np.random.default_rng(0)
@@ -12,7 +12,7 @@ X, Y = rng.normal(size=(60, 2)), np.arange(60) % 2
 
 def gathered(**parts):
     given = {"model_factory": object, "dataset": None} | parts
-    return gather(Subject(**given), seed=0)
+    return gather(AuditRequest(**given), seed=0)
 
 
 def problems(**parts):

@@ -9,7 +9,7 @@ import pytest
 from pytest_mia import audit
 from pytest_mia.auditing.run import train
 from pytest_mia.core.errors import ModelTrainingError
-from pytest_mia.core.request import Subject
+from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.records import Data
 from pytest_mia.models.protocol import CannotBatch
@@ -19,7 +19,7 @@ from pytest_mia.training import train as shadows
 from pytest_mia.training.backends import loky
 from pytest_mia.training.backends.loky import Loky
 from pytest_mia.training.batching import joined
-from pytest_mia.training.factories import Tried
+from pytest_mia.training.factories import FactoryProbe
 from pytest_mia.training.jobs import Job, Method
 from pytest_mia.training.train import train_all
 
@@ -58,7 +58,7 @@ def in_company(models, *factories, method=METHOD):
         dataclasses.replace(job, factory=factories[number % len(factories)])
         for number, job in enumerate(plain_jobs(models))
     ]
-    tried = [Tried("mia_model_factory", factory, (factory(), factory())) for factory in factories]
+    tried = [FactoryProbe("mia_model_factory", factory, (factory(), factory())) for factory in factories]
     return joined(own, tried, DATA, method)
 
 
@@ -152,7 +152,7 @@ class TestTraining:
 
     def test_models_are_kept_when_they_are_asked_for(self, cores):
         cores(1)
-        subject = Subject(dataset=(X, Y), model_factory=network, training=TRAINING)
+        subject = AuditRequest(dataset=(X, Y), model_factory=network, training=TRAINING)
         kept = train(subject, Settings(shadows=7, device="cpu"))
         found = audited()
         assert len(kept) == 8
@@ -200,7 +200,7 @@ class TestTraining:
             dataclasses.replace(job, members=np.arange(RECORDS) < size)
             for job, size in zip(plain_jobs(8), sizes, strict=True)
         ]
-        tried = [Tried("mia_model_factory", network, (network(), network()))]
+        tried = [FactoryProbe("mia_model_factory", network, (network(), network()))]
         jobs, _ = joined(jobs, tried, DATA, method)
         trained = train_all(jobs, DATA, method)
         assert len(trained) == 8

@@ -6,7 +6,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from pytest_mia import ModelTrainingError, Target
-from pytest_mia.core.request import Subject
+from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.records import Data
 from pytest_mia.training.factories import kind, problems, tried
@@ -19,7 +19,7 @@ FITTED = LogisticRegression().fit(X, Y)
 
 
 def found(factory, data=DATA, shadows=7, **others):
-    subject, settings = Subject(factory, (X, Y), **others), Settings(shadows=shadows)
+    subject, settings = AuditRequest(factory, (X, Y), **others), Settings(shadows=shadows)
     return problems(subject, settings, METHOD, data, tried(subject, settings))
 
 
@@ -72,7 +72,7 @@ def test_a_factory_is_tried_even_if_the_records_are_unfit():
 def test_a_device_that_is_not_there_is_a_problem_like_others():
     torch = pytest.importorskip("torch")
     method = Method(None, None, None, "cuda:99", None)
-    subject = Subject(lambda: torch.nn.Linear(2, 2), None)
+    subject = AuditRequest(lambda: torch.nn.Linear(2, 2), None)
     (problem,) = problems(subject, Settings(), method, DATA, tried(subject, Settings()))
     assert problem.startswith("device cuda:99 is not available")
 
@@ -90,7 +90,7 @@ class TestKind:
     """What the audited model says that it is."""
 
     def kind(self, factory, **given):
-        subject = Subject(factory, (X, Y), **given)
+        subject = AuditRequest(factory, (X, Y), **given)
         return kind(subject, tried(subject, Settings()))
 
     def test_of_the_factory_s_model(self):

@@ -9,7 +9,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 
 from pytest_mia.auditing.plan import make
-from pytest_mia.core.request import Subject
+from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.settings import Settings
 from pytest_mia.training.jobs import UNCACHED, Method
 from pytest_mia.training.train import train_all
@@ -37,7 +37,7 @@ def nothing(model, _X, _y):
 
 def found(training, factory=DecisionTreeClassifier, dataset=(X, Y), predict=None, loss=None):
     method = Method(training, predict, loss, "cpu", None)
-    made = make(Subject(factory, dataset, training, predict, loss), Settings(shadows=3), method, threshold=None)
+    made = make(AuditRequest(factory, dataset, training, predict, loss), Settings(shadows=3), method, threshold=None)
     (first,) = train_all(made.jobs[:1], made.records.data, method)
     suspected = user_code.suspects(method, factory(), [first])
     as_trained = made.jobs[0], made.records.data
@@ -141,7 +141,7 @@ class TestLosses:
 class TestTwin:
     def twin(self, training=honest, factory=GaussianNB, y=Y, loss=None):
         method = Method(training, None, loss, "cpu", None)
-        made = make(Subject(factory, (X, y), training, None, loss), Settings(shadows=3), method, threshold=None)
+        made = make(AuditRequest(factory, (X, y), training, None, loss), Settings(shadows=3), method, threshold=None)
         twin = ignores_data.twin_of(made.jobs[0], made.records.data)
         return made.jobs[0], twin
 

@@ -8,7 +8,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from pytest_mia import Dataset, MIAUsageError, Target, audit, audit_outputs
 from pytest_mia.auditing.run import run
-from pytest_mia.core.request import Subject
+from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.settings import Settings
 
 rng = np.random.default_rng(0)
@@ -192,7 +192,7 @@ def test_a_target_of_another_kind(refused):
 
 def test_both_outputs_and_a_target_are_refused():
     with pytest.raises(MIAUsageError, match="mia_outputs and mia_target were both given"):
-        run(Subject(None, None, target=Target(0, 1, 2), outputs=(0, 1, 2)), Settings())
+        run(AuditRequest(None, None, target=Target(0, 1, 2), outputs=(0, 1, 2)), Settings())
 
 
 def test_all_problems_at_once(refused):

@@ -11,14 +11,14 @@ from pytest_mia.auditing.controls import canaries, shuffled_memberships
 from pytest_mia.auditing.from_outputs import kinds, read
 from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.core.request import Subject
+from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.settings import Settings
 from pytest_mia.models.queries import registry
 from pytest_mia.validity import membership_design
 from pytest_mia.verdicts.audit_result import AuditResult
 
 
-def run(subject: Subject, settings: Settings, *, replay: str = "", store: Store | None = None) -> AuditResult:
+def run(subject: AuditRequest, settings: Settings, *, replay: str = "", store: Store | None = None) -> AuditResult:
     """Audit outputs that were made before, as a recipe's: each model is a target, attacked with all the others.
 
     Parameters
@@ -78,7 +78,7 @@ def _dependent(observations: Observations) -> tuple[str, ...]:
     return tuple(each for each in (membership_design.balanced(units), membership_design.repeated(units)) if each)
 
 
-def _needing_models(subject: Subject, settings: Settings) -> list[str]:
+def _needing_models(subject: AuditRequest, settings: Settings) -> list[str]:
     """What can't be asked of outputs that were made before."""
     asking = registry.measuring(attacks.reads(settings.attacks or ()))
     found = [f"{name} asks the models themselves, which outputs can't answer; leave it out" for name in asking]

@@ -16,7 +16,7 @@ from pytest_mia.data.containers import take
 from pytest_mia.models.answers import Logits, Probabilities
 from pytest_mia.models.functions import FunctionAsker
 from pytest_mia.models.protocol import Adapter
-from pytest_mia.models.queries.protocol import Oracle
+from pytest_mia.models.queries.protocol import QueryTarget
 from pytest_mia.models.signals import Signals
 from pytest_mia.models.torch.cuda import memory_ran_out
 from pytest_mia.models.torch.loop import classification_loss
@@ -52,7 +52,7 @@ class GradientNorm:
         if not isinstance(adapter.asker, ModuleAsker):
             return [f"{needs}, got {type(model).__name__} asked by {_asked_by(adapter)}; leave it out of the attacks"]
         try:
-            self.measure(Oracle(adapter, model, np.zeros(2, dtype=np.intp)), take(X, [0, -1]), 0)
+            self.measure(QueryTarget(adapter, model, np.zeros(2, dtype=np.intp)), take(X, [0, -1]), 0)
         except MIAUsageError as error:
             return list(error.problems)
         except Exception as error:
@@ -61,7 +61,7 @@ class GradientNorm:
             return [] if memory_ran_out(error) else [said]
         return []
 
-    def measure(self, oracle: Oracle, X: Any, seed: int) -> Signals:  # noqa: ARG002 - nothing is drawn
+    def measure(self, oracle: QueryTarget, X: Any, seed: int) -> Signals:  # noqa: ARG002 - nothing is drawn
         """The gradients of many records at once; one by one where torch can't batch the module."""
         asker = oracle.adapter.asker
         assert isinstance(asker, ModuleAsker), "other models are refused earlier"

@@ -17,7 +17,7 @@ from pytest_mia.data.containers import described, take
 from pytest_mia.data.dataset import Dataset
 from pytest_mia.data.features import Features, as_floats, dense
 from pytest_mia.models.protocol import Adapter
-from pytest_mia.models.queries.protocol import Oracle
+from pytest_mia.models.queries.protocol import QueryTarget
 from pytest_mia.models.signals import Signals
 from pytest_mia.models.torch.module import ModuleAsker
 
@@ -65,7 +65,7 @@ class HopSkipJump:
             return [f"hop_skip_jump asks about features with fractions, which {type(model).__name__} can't answer"]
         return []
 
-    def measure(self, oracle: Oracle, X: Any, seed: int) -> Signals:
+    def measure(self, oracle: QueryTarget, X: Any, seed: int) -> Signals:
         """Walk along the boundary, ever nearer to the record."""
         features = dense(as_floats(X))
         assert features is not None, "records without numbers are refused earlier"
@@ -81,7 +81,7 @@ class HopSkipJump:
 class _Walk:
     """The records in units of their columns' spread, and the model that is asked about points around them."""
 
-    def __init__(self, oracle: Oracle, features: Features) -> None:
+    def __init__(self, oracle: QueryTarget, features: Features) -> None:
         spread = features.spread
         self._oracle, self._features = oracle, features
         self._unit = np.where(spread > 0, spread, 1.0)

@@ -11,7 +11,7 @@ from pytest_mia.core.seeding import generator_for
 from pytest_mia.data.containers import described
 from pytest_mia.models.protocol import Adapter
 from pytest_mia.models.queries.perturb import FLIPPED, noise_for
-from pytest_mia.models.queries.protocol import Oracle
+from pytest_mia.models.queries.protocol import QueryTarget
 from pytest_mia.models.signals import Signals
 
 COPIES = 10
@@ -37,7 +37,7 @@ class LabelNoise:
             return []
         return [f"label_noise changes numbers, texts or categories a little; X, a {described(X)}, holds none"]
 
-    def measure(self, oracle: Oracle, X: Any, seed: int) -> Signals:
+    def measure(self, oracle: QueryTarget, X: Any, seed: int) -> Signals:
         """Ask about one copy of all records at a time."""
         noise = noise_for(X)
         assert noise is not None, "records that can't be changed are refused earlier"

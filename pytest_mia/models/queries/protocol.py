@@ -15,7 +15,7 @@ from pytest_mia.models.signals import Signals
 
 
 @dataclass(frozen=True, eq=False)
-class Oracle:
+class QueryTarget:
     """A trained model that answers any question about the audit's records.
 
     Attributes
@@ -83,7 +83,7 @@ class Probe(Protocol):
         """Why models like this one can't be probed about these records, each with its remedy."""
         ...
 
-    def measure(self, oracle: Oracle, X: Any, seed: int) -> Signals:
+    def measure(self, oracle: QueryTarget, X: Any, seed: int) -> Signals:
         """What is found on one model; the records stay as they are.
 
         Parameters

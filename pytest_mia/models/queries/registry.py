@@ -18,7 +18,7 @@ from pytest_mia.models.queries.gradient_norm import GradientNorm
 from pytest_mia.models.queries.hop_skip_jump import HopSkipJump
 from pytest_mia.models.queries.label_noise import LabelNoise
 from pytest_mia.models.queries.perturb import noise_for
-from pytest_mia.models.queries.protocol import Oracle, Probe
+from pytest_mia.models.queries.protocol import Probe, QueryTarget
 from pytest_mia.models.signals import Signals, merged
 
 PROBES: tuple[Probe, ...] = (LabelNoise(), HopSkipJump(), GradientNorm())
@@ -67,7 +67,7 @@ def problems(names: Sequence[str], adapter: Adapter, model: Any, X: Any) -> list
     return [problem for probe in _named(names) for problem in probe.problems(adapter, model, X)]
 
 
-def measure(names: Sequence[str], oracle: Oracle, X: Any, *, seed: int, model_seed: int) -> Signals:
+def measure(names: Sequence[str], oracle: QueryTarget, X: Any, *, seed: int, model_seed: int) -> Signals:
     """What these probes find on one model.
 
     Parameters

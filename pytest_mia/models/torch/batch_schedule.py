@@ -57,7 +57,7 @@ class Epoch:
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
+class BatchSchedule:
     """What the learners on one device share.
 
     Attributes

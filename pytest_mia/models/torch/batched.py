@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mia.models.protocol import CannotBatch
 from pytest_mia.models.torch import cuda
-from pytest_mia.models.torch.batch_schedule import Course, Learner
+from pytest_mia.models.torch.batch_schedule import BatchSchedule, Learner
 from pytest_mia.models.torch.batch_stack import Gradients, Stack
 from pytest_mia.models.torch.loop import make_optimizer, reproducible
 from pytest_mia.models.torch.settings import TrainingSettings
@@ -62,7 +62,7 @@ def train_many(
     import torch
 
     try:
-        course = Course(inputs.to(device), targets.to(device), settings, device)
+        course = BatchSchedule(inputs.to(device), targets.to(device), settings, device)
         with torch.enable_grad(), reproducible(device), _without_warnings(), cuda.own_stream(device):
             trained = [(_train_group(group, course), group) for group in _groups(learners, course)]
     except CannotBatch:
@@ -76,13 +76,13 @@ def train_many(
         stack.write([learner.module for learner in own])
 
 
-def _groups(learners: Sequence[Learner], course: Course) -> list[list[Learner]]:
+def _groups(learners: Sequence[Learner], course: BatchSchedule) -> list[list[Learner]]:
     """As many together as fit into a GPU, in the order of their number of steps."""
     groups = -(-len(learners) // _most_at_once(learners, course))
     return [sorted(learners[number::groups], key=course.steps) for number in range(groups)]
 
 
-def _most_at_once(learners: Sequence[Learner], course: Course) -> int:
+def _most_at_once(learners: Sequence[Learner], course: BatchSchedule) -> int:
     if course.device.type != "cuda":
         return len(learners)
 
@@ -93,7 +93,7 @@ def _most_at_once(learners: Sequence[Learner], course: Course) -> int:
     return cuda.most_at_once(one_step, course.device)
 
 
-def _train_group(learners: Sequence[Learner], course: Course) -> Stack:
+def _train_group(learners: Sequence[Learner], course: BatchSchedule) -> Stack:
     _keep_freed_memory()
     stack = _checked(Stack.of([learner.module for learner in learners], course.device), learners, course)
     updater = Updater.of(stack, learners, course)
@@ -113,7 +113,7 @@ def _train_group(learners: Sequence[Learner], course: Course) -> Stack:
     return stack
 
 
-def _checked(stack: Stack, learners: Sequence[Learner], course: Course) -> Stack:
+def _checked(stack: Stack, learners: Sequence[Learner], course: BatchSchedule) -> Stack:
     """The stack, laid out as its gradients arrive, after they were found to be those of the modules alone.
 
     Without this, an operation that torch batches wrongly would train other models than the user's.
@@ -165,7 +165,7 @@ class Updater:
     shares: list[tuple[slice, list[torch.Tensor]]]
 
     @classmethod
-    def of(cls, stack: Stack, learners: Sequence[Learner], course: Course) -> Updater:
+    def of(cls, stack: Stack, learners: Sequence[Learner], course: BatchSchedule) -> Updater:
         """An optimizer for learners in the order of their number of steps."""
         steps = [course.steps(learner) for learner in learners]
         starts = [steps.index(each) - len(steps) for each in sorted(set(steps))]

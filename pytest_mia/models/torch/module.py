@@ -158,7 +158,7 @@ class ModuleTrainer:
     def fit_together(
         self, models: Sequence[Any], X: Any, y: Any, rows: Sequence[IntArray], seeds: Sequence[int]
     ) -> Sequence[Any]:
-        """The trained modules; see `Together`."""
+        """The trained modules; see `BatchTrainer`."""
         from pytest_mia.models.torch.batch_schedule import Learner
         from pytest_mia.models.torch.batched import train_many
 

@@ -19,7 +19,7 @@ from pytest_mia.core.errors import MIAError, MIAUsageError, ModelTrainingError
 from pytest_mia.data.records import Data
 from pytest_mia.models.torch.tensors import device_named
 from pytest_mia.training.backends import dask_worker, worker_check
-from pytest_mia.training.backends.dask_worker import Parcel
+from pytest_mia.training.backends.dask_worker import WorkerTask
 from pytest_mia.training.jobs import Job, Method, Slot, Trained, Unit
 
 CONNECT = 5.0
@@ -267,13 +267,13 @@ def _address(client: Any) -> str:
     return str(client.scheduler.address)
 
 
-def _parcel(factories: Sequence[Callable[[], Any]], method: Method) -> Parcel:
+def _parcel(factories: Sequence[Callable[[], Any]], method: Method) -> WorkerTask:
     torch = ("torch",) if "torch" in sys.modules else ()
     # Here "auto" may be another device than there.
     device = str(device_named(method.device)) if torch else method.device
     sent = replace(method, device=device), tuple(factories)
     code = _pickled(sent, "the model factory and its functions")
-    return Parcel(worker_check.here(device), torch, code, content_key.sent(sent))
+    return WorkerTask(worker_check.here(device), torch, code, content_key.sent(sent))
 
 
 def _pickled(value: Any, what: str) -> bytes:

@@ -28,7 +28,7 @@ _one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Parcel:
+class WorkerTask:
     """What the models of an audit have in common, besides their records.
 
     Attributes
@@ -80,13 +80,13 @@ class Parcel:
             raise MIAUsageError(problems)
 
 
-async def look(parcel: Parcel) -> tuple[str, ...]:
-    """What stands in the way of training in this worker, as `Parcel.opened` finds it."""
+async def look(parcel: WorkerTask) -> tuple[str, ...]:
+    """What stands in the way of training in this worker, as `WorkerTask.opened` finds it."""
     return await asyncio.to_thread(_look, parcel)
 
 
 def train(
-    records: bytes, parcel: Parcel, number: int, seed: int, factory: int, members: BoolArray
+    records: bytes, parcel: WorkerTask, number: int, seed: int, factory: int, members: BoolArray
 ) -> tuple[Trained, tuple[str, ...], str]:
     """Train one model in this worker.
 
@@ -113,7 +113,7 @@ def train(
         return trained, file_reads.names(), file_reads.untold()
 
 
-def _look(parcel: Parcel) -> tuple[str, ...]:
+def _look(parcel: WorkerTask) -> tuple[str, ...]:
     try:
         with _one_at_a_time, file_reads.recorded():
             parcel.opened()

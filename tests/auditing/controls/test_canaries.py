@@ -205,11 +205,11 @@ class TestAudit:
     def test_the_plan_says_what_they_cost(self):
         told = []
         from pytest_mia.auditing.run import run
-        from pytest_mia.core.request import Subject
+        from pytest_mia.core.request import AuditRequest
         from pytest_mia.core.settings import Settings
 
         settings = Settings(shadows=3, jobs=1, attacks=("gap",), controls=True)
-        run(Subject(GaussianNB, Dataset(X, Y)), settings, announce=told.append)
+        run(AuditRequest(GaussianNB, Dataset(X, Y)), settings, announce=told.append)
         assert told == ["4 models to train, recipe of 200 records; 4 more with 10 canaries, as a control"]
 
     def test_they_are_cached(self, tmp_path):

@@ -174,10 +174,10 @@ class TestProblems:
 
     def test_outputs_have_no_records_to_change(self):
         from pytest_mia.auditing.run import run
-        from pytest_mia.core.request import Subject
+        from pytest_mia.core.request import AuditRequest
         from pytest_mia.core.settings import Settings
 
-        subject = Subject(None, None, outputs=(np.zeros((4, 60), dtype=int), np.ones((4, 60)), Y), augment=jitter)
+        subject = AuditRequest(None, None, outputs=(np.zeros((4, 60), dtype=int), np.ones((4, 60)), Y), augment=jitter)
         with pytest.raises(MIAUsageError, match="mia_augment changes records, of which mia_outputs holds none"):
             run(subject, Settings())
 

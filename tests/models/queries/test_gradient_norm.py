@@ -9,7 +9,7 @@ import pytest_mia
 from pytest_mia import MIAUsageError, TorchTraining
 from pytest_mia.models.queries import gradient_norm
 from pytest_mia.models.queries.gradient_norm import GradientNorm
-from pytest_mia.models.queries.protocol import Oracle
+from pytest_mia.models.queries.protocol import QueryTarget
 from pytest_mia.models.queries.registry import problems
 from pytest_mia.models.select import adapter_for
 
@@ -25,7 +25,7 @@ def module(*layers):
 
 def norms(model, X=X, labels=Y, classes=3, **how):
     adapter = adapter_for(model, classes=np.arange(classes), **how)
-    return np.exp(-GradientNorm().measure(Oracle(adapter, model, labels), X, 0).gradient_norm)
+    return np.exp(-GradientNorm().measure(QueryTarget(adapter, model, labels), X, 0).gradient_norm)
 
 
 def alone(model, loss):
@@ -118,7 +118,7 @@ class TestTraces:
         with torch.no_grad():
             model.weight[:], model.bias[:] = torch.tensor([[0.0], [1e4]]), 0.0
         adapter = adapter_for(model, classes=np.arange(2))
-        found = GradientNorm().measure(Oracle(adapter, model, np.array([1])), np.ones((1, 1), dtype=np.float32), 0)
+        found = GradientNorm().measure(QueryTarget(adapter, model, np.array([1])), np.ones((1, 1), dtype=np.float32), 0)
         assert found.gradient_norm == pytest.approx(-np.log(1e-30))
 
 
@@ -136,11 +136,11 @@ class TestAudits:
         assert "got Linear asked by mia_predict" in problem
 
     def test_what_is_no_loss_of_scores_is_refused(self):
-        class Guessing(nn.Linear):
+        class GuessPlan(nn.Linear):
             def forward(self, x):
                 return super().forward(x).argmax(dim=1)
 
-        (problem,) = self.refused(Guessing(5, 3))
+        (problem,) = self.refused(GuessPlan(5, 3))
         assert "the module gives labels" in problem
 
     def test_a_module_fits(self):

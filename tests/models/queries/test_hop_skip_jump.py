@@ -9,7 +9,7 @@ from torch import nn
 import pytest_mia
 from pytest_mia import MIAUsageError
 from pytest_mia.models.queries.hop_skip_jump import QUESTIONS, HopSkipJump
-from pytest_mia.models.queries.protocol import Oracle
+from pytest_mia.models.queries.protocol import QueryTarget
 from pytest_mia.models.queries.registry import problems
 from pytest_mia.models.select import adapter_for
 
@@ -21,7 +21,7 @@ WEIGHTS, OFFSET = np.array([1.0, -2.0, 0.5, 0.25]), 0.7
 
 def distance(predict, labels, X=X, seed=0):
     adapter = adapter_for(object(), classes=np.arange(5), predict=lambda _model, X: predict(X))
-    return HopSkipJump().measure(Oracle(adapter, None, labels), X, seed).boundary_distance
+    return HopSkipJump().measure(QueryTarget(adapter, None, labels), X, seed).boundary_distance
 
 
 def linear(X):

@@ -12,7 +12,7 @@ from pytest_mia.models.answers import Labels, Losses, Probabilities
 from pytest_mia.models.protocol import Adapter, NoTrainer
 from pytest_mia.models.queries.label_noise import COPIES, QUESTIONS, LabelNoise
 from pytest_mia.models.queries.perturb import FLIPPED, SHARES, noise_for
-from pytest_mia.models.queries.protocol import Oracle
+from pytest_mia.models.queries.protocol import QueryTarget
 from pytest_mia.models.queries.registry import by_default, problems
 
 RNG = np.random.default_rng(0)
@@ -208,7 +208,9 @@ class Threshold:
 
 
 def measured(X, labels, seed=0):
-    return LabelNoise().measure(Oracle(Adapter(NoTrainer(""), Threshold()), None, labels), X, seed).noise_robustness
+    return (
+        LabelNoise().measure(QueryTarget(Adapter(NoTrainer(""), Threshold()), None, labels), X, seed).noise_robustness
+    )
 
 
 class TestProbe:
@@ -244,7 +246,9 @@ class TestProbe:
                 return Losses(np.zeros(len(X)))
 
         with pytest.raises(MIAUsageError, match="answers without classes guesses none"):
-            LabelNoise().measure(Oracle(Adapter(NoTrainer(""), Losing()), None, np.zeros(500, dtype=int)), NORMAL, 0)
+            LabelNoise().measure(
+                QueryTarget(Adapter(NoTrainer(""), Losing()), None, np.zeros(500, dtype=int)), NORMAL, 0
+            )
 
 
 class TestByDefault:

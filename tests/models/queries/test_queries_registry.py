@@ -13,7 +13,7 @@ import pytest_mia
 from pytest_mia import MIAUsageError, ModelTrainingError, TorchTraining
 from pytest_mia.attacks import registry as attacks
 from pytest_mia.auditing import run
-from pytest_mia.core.request import Subject
+from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.records import Data
 from pytest_mia.models.queries import hop_skip_jump, registry
@@ -143,7 +143,7 @@ class TestChoice:
             asked.append(0)
             return model.predict(X)
 
-        run.train(Subject(GaussianNB, (X, Y), predict=predict), Settings(shadows=3))
+        run.train(AuditRequest(GaussianNB, (X, Y), predict=predict), Settings(shadows=3))
         assert len(asked) == 2 + 5, "two show whether answers come in order"
 
 
