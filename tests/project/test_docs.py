@@ -113,9 +113,11 @@ def test_options_fixtures_and_names_are_there(page):
     fixtures = {each for each in named if re.fullmatch(r"mia_\w+|assert_\w+|shadow_models", each)}
     public = {found for each in named for found in re.findall(r"pytest_mia\.(\w+)", each)}
 
-    assert options <= set(re.findall(r"--mia-[\w-]+", helped()))
-    assert fixtures <= plugin.FIXTURES
-    assert public <= {*pytest_mia.__all__, "remedies"}
+    known = set(re.findall(r"--mia-[\w-]+", helped()))
+
+    assert options <= known
+    assert fixtures <= plugin.FIXTURES | {option.removeprefix("--").replace("-", "_") for option in known}
+    assert public <= {*pytest_mia.__all__, "remedies", "strategies"}
     assert {found for each in named for found in re.findall(r"--mia-profile=(\w+)", each)} <= {*PROFILES}
 
 
@@ -250,7 +252,7 @@ def test_the_tail_needs_as_many_non_members_as_the_guide_says():
 
 
 def test_lines_of_a_message_are_those_that_the_guide_explains():
-    words = (ROOT / "pytest_mia" / "verdict.py").read_text(encoding="utf-8")
+    words = (ROOT / "pytest_mia" / "verdicts" / "message.py").read_text(encoding="utf-8")
     told = {*re.findall(r'yield (?:from \(\()?"(\w[\w ]+)"', words), *re.findall(r'yield f"(try) ', words)}
     explained = {row[0].strip("`").split("`")[0] for row in rows_of(sections_of(guide("reports"))["The message"])}
 
