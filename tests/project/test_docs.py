@@ -1,5 +1,6 @@
 """The guides: followed from an empty folder, as a new user would; their links, tables and workflows hold."""
 
+import configparser
 import functools
 import json
 import re
@@ -319,3 +320,19 @@ def test_pictures_are_small_and_shown():
     for picture in (DOCS / "pictures").iterdir():
         assert picture.stat().st_size < 200_000
         assert any(f"pictures/{picture.name})" in text_of(page) for page in PAGES)
+
+
+def test_the_commands_for_contributors_are_there():
+    """They are those of tools that the first one installs, with environments, markers and files that there are."""
+    commands = [shlex.split(each) for block in blocks_of(text_of(ROOT / "CONTRIBUTING.md")) for each in block.commands]
+    tools = {command[0].rpartition("/")[2] for command in commands[1:]}
+    tox = configparser.ConfigParser()
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
+
+    assert commands[0][:3] == ["python3", "-m", "venv"]
+    check_installed(commands[0][commands[0].index("install") :][:3])
+    assert commands[0][commands[0].index("install") + 3 :] == ["ruff", "mypy", "tox"]
+    assert tools == {"pytest", "python", "tox"}
+    for _, *arguments in commands[1:]:
+        assert all((ROOT / each).exists() for each in arguments if "/" in each), arguments
+        assert all(f"testenv:{each}" in tox for each in arguments if arguments[0] == "-e" and each != "-e")
