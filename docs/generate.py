@@ -50,7 +50,7 @@ def options() -> str:
     settings = {row.name: row.default for row in dataclasses.fields(Settings)}
     rows = []
     for action in parser.arguments._actions:
-        value = {None: action.metavar, "?": f"[{action.metavar}]"}.get(action.nargs, "")
+        value = "" if action.nargs == 0 else f"[{action.metavar}]" if action.nargs == "?" else action.metavar
         name = action.dest.removeprefix("mia_")
         text, _, default = str(action.help).partition(" (default: ")
         default = default.removesuffix(")") or _default(settings.get(name, action.default), action)

@@ -1,8 +1,9 @@
 """Draw the pictures of the README and of the docs, from what really comes out.
 
-Run `python docs/pictures.py` where pytest-mia[html] is installed and `chromium` can be called. The first test of the
-README is run as it stands there. Its terminal becomes an SVG, which holds the same lines as text so that a test can
-compare them with another run; its page becomes a PNG. The house is drawn from the table of the architecture page.
+Run `python docs/pictures.py` where the package is installed with its extra `html`, and `chromium` can be called. The
+first test of the README is run as it stands there. Its terminal becomes an SVG, which holds the same lines as text so
+that a test can compare them with another run. Its page becomes a PNG. The house is drawn from the table of the
+architecture page.
 """
 
 from __future__ import annotations
