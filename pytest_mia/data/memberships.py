@@ -75,8 +75,9 @@ def draw_halves(strata: IntArray, *, models: int, seed: int, groups: IntArray | 
 def draw_coins(records: int, *, models: int, seed: int, groups: IntArray | None = None) -> BoolArray:
     """Draw by an independent fair coin for each record, or group, of each model whether it is trained on.
 
-    Claims of differential privacy are judged on such coins (`pytest_mia.statistics.epsilon_bounds`). In halves of a fixed size records
-    aren't independent: where one of two is a member, each tells of the other, and can give away twice its epsilon.
+    Claims of differential privacy are judged on such coins (`pytest_mia.statistics.epsilon_bounds`). In halves of a
+    fixed size records aren't independent: where one of two is a member, each tells of the other, and can give away
+    twice its epsilon.
 
     Parameters
     ----------

@@ -35,3 +35,25 @@ def test_few_classes_are_one_hot_many_labels_in_order_and_several_as_they_are():
 
 def test_records_that_hold_no_numbers():
     assert numeric.of([object(), object()], None) is None
+
+
+LISTS = [[1, 2], [3], [1, 2]]
+
+
+@pytest.mark.parametrize("columns", [[0, 1], [("a", "x"), ("a", "y")], ["a", "a"], [pd.Timestamp(0), None]])
+@pytest.mark.parametrize("cells", [["b", "a", "b"], LISTS])
+def test_columns_are_told_by_their_place_whatever_they_are_called(columns, cells):
+    frame = pd.DataFrame({"number": [3.0, 4.0, 5.0], "other": cells})
+    frame.columns = columns
+    expected = [[3, 1], [4, 0], [5, 1]] if cells is not LISTS else [[3, 0], [4, 1], [5, 0]]
+    assert numeric.of(frame, None).tolist() == expected
+    assert list(frame.columns) == columns and frame.iloc[:, 1].tolist() == cells
+
+
+def test_whole_numbers_of_a_frame_become_floats_by_their_place():
+    frame = pd.DataFrame([[1, 2.5], [3, 4.5]], columns=[0, 1]).astype({0: int})
+    frame.columns = ["a", "a"]
+    floats = numeric.as_floats(frame)
+    assert [*floats.dtypes] == [np.float64, np.float64]
+    assert frame.dtypes.iloc[0].kind == "i"
+    assert floats.to_numpy().tolist() == [[1, 2.5], [3, 4.5]]

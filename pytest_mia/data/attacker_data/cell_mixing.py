@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import IntArray
-from pytest_mia.data.containers import as_array, count, described, is_sparse, is_tensor
+from pytest_mia.data.containers import as_array, count, described, is_sparse, is_tensor, texts
 
 CELLS_AT_ONCE = 2**22
 
@@ -82,7 +82,11 @@ def _block(X: Any, part: slice, sources: Sources) -> Any:
 
 def _codes(column: Any) -> IntArray:
     """Numbers for the values of a column of any type; missing ones are a value too."""
-    return np.asarray(sys.modules["pandas"].factorize(column, use_na_sentinel=False)[0])
+    factorize = sys.modules["pandas"].factorize
+    try:
+        return np.asarray(factorize(column, use_na_sentinel=False)[0])
+    except TypeError:  # cells such as lists, which have no hash
+        return np.asarray(factorize(np.array(texts(column)))[0])
 
 
 def _kinds(values: npt.NDArray[Any]) -> tuple[IntArray, IntArray]:
@@ -92,9 +96,9 @@ def _kinds(values: npt.NDArray[Any]) -> tuple[IntArray, IntArray]:
     return np.where(differs, np.where(second, 1, 2), 0), other
 
 
-def words_of(texts: Sequence[str]) -> tuple[npt.NDArray[np.object_], IntArray]:
+def words_of(given: Sequence[str]) -> tuple[npt.NDArray[np.object_], IntArray]:
     """All words of the texts one after another, and how many each text has."""
-    split = [text.split() for text in texts]
+    split = [text.split() for text in given]
     return np.array([word for words in split for word in words], dtype=object), np.array([*map(len, split)], dtype=int)
 
 

@@ -15,7 +15,7 @@ from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, FloatArray
 from pytest_mia.data.containers import described, take
 from pytest_mia.data.dataset import Dataset
-from pytest_mia.data.features import Features, as_floats, dense
+from pytest_mia.data.numeric import Features, as_floats, dense
 from pytest_mia.models.protocol import Adapter
 from pytest_mia.models.queries.protocol import QueryTarget
 from pytest_mia.models.signals import Signals

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.data.features import Features, dense, is_number
+from pytest_mia.data.numeric import Features, dense, is_number
 
 FLIPPED = (0.01, 0.02, 0.05, 0.1)
 """Probability of a flip, of a lost word, or of another record's category, at each level of noise."""

@@ -7,7 +7,7 @@ import torch
 from scipy import sparse
 
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.data.features import as_floats, dense
+from pytest_mia.data.numeric import as_floats, dense
 from pytest_mia.models.answers import Labels, Losses, Probabilities
 from pytest_mia.models.protocol import Adapter, NoTrainer
 from pytest_mia.models.queries.label_noise import COPIES, QUESTIONS, LabelNoise
