@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import pytest_mia
 from pytest_mia import MIAUsageError, strategies
-from pytest_mia.data.dataset import as_labels, problems
+from pytest_mia.data.dataset import problems
+from pytest_mia.data.labels import as_labels
 
 ATTACKS = ["gap", "loss"]
 

@@ -15,8 +15,9 @@ from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data import dataset, near_duplicates, split_shift
 from pytest_mia.data import duplicates as diagnostics
 from pytest_mia.data import task as tasks
-from pytest_mia.data.dataset import Dataset, Target
-from pytest_mia.data.joining import joined, taken
+from pytest_mia.data.containers import count
+from pytest_mia.data.dataset import Dataset, Target, joined, taken
+from pytest_mia.data.labels import encode, numbered
 from pytest_mia.data.memberships import strata_of
 from pytest_mia.data.task import Task
 
@@ -95,7 +96,7 @@ def gather(subject: AuditRequest, *, seed: int, kind: str | None = None) -> Reco
     _refuse(_problems("mia_target", audited, subject, kind) if subject.target is not None else ())
     members, findings, notes, shift = None, list[str](), list[str](), 0.0
     if subject.target is not None:
-        members = np.repeat([True, False], [dataset.count(given[side].X) for side in (MEMBERS, NONMEMBERS)])
+        members = np.repeat([True, False], [count(given[side].X) for side in (MEMBERS, NONMEMBERS)])
         audited, members, chosen_by = _without_validation(audited, members, given.get(VALIDATION))
         audited, members, findings, notes = _without_twins(audited, members)
         notes += chosen_by
@@ -103,7 +104,7 @@ def gather(subject: AuditRequest, *, seed: int, kind: str | None = None) -> Reco
     everything, held = _everything(subject, given, audited)
     groups, copied, note = _groups(everything)
     near = _near(audited, groups, members, seed)
-    size = dataset.count(audited.X)
+    size = count(audited.X)
     classes, labels = _labels(everything, subject, kind)
     return Records(
         Data(everything.X, everything.y, classes, labels),
@@ -121,11 +122,11 @@ def gather(subject: AuditRequest, *, seed: int, kind: str | None = None) -> Reco
 
 def _labels(records: Dataset, subject: AuditRequest, kind: str | None) -> tuple[npt.NDArray[Any], IntArray]:
     """The classes with each record's code, or no classes and each record's stratum."""
-    size = dataset.count(records.X)
+    size = count(records.X)
     if subject.loss is not None:
         return np.array([]), strata_of(records.y, size)
     task = _task(records, subject, kind)
-    return dataset.encode(records.y) if task is Task.CLASSES else (np.array([]), tasks.strata(records.y, task, size))
+    return encode(records.y) if task is Task.CLASSES else (np.array([]), tasks.strata(records.y, task, size))
 
 
 def _task(records: Dataset, subject: AuditRequest, kind: str | None) -> Task:
@@ -181,7 +182,7 @@ def _without_twins(records: Dataset, members: BoolArray) -> tuple[Dataset, BoolA
     """Leave out non-members that are members too, or of a member's group; a finding where they are many."""
     keys = diagnostics.record_keys(records.X, records.y)
     twice = np.zeros(len(members), dtype=bool)
-    for ids in (keys, dataset.numbered(records.groups)):
+    for ids in (keys, numbered(records.groups)):
         twice |= False if ids is None else ~members & np.isin(ids, ids[members])
     share = f"{int(twice.sum())} of {int((~members).sum())} non-members"
     if twice.sum() > MOST_DUPLICATES * (~members).sum():
@@ -203,7 +204,7 @@ def _without_validation(
         return records, members, []
     both, size = joined(records, validation), len(members)
     known = np.zeros(size, dtype=bool)
-    for ids in (diagnostics.record_keys(both.X, both.y), dataset.numbered(both.groups)):
+    for ids in (diagnostics.record_keys(both.X, both.y), numbered(both.groups)):
         known |= False if ids is None else ~members & np.isin(ids[:size], ids[size:])
     if not known.any():
         return records, members, []
@@ -215,7 +216,7 @@ def _near(
     audited: Dataset, groups: IntArray | None, members: BoolArray | None, seed: int
 ) -> tuple[list[str], list[str]]:
     """Findings and notes on near-duplicates."""
-    own = None if groups is None else groups[: dataset.count(audited.X)]
+    own = None if groups is None else groups[: count(audited.X)]
     found = near_duplicates.share(audited.X, seed=seed, groups=own, members=members)
     return near_duplicates.said(found, grouped=audited.groups is not None)
 
@@ -243,7 +244,7 @@ def _everything(
     that is there already isn't put there twice: shadows that train on it are known to have had it.
     """
     everything, rows = audited, dict[str, IntArray]()
-    known = np.arange(dataset.count(audited.X))
+    known = np.arange(count(audited.X))
     for attacker, own in subject.held.items():
         if own is not None:
             everything, rows[attacker] = _placed(everything, given[_place(attacker, subject)])
@@ -252,16 +253,16 @@ def _everything(
             rows[attacker] = np.r_[known, others]
         else:
             rows[attacker] = known
-    places = np.arange(dataset.count(everything.X))
+    places = np.arange(count(everything.X))
     return everything, {attacker: np.isin(places, held) for attacker, held in rows.items()}
 
 
 def _placed(records: Dataset, more: Dataset) -> tuple[Dataset, IntArray]:
     """The records with those of `more` that they lack behind them, and the places of all copies of `more`."""
-    both, size = joined(records, more), dataset.count(records.X)
+    both, size = joined(records, more), count(records.X)
     keys = diagnostics.record_keys(both.X, both.y)
     if keys is None:
-        return both, np.arange(size, dataset.count(both.X))
+        return both, np.arange(size, count(both.X))
     kept = np.r_[np.ones(size, dtype=bool), ~np.isin(keys[size:], keys[:size])]
     held = np.flatnonzero(np.isin(keys, keys[size:])[kept])
     return (records if kept.sum() == size else both if kept.all() else taken(both, kept)), held
@@ -271,7 +272,7 @@ def _groups(records: Dataset) -> tuple[IntArray | None, BoolArray | None, list[s
     """The user's groups, with exact duplicates kept together, and the records that have copies in another group."""
     keys = diagnostics.record_keys(records.X, records.y)
     duplicates = 0 if keys is None else len(keys) - len(np.unique(keys))
-    given = dataset.numbered(records.groups)
+    given = numbered(records.groups)
     if not duplicates or keys is None:
         return given, None, []
     note = f"{duplicates} records are copies of others; copies are drawn together"

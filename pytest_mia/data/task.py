@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_mia.core.types import IntArray
-from pytest_mia.data.dataset import as_labels
+from pytest_mia.data.labels import as_labels
 from pytest_mia.data.memberships import MOST_STRATA_SHARE, strata_of
 
 FEW_VALUES = 20

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.data.containers import as_array, described, is_tensor
-from pytest_mia.data.dataset import codes_of
+from pytest_mia.data.labels import codes_of
 
 ROUNDING = 1e-6
 """Probabilities may pass 0 and 1 by this much."""

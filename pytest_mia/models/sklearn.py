@@ -18,7 +18,8 @@ from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import seed_for
 from pytest_mia.core.types import FloatArray
 from pytest_mia.data.containers import bad_features
-from pytest_mia.data.dataset import Dataset, as_labels, codes_of
+from pytest_mia.data.dataset import Dataset
+from pytest_mia.data.labels import as_labels, codes_of
 from pytest_mia.data.task import is_labels
 from pytest_mia.models.answers import (
     Answer,

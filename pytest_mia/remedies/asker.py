@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_mia.data.dataset import Dataset, count
+from pytest_mia.data.containers import count
+from pytest_mia.data.dataset import Dataset
 from pytest_mia.models.answers import Answer, checked
 from pytest_mia.models.protocol import Adapter, Asker
 from pytest_mia.remedies.protocol import Remedy

@@ -9,7 +9,7 @@ import numpy as np
 
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
 from pytest_mia.core.seeding import seed_for, seeded, single_threaded
-from pytest_mia.data.dataset import take
+from pytest_mia.data.containers import take
 from pytest_mia.data.records import Data
 from pytest_mia.models.answers import Answer, checked
 from pytest_mia.models.queries import registry

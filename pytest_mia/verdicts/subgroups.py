@@ -18,8 +18,9 @@ import numpy.typing as npt
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.text import shown
 from pytest_mia.core.types import BoolArray, IntArray
-from pytest_mia.data.containers import described, take
-from pytest_mia.data.dataset import Dataset, as_labels, count, missing
+from pytest_mia.data.containers import count, described, take
+from pytest_mia.data.dataset import Dataset
+from pytest_mia.data.labels import as_labels, missing
 from pytest_mia.data.memberships import independent_share
 from pytest_mia.results.audit_data import AuditData
 from pytest_mia.results.values import Guesses, SliceResult

@@ -6,18 +6,9 @@ import pytest
 from scipy import sparse
 
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.data.dataset import (
-    Dataset,
-    Target,
-    as_dataset,
-    as_labels,
-    codes_of,
-    concatenate,
-    count,
-    encode,
-    problems,
-    take,
-)
+from pytest_mia.data.containers import concatenate, count, take
+from pytest_mia.data.dataset import Dataset, Target, as_dataset, problems
+from pytest_mia.data.labels import as_labels, codes_of, encode
 
 torch = pytest.importorskip("torch")
 

@@ -47,7 +47,8 @@ def test_columns_are_told_by_their_place_whatever_they_are_called(columns, cells
     frame.columns = columns
     expected = [[3, 1], [4, 0], [5, 1]] if cells is not LISTS else [[3, 0], [4, 1], [5, 0]]
     assert numeric.of(frame, None).tolist() == expected
-    assert list(frame.columns) == columns and frame.iloc[:, 1].tolist() == cells
+    assert list(frame.columns) == columns
+    assert frame.iloc[:, 1].tolist() == cells
 
 
 def test_whole_numbers_of_a_frame_become_floats_by_their_place():

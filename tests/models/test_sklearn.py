@@ -20,7 +20,8 @@ from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.data.dataset import Dataset, take
+from pytest_mia.data.containers import take
+from pytest_mia.data.dataset import Dataset
 from pytest_mia.models.answers import Labels, Logits, Probabilities, checked
 from pytest_mia.models.select import adapter_for
 

@@ -14,8 +14,8 @@ from pytest_mia.attacks.observations import Observations, recipe
 from pytest_mia.auditing.from_outputs.read import ModelOutputs
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
 from pytest_mia.core.types import IntArray
-from pytest_mia.data import dataset
 from pytest_mia.data import task as tasks
+from pytest_mia.data.labels import encode, numbered
 from pytest_mia.data.memberships import strata_of
 from pytest_mia.data.task import Task
 from pytest_mia.models import reading
@@ -78,7 +78,7 @@ def read(given: ModelOutputs, *, seed: int) -> Reading:
     answers, note = _told(given, task, classes)
     parts = [signals_of(answer, codes) for answer in _checked(answers, len(codes))]
     signals = stack(parts, losses=isinstance(given.outputs, Losses))
-    groups = dataset.numbered(given.groups)
+    groups = numbered(given.groups)
     observations = recipe(signals, given.members.astype(bool), codes, seed=seed, groups=groups)
     return Reading(observations, given.labels.tolist() if len(classes) else (), (note,) if note else ())
 
@@ -90,7 +90,7 @@ def _coded(given: ModelOutputs, task: Task) -> tuple[npt.NDArray[Any], IntArray]
         return NO_CLASSES, strata_of(given.labels, records)
     if task is not Task.CLASSES:
         return NO_CLASSES, tasks.strata(given.labels, task, records)
-    classes, codes = dataset.encode(given.labels)
+    classes, codes = encode(given.labels)
     columns = given.outputs.shape[2] if isinstance(given.outputs, np.ndarray) and given.outputs.ndim == 3 else 0
     if columns > len(classes):
         # Classes that no record has still have their column.

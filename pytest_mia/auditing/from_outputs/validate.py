@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pytest_mia.data import dataset
 from pytest_mia.data import task as tasks
 from pytest_mia.data.dataset import Dataset
+from pytest_mia.data.labels import numbered
 from pytest_mia.data.task import FEW_SHARE, FEW_VALUES, Task
 from pytest_mia.models import reading
 from pytest_mia.models.answers import Losses, Residuals, TokenLogProbabilities
@@ -170,7 +171,7 @@ def _group_problems(groups: Array | None, members: Array, shape: Shape) -> list[
 
 def _divided(groups: Array, members: Array) -> list[str]:
     """Groups of which a model had a part only; named by the places of their records, since ids may be people's."""
-    codes = np.asarray(dataset.numbered(groups))
+    codes = np.asarray(numbered(groups))
     first = np.unique(codes, return_index=True)[1][codes]
     divided = np.argwhere(members != members[:, first])
     if not len(divided):

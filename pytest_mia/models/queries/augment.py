@@ -10,7 +10,7 @@ import numpy as np
 from pytest_mia.cache import content_key
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import generator_for, seed_for, seeded
-from pytest_mia.data.dataset import count, take
+from pytest_mia.data.containers import count, take
 
 TRIED = 10
 """Records on which the function is tried before any training."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_mia.data.containers import is_tensor
-from pytest_mia.data.dataset import codes_of
+from pytest_mia.data.labels import codes_of
 from pytest_mia.models.torch.cuda import has_room
 from pytest_mia.models.torch.settings import TrainingSettings
 from pytest_mia.models.torch.tensors import evaluating, float_type

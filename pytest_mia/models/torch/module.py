@@ -13,8 +13,9 @@ import numpy.typing as npt
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import seeded
 from pytest_mia.core.types import IntArray
-from pytest_mia.data.containers import bad_features
-from pytest_mia.data.dataset import Dataset, as_labels, encode, take
+from pytest_mia.data.containers import bad_features, take
+from pytest_mia.data.dataset import Dataset
+from pytest_mia.data.labels import as_labels, encode
 from pytest_mia.models import reading
 from pytest_mia.models.answers import Answer
 from pytest_mia.models.protocol import CannotBatch

@@ -6,7 +6,7 @@ from scipy import sparse
 
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
 from pytest_mia.core.seeding import seeded
-from pytest_mia.data.dataset import take
+from pytest_mia.data.containers import take
 from pytest_mia.models.answers import Logits, Probabilities, checked
 from pytest_mia.models.select import adapter_for
 from pytest_mia.models.torch.module import TorchTraining

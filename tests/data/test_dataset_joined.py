@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from pytest_mia import Dataset, MIAUsageError
-from pytest_mia.data.joining import joined, taken
+from pytest_mia.data.dataset import joined, taken
 
 FIRST = Dataset(
     np.arange(6).reshape(3, 2), np.array([0, 1, 1]), ["p", "q", "p"], {"sex": ["f", "m", "f"], "age": [1, 2, 3]}
