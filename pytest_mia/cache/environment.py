@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import operator
 import os
@@ -39,15 +40,16 @@ def content() -> tuple[str, ...]:
     return (sys.version, sys.platform, platform.machine(), seed, installed(), ours(), *_settings())
 
 
-def kind(device: str) -> str:
-    """What a device is: "cpu", or the name of the GPU that "cuda:0" stands for."""
-    return str(sys.modules["torch"].cuda.get_device_name(device)) if device.startswith("cuda") else device
-
-
 def installed() -> str:
     """A fingerprint of all installed packages: their names and versions, and the files that each of them recorded."""
+    return digest_packages(tuple(sorted({folder for folder in sys.path if INSTALLED & set(Path(folder).parts)})))
+
+
+@functools.cache
+def digest_packages(folders: tuple[str, ...]) -> str:
+    """A fingerprint of the packages in these folders, taken once per process."""
     found = hashlib.sha256()
-    for folder in sorted({folder for folder in sys.path if INSTALLED & set(Path(folder).parts)}):
+    for folder in folders:
         try:
             names = sorted(name for name in os.listdir(folder) if name.endswith(LISTED))
         except OSError:
@@ -58,10 +60,11 @@ def installed() -> str:
     return found.hexdigest()
 
 
+@functools.cache
 def ours() -> str:
-    """A fingerprint of this package's own code."""
+    """A fingerprint of this package's own code, taken once per process."""
     found = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
         found.update(path.read_bytes())
     return found.hexdigest()
 

@@ -17,6 +17,7 @@ from pytest_mia.cache.store import Entry, Store
 from pytest_mia.core.types import AnyArray
 from pytest_mia.data.records import Data
 from pytest_mia.models.signals import Signals
+from pytest_mia.models.torch import tensors
 from pytest_mia.training.factories import FactoryProbe
 from pytest_mia.training.jobs import UNCACHED, Cache, Job, Method, Slot, Trained
 
@@ -166,7 +167,7 @@ class ModelCache:
     def _name(self, tried: FactoryProbe, method: Method) -> str:
         """A fingerprint of all that the models of a factory have in common."""
         fresh = tried.models[-1]
-        device = environment.kind(method.adapter(fresh, self._data).device)
+        device = tensors.device_kind(method.adapter(fresh, self._data).device)
         code = _code(tried.factory, method), {"a fresh model": fresh}
         return content_key.digest((code, device, self._records, self._environment))
 

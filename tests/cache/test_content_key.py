@@ -152,7 +152,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from pytest_mia import fingerprint
+from pytest_mia.cache import content_key
 
 class Own(ClassifierMixin, BaseEstimator):
     def __init__(self, depth=1):
@@ -194,7 +194,7 @@ values = [
     lambda n: inner(n), ["text"] * 3, np.dtype([("a", "f8")]), np.array([None, "a"]), slice(1), re.compile("b"), np.add,
 ]
 for value in values:
-    print(fingerprint.digest(value))
+    print(content_key.digest(value))
 """
 
 

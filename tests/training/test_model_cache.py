@@ -14,6 +14,7 @@ from whole import NOISE, entries, figures, tree, uses
 
 import pytest_mia
 from pytest_mia.cache import environment
+from pytest_mia.models.torch import tensors
 
 X, Y = NOISE
 RNG = np.random.default_rng(1)
@@ -175,7 +176,7 @@ def test_a_global_that_the_factory_reads(cached_audit, monkeypatch):
 
 def test_the_device_counts_by_its_kind(cached_audit, monkeypatch):
     cached_audit()
-    monkeypatch.setattr(environment, "kind", lambda device: "H200")
+    monkeypatch.setattr(tensors, "device_kind", lambda device: "H200")
 
     assert uses(cached_audit()) == (0, 4)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_mia.cache.environment import kind
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.data.containers import as_array, described, is_tensor
 
@@ -40,10 +40,15 @@ def devices_named(name: str) -> list[torch.device]:
         name = found[0].partition(":")[0]
     if name == "cuda" and gpus:
         # To ask for a kind starts CUDA.
-        return [torch.device(gpu) for gpu in gpus if len(gpus) == 1 or kind(gpu) == kind(gpus[0])]
+        return [torch.device(gpu) for gpu in gpus if len(gpus) == 1 or device_kind(gpu) == device_kind(gpus[0])]
     if name not in found and not name.startswith("cpu"):
         raise MIAUsageError(f"device {name} is not available; this machine has {', '.join(sorted(found))}")
     return [torch.device(name)]
+
+
+def device_kind(device: str) -> str:
+    """What a device is: "cpu", or the name of the GPU that "cuda:0" stands for."""
+    return str(sys.modules["torch"].cuda.get_device_name(device)) if device.startswith("cuda") else device
 
 
 def device_named(name: str) -> torch.device:

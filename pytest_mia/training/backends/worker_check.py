@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from pytest_mia.cache import environment, user_modules
+from pytest_mia.models.torch.tensors import device_kind
 
 NUMERIC = {
     "catboost": "catboost",
@@ -111,4 +112,4 @@ def _gpu(device: str) -> str:
     """The name of a GPU; empty for the CPU, and where there is none."""
     if not device.startswith("cuda") or "torch" not in sys.modules:
         return ""
-    return environment.kind(device) if sys.modules["torch"].cuda.is_available() else ""
+    return device_kind(device) if sys.modules["torch"].cuda.is_available() else ""
