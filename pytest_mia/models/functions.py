@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from pytest_mia.data.dataset import Dataset
 from pytest_mia.models.answers import Answer, losses
+from pytest_mia.models.protocol import Asker, ModelUse
 from pytest_mia.models.reading import read
 
 
@@ -80,6 +81,13 @@ class LossAsker:
     def answer(self, model: Any, X: Any, y: Any) -> Answer:
         """The trained model's losses on all records."""
         return losses(self.loss(model, X, y))
+
+
+def own_asker(use: ModelUse) -> Asker | None:
+    """How the user's own functions ask, where there are some."""
+    if use.loss is not None:
+        return LossAsker(use.loss)
+    return None if use.predict is None else FunctionAsker(use.predict, use.classes)
 
 
 def _signature_problems(fixture: str, function: Callable[..., Any], names: tuple[str, ...]) -> list[str]:

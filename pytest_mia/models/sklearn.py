@@ -30,7 +30,10 @@ from pytest_mia.models.answers import (
     numbers,
     smallest_probability,
 )
+from pytest_mia.models.functions import FunctionTrainer, own_asker
+from pytest_mia.models.protocol import Adapter, ModelUse, NoTrainer, Trainer
 from pytest_mia.models.reading import log_odds, read
+from pytest_mia.models.torch.settings import TrainingSettings
 
 ASKED = ("predict_proba", "decision_function", "predict")
 SEEDS = frozenset({"random_state", "random_seed", "seed"})
@@ -140,6 +143,36 @@ class EstimatorAsker:
                 "it needs one column per class, named by classes_"
             )
         return codes
+
+
+class Estimators:
+    """Models that speak scikit-learn's protocol, and all others, for which the user's functions are needed."""
+
+    def fits(self, model: Any, use: ModelUse) -> bool:  # noqa: ARG002 - what is lacking is said before any training
+        """Always: this kind is the last one."""
+        return True
+
+    def adapter(self, model: Any, use: ModelUse) -> Adapter:
+        """Trained by ``fit`` and asked by ``predict_proba``, unless the user's functions do it."""
+        return Adapter(_trainer(model, use.training), own_asker(use) or EstimatorAsker(use.classes))
+
+
+def _trainer(model: Any, training: Any) -> Trainer:
+    name = model.__name__ if isinstance(model, type) else type(model).__name__
+    if isinstance(training, TrainingSettings):
+        return NoTrainer(f"mia_training is a TorchTraining, which trains torch modules, but the model is {name}")
+    if training is not None:
+        return FunctionTrainer(training)
+    if isinstance(model, type):
+        return NoTrainer(
+            f"mia_model_factory returned the class {name}; it must return a model, such as lambda: {name}()"
+        )
+    if callable(getattr(model, "fit", None)):
+        return EstimatorTrainer()
+    return NoTrainer(
+        f"mia_model_factory returned {name}, which has no fit and is no torch module; "
+        "give mia_training, a function train(model, X, y)"
+    )
 
 
 def _several(model: Any, X: Any, y: Any) -> Answer:

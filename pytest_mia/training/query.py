@@ -12,10 +12,10 @@ from pytest_mia.core.seeding import seed_for, seeded, single_threaded
 from pytest_mia.data.containers import take
 from pytest_mia.data.records import Data
 from pytest_mia.models.answers import Answer, checked
+from pytest_mia.models.protocol import Adapter
 from pytest_mia.models.queries import registry
 from pytest_mia.models.queries.augment import augmented
 from pytest_mia.models.queries.protocol import QueryTarget
-from pytest_mia.models.select import Adapter
 from pytest_mia.models.signals import Signals, mean, merged, signals_of
 from pytest_mia.models.torch.cuda import memory_ran_out
 from pytest_mia.remedies.asker import remedied

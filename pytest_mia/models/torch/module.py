@@ -17,12 +17,14 @@ from pytest_mia.data.containers import bad_features, take
 from pytest_mia.data.dataset import Dataset
 from pytest_mia.data.labels import as_labels, encode
 from pytest_mia.models import reading
-from pytest_mia.models.answers import Answer
-from pytest_mia.models.protocol import CannotBatch
+from pytest_mia.models.answers import Answer, as_logits, interpret
+from pytest_mia.models.functions import FunctionTrainer, own_asker
+from pytest_mia.models.protocol import Adapter, CannotBatch, ModelUse, Trainer
+from pytest_mia.models.sklearn import is_estimator
 from pytest_mia.models.torch.cuda import memory_ran_out
 from pytest_mia.models.torch.loop import targets_of, train
 from pytest_mia.models.torch.settings import TrainingSettings
-from pytest_mia.models.torch.tensors import as_tensor, forward, home_of
+from pytest_mia.models.torch.tensors import as_tensor, device_named, forward, home_of, is_module
 
 if TYPE_CHECKING:
     import torch
@@ -208,3 +210,21 @@ class ModuleAsker:
         """The trained module's answers on all records; `y` is looked at where it holds no classes."""
         outputs = forward(model, X, self.device)
         return self.read(outputs, self.classes) if len(self.classes) else reading.read(outputs, self.classes, y)
+
+
+class TorchModules:
+    """Torch modules; one that speaks scikit-learn's protocol is one only with ``mia_training``."""
+
+    def fits(self, model: Any, use: ModelUse) -> bool:
+        """Whether the model is a module that doesn't train itself."""
+        return is_module(model) and (use.training is not None or not is_estimator(model))
+
+    def adapter(self, model: Any, use: ModelUse) -> Adapter:  # noqa: ARG002 - all modules are trained alike
+        """Trained by a `TorchTraining` and asked by the forward pass, unless the user's functions do it."""
+        place, training = device_named(use.device), TorchTraining() if use.training is None else use.training
+        if isinstance(training, TorchTraining):
+            trainer: Trainer = ModuleTrainer(training, use.classes, place)
+            read = interpret if callable(training.loss) else as_logits
+        else:
+            trainer, read = FunctionTrainer(training), interpret
+        return Adapter(trainer, own_asker(use) or ModuleAsker(use.classes, place, read), str(place))

@@ -46,6 +46,12 @@ def devices_named(name: str) -> list[torch.device]:
     return [torch.device(name)]
 
 
+def is_module(model: Any) -> bool:
+    """Whether this is a torch module; torch isn't imported to find out."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(model, torch.nn.Module)
+
+
 def device_kind(device: str) -> str:
     """What a device is: "cpu", or the name of the GPU that "cuda:0" stands for."""
     return str(sys.modules["torch"].cuda.get_device_name(device)) if device.startswith("cuda") else device
