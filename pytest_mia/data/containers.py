@@ -192,7 +192,7 @@ def count(X: Any) -> int:
         return int(shape[0])
     if shape is None and hasattr(X, "__len__") and not isinstance(X, (str, bytes, Mapping)):
         return len(X)
-    raise MIAUsageError(f"{described(X)} can't be divided into records; it needs one row or one entry per record")
+    raise MIAUsageError(f"{describe(X)} can't be divided into records; it needs one row or one entry per record")
 
 
 def take(X: Any, index: npt.ArrayLike) -> Any:
@@ -224,7 +224,7 @@ def concatenate(first: Any, second: Any) -> Any:
         When the two are of different types, or differ in shape, columns or categories.
     """
     if type(first) is not type(second) and not (is_sparse(first) and is_sparse(second)):
-        raise MIAUsageError(f"records of different types can't be joined: {described(first)} and {described(second)}")
+        raise MIAUsageError(f"records of different types can't be joined: {describe(first)} and {describe(second)}")
     if _shape(first)[1:] != _shape(second)[1:]:
         raise MIAUsageError(f"records of different shapes can't be joined: {_shape(first)} and {_shape(second)}")
     return container_of(first).concatenate(first, second)
@@ -235,24 +235,24 @@ def as_array(X: Any) -> npt.NDArray[Any]:
     return container_of(X).as_array(X)
 
 
-def bad_features(X: Any) -> BoolArray | None:
+def find_bad_features(X: Any) -> BoolArray | None:
     """Which records hold a NaN, missing or infinite feature; ``None`` for types that have no numbers to check."""
     return container_of(X).bad_features(X)
 
 
-def texts(values: Any) -> list[str]:
+def as_texts(values: Any) -> list[str]:
     """One text per entry, by which entries that are no plain numbers can be compared."""
     values = values.to_numpy() if hasattr(values, "to_numpy") else values
     return [repr(value) for value in (values.tolist() if hasattr(values, "tolist") else values)]
 
 
-def sortable(values: Any) -> npt.NDArray[Any]:
+def as_sortable(values: Any) -> npt.NDArray[Any]:
     """One entry per record that can be sorted: numbers and strings as they are, anything else as its text."""
     try:
         array = as_array(values)
     except ValueError:  # entries of different lengths
-        return np.array(texts(values))
-    return array if array.ndim == 1 and array.dtype.kind != "O" else np.array(texts(values))
+        return np.array(as_texts(values))
+    return array if array.ndim == 1 and array.dtype.kind != "O" else np.array(as_texts(values))
 
 
 def is_tensor(value: Any) -> bool:
@@ -267,7 +267,7 @@ def is_sparse(X: Any) -> bool:
     return sparse is not None and bool(sparse.issparse(X))
 
 
-def stacked(items: Sequence[Any]) -> Any:
+def stack_records(items: Sequence[Any]) -> Any:
     """Records of one shape as one tensor or array; others, and texts, as the list that they are."""
     if any(isinstance(item, (str, bytes, Mapping)) for item in items):
         return list(items)
@@ -277,7 +277,7 @@ def stacked(items: Sequence[Any]) -> Any:
     return np.stack(arrays) if len({array.shape for array in arrays}) == 1 else list(items)
 
 
-def described(value: Any) -> str:
+def describe(value: Any) -> str:
     """Type and shape of a value, for messages; never its content."""
     package = type(value).__module__.partition(".")[0]
     name = type(value).__name__ if package == "builtins" else f"{package}.{type(value).__name__}"

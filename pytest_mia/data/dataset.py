@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import seeded
 from pytest_mia.core.types import BoolArray
-from pytest_mia.data.containers import concatenate, count, described, stacked, take
+from pytest_mia.data.containers import concatenate, count, describe, stack_records, take
 from pytest_mia.data.labels import as_labels, label_problems, missing_problems
 
 ACCEPTED = "a tuple (X, y), a pytest_mia.Dataset(X, y, groups=..., slices=...), or a map-style torch Dataset"
@@ -86,10 +86,10 @@ def as_dataset(value: Any) -> Dataset:
         raise MIAUsageError(f"got a {type(value).__name__} of {len(value)} as dataset; give {ACCEPTED}")
     if _is_map_style(value):
         return _materialised(value)
-    raise MIAUsageError(f"got {described(value)} as dataset; give {ACCEPTED}")
+    raise MIAUsageError(f"got {describe(value)} as dataset; give {ACCEPTED}")
 
 
-def problems(dataset: Dataset, *, needs_labels: bool) -> list[str]:
+def find_problems(dataset: Dataset, *, needs_labels: bool) -> list[str]:
     """Everything that makes these records unfit for an audit, each with its remedy.
 
     Parameters
@@ -113,9 +113,7 @@ def problems(dataset: Dataset, *, needs_labels: bool) -> list[str]:
     if hasattr(slices, "keys"):
         columns |= {f"slice {name!r}": slices[name] for name in slices.keys()}  # noqa: SIM118 - or a frame's columns
     else:
-        found.append(
-            f"slices must map names to one value per record, such as {{'sex': [...]}}, got {described(slices)}"
-        )
+        found.append(f"slices must map names to one value per record, such as {{'sex': [...]}}, got {describe(slices)}")
     for name, values in columns.items():
         found += [] if values is None else _length_problems(name, values, size)
     if dataset.groups is not None and not found:
@@ -125,7 +123,7 @@ def problems(dataset: Dataset, *, needs_labels: bool) -> list[str]:
     return found
 
 
-def taken(records: Dataset, rows: BoolArray) -> Dataset:
+def take_records(records: Dataset, rows: BoolArray) -> Dataset:
     """Some of the records.
 
     Parameters
@@ -141,7 +139,7 @@ def taken(records: Dataset, rows: BoolArray) -> Dataset:
     return Dataset(X, y, groups, None if slices is None else {name: take(slices[name], rows) for name in slices})
 
 
-def joined(first: Dataset, second: Dataset) -> Dataset:
+def join_datasets(first: Dataset, second: Dataset) -> Dataset:
     """The records of both, with the groups of either and with those slices that both have.
 
     A group may have records in both. Where only one of the two has groups, each record of the other is one by itself.
@@ -176,8 +174,8 @@ def _materialised(value: Any) -> Dataset:
     for index, record in enumerate(records):
         if not (isinstance(record, (tuple, list)) and len(record) == 2):
             got = f"a {type(record).__name__}" + (f" of {len(record)}" if isinstance(record, (tuple, list)) else "")
-            raise MIAUsageError(f"record {index} of {described(value)} is {got}, not a pair (x, y); give {ACCEPTED}")
-    return Dataset(stacked([x for x, _ in records]), stacked([y for _, y in records]))
+            raise MIAUsageError(f"record {index} of {describe(value)} is {got}, not a pair (x, y); give {ACCEPTED}")
+    return Dataset(stack_records([x for x, _ in records]), stack_records([y for _, y in records]))
 
 
 def _joined_groups(first: Dataset, second: Dataset) -> npt.NDArray[np.intp] | None:

@@ -32,7 +32,7 @@ def record_keys(X: Any, y: Any) -> IntArray | None:
     records = _rows(X)
     if records is None:
         return None
-    labels = [""] * len(records) if y is None else containers.texts(y)
+    labels = [""] * len(records) if y is None else containers.as_texts(y)
     seen: dict[Any, int] = {}
     return np.array([seen.setdefault(key, len(seen)) for key in zip(records, labels, strict=True)], dtype=np.intp)
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_mia.core.types import BoolArray, IntArray
-from pytest_mia.data.containers import count, is_tensor, sortable
+from pytest_mia.data.containers import as_sortable, count, is_tensor
 
 
 def encode(y: Any) -> tuple[npt.NDArray[Any], IntArray]:
@@ -30,15 +30,15 @@ def encode(y: Any) -> tuple[npt.NDArray[Any], IntArray]:
     return classes, codes.astype(np.intp)
 
 
-def codes_of(labels: Any, classes: npt.NDArray[Any]) -> IntArray:
+def encode_by(labels: Any, classes: npt.NDArray[Any]) -> IntArray:
     """Index into `classes` of each label, and -1 for a label that isn't among them; 1, 1.0 and True are one label."""
     place = {label: code for code, label in enumerate(classes.tolist())}
     return np.array([place.get(label, -1) for label in as_labels(labels).tolist()], dtype=np.intp)
 
 
-def numbered(groups: Any) -> IntArray | None:
+def number_groups(groups: Any) -> IntArray | None:
     """One number per record for the ids of groups, which may be of any kind; ``None`` where there are none."""
-    return None if groups is None else np.unique(sortable(as_labels(groups)), return_inverse=True)[1]
+    return None if groups is None else np.unique(as_sortable(as_labels(groups)), return_inverse=True)[1]
 
 
 def as_labels(y: Any) -> npt.NDArray[Any]:
@@ -57,7 +57,7 @@ def as_labels(y: Any) -> npt.NDArray[Any]:
     return labels
 
 
-def missing(labels: npt.NDArray[Any]) -> BoolArray:
+def find_missing(labels: npt.NDArray[Any]) -> BoolArray:
     """Which entries are NaN, ``None``, NaT or pandas' NA."""
     if labels.dtype.kind != "O":
         return np.asarray(labels != labels)
@@ -92,7 +92,7 @@ def label_problems(y: Any) -> list[str]:
 
 def missing_problems(name: str, what: str, values: Any) -> list[str]:
     """Where entries are missing among the `values` of this name, each of which is a `what`."""
-    lost = np.flatnonzero(missing(as_labels(values)))
+    lost = np.flatnonzero(find_missing(as_labels(values)))
     where = f"{len(lost)} of {count(values)} records, first in record {lost[0]}" if len(lost) else ""
     return [f"{name}: no {what} in {where}; leave them out or fill them in"] if where else []
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, IntArray
-from pytest_mia.data.containers import sortable
+from pytest_mia.data.containers import as_sortable
 
 DECILES = 10
 MOST_STRATA_SHARE = 0.25
@@ -34,7 +34,7 @@ def strata_of(y: npt.ArrayLike | None, records: int) -> IntArray:
     """
     if y is None:
         return np.zeros(records, dtype=np.intp)
-    values = sortable(y)
+    values = as_sortable(y)
     classes, codes = np.unique(values, return_inverse=True)
     if len(classes) <= MOST_STRATA_SHARE * records:
         return codes

@@ -50,12 +50,12 @@ class Features:
         return np.asarray(np.sqrt(squares.sum(axis=0) / count))
 
 
-def dense(X: Any) -> Features | None:
+def as_features(X: Any) -> Features | None:
     """The features of arrays, tensors, frames and lists of numbers; ``None`` for anything else."""
     if is_tensor(X):
         return _of_tensor(X)
     if hasattr(X, "iloc"):
-        return _of_frame(X) if X.ndim == 2 and all(map(is_number, X.dtypes)) else None
+        return _of_frame(X) if X.ndim == 2 and all(map(is_number_type, X.dtypes)) else None
     if isinstance(X, np.ndarray):
         return _of_array(X, lambda array: array)
     if isinstance(X, (list, tuple)):
@@ -72,7 +72,7 @@ def as_floats(X: Any) -> Any:
         return X
     if isinstance(X, np.ndarray):
         return X.astype(np.float64) if X.dtype.kind in "biu" else X
-    if not hasattr(X, "iloc") or dense(X) is None:
+    if not hasattr(X, "iloc") or as_features(X) is None:
         return X
     frame = X.copy()
     for place, dtype in enumerate(X.dtypes):
@@ -81,12 +81,12 @@ def as_floats(X: Any) -> Any:
     return frame
 
 
-def is_number(dtype: Any) -> bool:
+def is_number_type(dtype: Any) -> bool:
     """Whether this is numpy's type of integers, bools or floats."""
     return isinstance(dtype, np.dtype) and dtype.kind in "biuf"
 
 
-def of(X: Any, y: Any) -> FloatArray | None:
+def to_matrix(X: Any, y: Any) -> FloatArray | None:
     """Records as a matrix of numbers (records, columns), label one-hot; ``None`` for types that hold no numbers.
 
     Parameters
@@ -107,7 +107,7 @@ def _label_columns(y: Any) -> FloatArray:
     several = _matrix(y) if getattr(y, "ndim", 1) > 1 else None
     if several is not None:
         return several
-    classes, codes = np.unique(containers.sortable(y), return_inverse=True)
+    classes, codes = np.unique(containers.as_sortable(y), return_inverse=True)
     few = len(classes) <= min(len(codes) // 4, MOST_ONE_HOT)
     return np.eye(len(classes))[codes] if few else codes[:, None].astype(np.float64)
 
@@ -139,7 +139,7 @@ def _codes(column: Any) -> Any:
     try:
         return column.astype("category").cat.codes
     except TypeError:  # cells such as lists, which have no hash
-        return np.unique(containers.texts(column), return_inverse=True)[1]
+        return np.unique(containers.as_texts(column), return_inverse=True)[1]
 
 
 def _clipped(values: FloatArray) -> FloatArray:
@@ -156,7 +156,7 @@ def _projected(X: Any) -> Any:
 
 
 def _of_array(array: np.ndarray[Any, Any], finished: Callable[[np.ndarray[Any, Any]], Any]) -> Features | None:
-    if not is_number(array.dtype) or array.ndim == 0:
+    if not is_number_type(array.dtype) or array.ndim == 0:
         return None
     shape, dtype = array.shape, array.dtype
     values = array.reshape(len(array), -1).astype(np.float64)

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.data.containers import as_array, described, is_tensor
-from pytest_mia.data.labels import codes_of
+from pytest_mia.data.containers import as_array, describe, is_tensor
+from pytest_mia.data.labels import encode_by
 
 ROUNDING = 1e-6
 """Probabilities may pass 0 and 1 by this much."""
@@ -150,7 +150,7 @@ def interpret(values: Any, classes: npt.NDArray[Any]) -> Answer:
     array = numbers(values)
     column = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
     if column.ndim == 1 and (array.ndim == 1 or column.dtype.kind != "f"):
-        codes = codes_of(column, classes)
+        codes = encode_by(column, classes)
         if (codes >= 0).all() or (column.dtype.kind != "f" and (codes >= 0).any()):
             return Labels(codes)
     if array.ndim == 2 and array.shape[1] == len(classes) and array.dtype.kind == "f":
@@ -159,7 +159,7 @@ def interpret(values: Any, classes: npt.NDArray[Any]) -> Answer:
         return from_one_column(column)
     shown = ", ".join(map(repr, classes[:3].tolist())) + (", ..." if len(classes) > 3 else "")
     raise MIAUsageError(
-        f"the answer, a {described(values)}, can't be read for {len(classes)} classes ({shown}): give class labels "
+        f"the answer, a {describe(values)}, can't be read for {len(classes)} classes ({shown}): give class labels "
         f"(records,), or probabilities or logits (records, {len(classes)})"
     )
 
@@ -202,8 +202,7 @@ def losses(values: Any) -> Losses:
     array = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
     if array.ndim != 1 or array.dtype.kind not in "biuf":
         raise MIAUsageError(
-            f"mia_loss gave a {described(values)}; "
-            "it must give one loss per record (records,), as reduction='none' does"
+            f"mia_loss gave a {describe(values)}; it must give one loss per record (records,), as reduction='none' does"
         )
     return Losses(array if array.dtype.kind == "f" else array.astype(np.float64))
 

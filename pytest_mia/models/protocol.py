@@ -101,7 +101,7 @@ class Adapter:
         model
             A fresh model, not used otherwise afterwards.
         dataset
-            Records that `pytest_mia.data.dataset.problems` found nothing wrong with.
+            Records that `pytest_mia.data.dataset.find_problems` found nothing wrong with.
         """
         return list(dict.fromkeys([*self.trainer.problems(model, dataset), *self.asker.problems(model, dataset)]))
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.data.containers import described
+from pytest_mia.data.containers import describe
 from pytest_mia.data.task import Task, as_table, is_labels, task_of
 from pytest_mia.models.answers import (
     Answer,
@@ -49,14 +49,14 @@ def read(values: Any, classes: npt.NDArray[Any], y: Any) -> Answer:
     wanted = None if y is None else as_table(y)
     if wanted is None:
         raise MIAUsageError(
-            f"without labels mia_predict must give pytest_mia.TokenLogProbabilities, got {described(values)}; give y, "
+            f"without labels mia_predict must give pytest_mia.TokenLogProbabilities, got {describe(values)}; give y, "
             "or mia_loss for models of another kind"
         )
     given = numbers(values)
     given = given.reshape(len(given), -1) if given.ndim < 2 else given
     if given.shape != wanted.shape or given.dtype.kind not in "biuf":
         raise MIAUsageError(
-            f"the answer, a {described(values)}, can't be compared with y of shape {tuple(np.shape(y))}: "
+            f"the answer, a {describe(values)}, can't be compared with y of shape {tuple(np.shape(y))}: "
             "give one number for each of its numbers"
         )
     return log_odds(given, wanted) if is_labels(wanted) else Residuals(wanted.astype(np.float64) - given)
@@ -89,7 +89,7 @@ def _tokens(answer: TokenLogProbabilities) -> TokenLogProbabilities:
     if values is None or values.ndim != 2 or len(shapes) > 1 or (means is None) != (deviations is None):
         raise MIAUsageError(
             "TokenLogProbabilities needs values (records, tokens), and means and deviations of the same shape or "
-            f"neither; got {', '.join(map(described, [each for each in given if each is not None]))}"
+            f"neither; got {', '.join(map(describe, [each for each in given if each is not None]))}"
         )
     return TokenLogProbabilities(values.astype(np.float64), means, deviations)
 

@@ -17,9 +17,9 @@ from scipy.special import logsumexp
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import seed_for
 from pytest_mia.core.types import FloatArray
-from pytest_mia.data.containers import bad_features
+from pytest_mia.data.containers import find_bad_features
 from pytest_mia.data.dataset import Dataset
-from pytest_mia.data.labels import as_labels, codes_of
+from pytest_mia.data.labels import as_labels, encode_by
 from pytest_mia.data.task import is_labels
 from pytest_mia.models.answers import (
     Answer,
@@ -51,7 +51,7 @@ class EstimatorTrainer:
         name, found = type(model).__name__, []
         if _is_fitted(model):
             found.append(f"the {name} of mia_model_factory is fitted already; it must return an unfitted model")
-        bad = bad_features(dataset.X) if _refuses_nan(model) else None
+        bad = find_bad_features(dataset.X) if _refuses_nan(model) else None
         if bad is not None and bad.any():
             found.append(
                 f"{name} refuses NaN and infinite features, which X holds in {int(bad.sum())} of {len(bad)} records, "
@@ -135,7 +135,7 @@ class EstimatorAsker:
 
     def _codes(self, model: Any, values: npt.NDArray[Any]) -> npt.NDArray[np.integer]:
         columns = self._columns(model)
-        codes = codes_of(columns, self.classes) if columns.ndim == 1 else np.array([], dtype=np.intp)
+        codes = encode_by(columns, self.classes) if columns.ndim == 1 else np.array([], dtype=np.intp)
         if values.ndim != 2 or len(codes) != values.shape[1] or not (codes >= 0).any():
             raise MIAUsageError(
                 f"{type(model).__name__} answers with shape {values.shape} for its {len(columns)} classes, of which "

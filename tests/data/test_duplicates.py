@@ -8,7 +8,7 @@ from scipy import sparse
 
 from pytest_mia.data import duplicates, split_shift
 from pytest_mia.data.duplicates import merge_groups, record_keys
-from pytest_mia.data.split_shift import blind_advantage, shift, shift_finding
+from pytest_mia.data.split_shift import blind_advantage, describe_shift, measure_shift
 from pytest_mia.models.answers import Probabilities
 from pytest_mia.models.signals import Signals, signals_of, stack
 from pytest_mia.validity.identical_models import all_alike
@@ -16,7 +16,7 @@ from pytest_mia.validity.membership_design import balanced, repeated
 
 
 def shifted(X, y, members, *, seed, limit):
-    return shift_finding(shift(X, y, members, seed=seed), limit)
+    return describe_shift(measure_shift(X, y, members, seed=seed), limit)
 
 
 rng = np.random.default_rng(0)

@@ -15,7 +15,7 @@ from pytest_mia.auditing.from_outputs.read import ModelOutputs
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
 from pytest_mia.core.types import IntArray
 from pytest_mia.data import task as tasks
-from pytest_mia.data.labels import encode, numbered
+from pytest_mia.data.labels import encode, number_groups
 from pytest_mia.data.memberships import strata_of
 from pytest_mia.data.task import Task
 from pytest_mia.models import reading
@@ -78,7 +78,7 @@ def read(given: ModelOutputs, *, seed: int) -> Reading:
     answers, note = _told(given, task, classes)
     parts = [signals_of(answer, codes) for answer in _checked(answers, len(codes))]
     signals = stack(parts, losses=isinstance(given.outputs, Losses))
-    groups = numbered(given.groups)
+    groups = number_groups(given.groups)
     observations = recipe(signals, given.members.astype(bool), codes, seed=seed, groups=groups)
     return Reading(observations, given.labels.tolist() if len(classes) else (), (note,) if note else ())
 

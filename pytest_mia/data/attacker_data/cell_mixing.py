@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import IntArray
-from pytest_mia.data.containers import as_array, count, described, is_sparse, is_tensor, texts
+from pytest_mia.data.containers import as_array, as_texts, count, describe, is_sparse, is_tensor
 
 CELLS_AT_ONCE = 2**22
 
@@ -21,7 +21,7 @@ Sources = Callable[[IntArray, IntArray], IntArray]
 each cell of the new records comes from."""
 
 
-def mixed(X: Any, records: int, sources: Sources) -> Any:
+def mix_cells(X: Any, records: int, sources: Sources) -> Any:
     """New records, each cell of which comes from any row of X.
 
     Columns go through in blocks of a size that depends on the shapes alone, so that the same table gives the same
@@ -43,7 +43,7 @@ def mixed(X: Any, records: int, sources: Sources) -> Any:
     """
     if not hasattr(X, "shape") or len(X.shape) < 2:
         raise MIAUsageError(
-            f"{described(X)} has no columns of which records could be put together; "
+            f"{describe(X)} has no columns of which records could be put together; "
             "give an array, a DataFrame, a sparse matrix, a tensor or a list of texts"
         )
     blocks = [_block(X, part, sources) for part in _parts(records, count(X), int(np.prod(X.shape[1:])))]
@@ -86,7 +86,7 @@ def _codes(column: Any) -> IntArray:
     try:
         return np.asarray(factorize(column, use_na_sentinel=False)[0])
     except TypeError:  # cells such as lists, which have no hash
-        return np.asarray(factorize(np.array(texts(column)))[0])
+        return np.asarray(factorize(np.array(as_texts(column)))[0])
 
 
 def _kinds(values: npt.NDArray[Any]) -> tuple[IntArray, IntArray]:

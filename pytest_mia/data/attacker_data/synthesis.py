@@ -12,10 +12,10 @@ from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data import dataset as datasets
-from pytest_mia.data.attacker_data.cell_mixing import is_texts, mixed, texts_of, words_of
+from pytest_mia.data.attacker_data.cell_mixing import is_texts, mix_cells, texts_of, words_of
 from pytest_mia.data.containers import count, take
-from pytest_mia.data.dataset import Dataset, taken
-from pytest_mia.data.labels import numbered
+from pytest_mia.data.dataset import Dataset, take_records
+from pytest_mia.data.labels import number_groups
 from pytest_mia.data.memberships import strata_of
 
 
@@ -50,7 +50,7 @@ def part(dataset: Any, share: float, *, seed: int = 0) -> Dataset:
     drawn = _drawn(strata[first], share, generator_for(seed, "part"))[units]
     if not drawn.any():
         raise MIAUsageError(f"a share of {share:g} of {len(drawn)} records leaves none; give more")
-    return taken(given, drawn)
+    return take_records(given, drawn)
 
 
 def noisy(dataset: Any, share: float, *, seed: int = 0) -> Dataset:
@@ -91,7 +91,7 @@ def noisy(dataset: Any, share: float, *, seed: int = 0) -> Dataset:
         flipped = np.where(kinds == 0, other, 0)
         return np.where(rng.random(kinds.shape) < share, np.where(kinds.max(axis=0) == 1, flipped, another), own)
 
-    return Dataset(mixed(given.X, size, sources), given.y, given.groups, given.slices)
+    return Dataset(mix_cells(given.X, size, sources), given.y, given.groups, given.slices)
 
 
 def marginals(dataset: Any, records: int, *, seed: int = 0) -> Dataset:
@@ -133,12 +133,12 @@ def marginals(dataset: Any, records: int, *, seed: int = 0) -> Dataset:
         drawn = rng.random((records, kinds.shape[1]))
         return np.asarray(order[first[:, None] + (drawn * sizes[:, None]).astype(np.intp)])
 
-    return Dataset(mixed(given.X, int(records), sources), y)
+    return Dataset(mix_cells(given.X, int(records), sources), y)
 
 
 def _given(dataset: Any, share: float) -> Dataset:
     given = datasets.as_dataset(dataset)
-    problems = datasets.problems(given, needs_labels=False)
+    problems = datasets.find_problems(given, needs_labels=False)
     if isinstance(share, bool) or not isinstance(share, (int, float, np.number)) or not 0 < share <= 1:
         problems.append(f"share must be above 0 and at most 1, got {share!r}")
     if problems:
@@ -154,7 +154,7 @@ def _units(given: Dataset) -> IntArray:
     """Number of the group that each record goes with."""
     if given.groups is None:
         return np.arange(count(given.X))
-    return np.asarray(numbered(given.groups))
+    return np.asarray(number_groups(given.groups))
 
 
 def _drawn(strata: IntArray, share: float, rng: np.random.Generator) -> BoolArray:

@@ -13,9 +13,9 @@ import numpy as np
 
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, FloatArray
-from pytest_mia.data.containers import described, take
+from pytest_mia.data.containers import describe, take
 from pytest_mia.data.dataset import Dataset
-from pytest_mia.data.numeric import Features, as_floats, dense
+from pytest_mia.data.numeric import Features, as_features, as_floats
 from pytest_mia.models.protocol import Adapter
 from pytest_mia.models.queries.protocol import QueryTarget
 from pytest_mia.models.signals import Signals
@@ -52,9 +52,9 @@ class HopSkipJump:
 
     def problems(self, adapter: Adapter, model: Any, X: Any) -> list[str]:
         """Why one can't walk from record to record."""
-        features = dense(as_floats(X))
+        features = as_features(as_floats(X))
         if features is None or features.whole.any():
-            return [f"hop_skip_jump needs dense numeric features that may be fractions, got a {described(X)}"]
+            return [f"hop_skip_jump needs dense numeric features that may be fractions, got a {describe(X)}"]
         bad = ~np.asarray(np.isfinite(features.values).all(axis=1))
         if bad.any():
             where = f"{int(bad.sum())} of {len(bad)} records, first in record {int(bad.argmax())}"
@@ -67,7 +67,7 @@ class HopSkipJump:
 
     def measure(self, oracle: QueryTarget, X: Any, seed: int) -> Signals:
         """Walk along the boundary, ever nearer to the record."""
-        features = dense(as_floats(X))
+        features = as_features(as_floats(X))
         assert features is not None, "records without numbers are refused earlier"
         walk = _Walk(oracle, features)
         rng = generator_for(seed, "directions")

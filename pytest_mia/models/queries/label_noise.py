@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pytest_mia.core.seeding import generator_for
-from pytest_mia.data.containers import described
+from pytest_mia.data.containers import describe
 from pytest_mia.models.protocol import Adapter
 from pytest_mia.models.queries.perturb import FLIPPED, noise_for
 from pytest_mia.models.queries.protocol import QueryTarget
@@ -35,7 +35,7 @@ class LabelNoise:
         """Why these records can't be changed a little."""
         if noise_for(X) is not None:
             return []
-        return [f"label_noise changes numbers, texts or categories a little; X, a {described(X)}, holds none"]
+        return [f"label_noise changes numbers, texts or categories a little; X, a {describe(X)}, holds none"]
 
     def measure(self, oracle: QueryTarget, X: Any, seed: int) -> Signals:
         """Ask about one copy of all records at a time."""

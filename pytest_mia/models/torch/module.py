@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import seeded
 from pytest_mia.core.types import IntArray
-from pytest_mia.data.containers import bad_features, take
+from pytest_mia.data.containers import find_bad_features, take
 from pytest_mia.data.dataset import Dataset
 from pytest_mia.data.labels import as_labels, encode
 from pytest_mia.models import reading
@@ -120,7 +120,7 @@ class ModuleTrainer:
 
     def problems(self, model: Any, dataset: Dataset) -> list[str]:
         """Why this module can't be trained on these records."""
-        name, bad = type(model).__name__, bad_features(dataset.X)
+        name, bad = type(model).__name__, find_bad_features(dataset.X)
         found = []
         if not any(parameter.requires_grad for parameter in model.parameters()):
             found.append(f"{name} has no parameter to train; give mia_training if it learns in another way")

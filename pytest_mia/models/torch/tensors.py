@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.data.containers import as_array, described, is_tensor
+from pytest_mia.data.containers import as_array, describe, is_tensor
 
 if TYPE_CHECKING:
     import torch
@@ -142,6 +142,6 @@ def forward(module: torch.nn.Module, X: Any, device: torch.device) -> torch.Tens
             # A copy, since a first layer that works in place would change the user's own tensor.
             output = module(inputs[start : start + ASKED_AT_ONCE].clone().to(device))
             if not is_tensor(output):
-                raise MIAUsageError(f"{type(module).__name__} answers with a {described(output)}; give mia_predict")
+                raise MIAUsageError(f"{type(module).__name__} answers with a {describe(output)}; give mia_predict")
             outputs.append(output.cpu())
     return torch.cat(outputs)

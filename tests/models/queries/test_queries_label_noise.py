@@ -7,7 +7,7 @@ import torch
 from scipy import sparse
 
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.data.numeric import as_floats, dense
+from pytest_mia.data.numeric import as_features, as_floats
 from pytest_mia.models.answers import Labels, Losses, Probabilities
 from pytest_mia.models.protocol import Adapter, NoTrainer
 from pytest_mia.models.queries.label_noise import COPIES, QUESTIONS, LabelNoise
@@ -153,7 +153,7 @@ class TestNumbers:
         X = NORMAL.copy()
         X[3, 0] = np.nan
         expected = [np.nanstd(X[:, 0]), X[:, 1].std(), X[:, 2].std()]
-        assert dense(X).spread == pytest.approx(expected, rel=1e-12)
+        assert as_features(X).spread == pytest.approx(expected, rel=1e-12)
 
 
 class TestOtherColumns:
@@ -291,7 +291,7 @@ class TestFeatures:
         ],
     )
     def test_there_and_back(self, kind):
-        features = dense(GIVEN[kind])
+        features = as_features(GIVEN[kind])
         assert features.values.dtype == np.float64
         assert features.values.ndim == 2
         back = features.restored(features.values)
@@ -300,13 +300,13 @@ class TestFeatures:
 
     @pytest.mark.parametrize("kind", ["csr", "texts", "frame", "objects", "a series of texts"])
     def test_what_is_no_table_of_numbers(self, kind):
-        assert dense(GIVEN[kind]) is None
+        assert as_features(GIVEN[kind]) is None
 
     def test_integers_make_room_for_fractions(self):
         for X in (GIVEN["counts"], GIVEN["images"], GIVEN["a frame of numbers"], GIVEN["floats"]):
-            assert not dense(as_floats(X)).whole.any()
+            assert not as_features(as_floats(X)).whole.any()
             assert plain(as_floats(X)) == plain(X)
-        assert dense(as_floats(GIVEN["counts in a tensor"])).whole.all()
+        assert as_features(as_floats(GIVEN["counts in a tensor"])).whole.all()
 
     def test_columns_of_one_name(self):
         X = pd.DataFrame(NORMAL, columns=["a", "a", "b"])
