@@ -34,13 +34,21 @@ SKLEARN_DEFAULTS = {
 }
 
 
-def content() -> tuple[str, ...]:
-    """All of it in words that are the same in every process that would compute the same."""
+def describe_environment() -> tuple[str, ...]:
+    """Everything here that decides figures, in words that are the same in all processes that compute the same."""
     seed = os.environ.get("PYTHONHASHSEED", "random")
-    return (sys.version, sys.platform, platform.machine(), seed, installed(), ours(), *_settings())
+    return (
+        sys.version,
+        sys.platform,
+        platform.machine(),
+        seed,
+        digest_installed_packages(),
+        digest_own_code(),
+        *_settings(),
+    )
 
 
-def installed() -> str:
+def digest_installed_packages() -> str:
     """A fingerprint of all installed packages: their names and versions, and the files that each of them recorded."""
     return digest_packages(tuple(sorted({folder for folder in sys.path if INSTALLED & set(Path(folder).parts)})))
 
@@ -61,7 +69,7 @@ def digest_packages(folders: tuple[str, ...]) -> str:
 
 
 @functools.cache
-def ours() -> str:
+def digest_own_code() -> str:
     """A fingerprint of this package's own code, taken once per process."""
     found = hashlib.sha256()
     for path in sorted(Path(__file__).parents[1].rglob("*.py")):

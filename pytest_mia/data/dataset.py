@@ -66,7 +66,7 @@ class Target:
 
 
 def as_dataset(value: Any) -> Dataset:
-    """Read what the user gave as his dataset.
+    """Understand what the user gave as the dataset.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Can this audit answer the question at all? What is found here makes a verdict *invalid*, never a pass."""
+"""Records that are copies of each other, and groups that keep them together."""
 
 from __future__ import annotations
 

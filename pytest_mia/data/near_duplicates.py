@@ -47,7 +47,7 @@ def estimate_share(X: Any, *, seed: int, groups: IntArray | None = None, members
     seed
         Chooses records where there are many.
     groups
-        Group of each record (records,); nobody in the record's own group counts as its near-duplicate.
+        Group of each record (records,); records of one group don't count as near-duplicates of each other.
     members
         Sides (records,) of a release, whose pairs count where they stand on different sides.
 
@@ -82,13 +82,13 @@ def describe_share(found: float, *, grouped: bool) -> tuple[list[str], list[str]
     found
         Their `estimate_share`.
     grouped
-        Whether the user has said who belongs together: then more is no finding, since he knows better.
+        Whether the user gave groups: then many near-duplicates are a note and no finding.
     """
     if found <= NOTED:
         return [], []
     text = (
         f"{found:.1%} of the records have a near-duplicate, which hides a leak where one of the two is a member and "
-        "the other isn't: give the records of one person one id, Dataset(X, y, groups=...), or each record its own"
+        "the other isn't: give the records of one person one id, Dataset(X, y, groups=...), or each record an id of its own"
     )
     return ([text], []) if found > MOST and not grouped else ([], [text])
 

@@ -188,7 +188,7 @@ def _without_twins(records: Dataset, members: BoolArray) -> tuple[Dataset, BoolA
     if twice.sum() > MOST_DUPLICATES * (~members).sum():
         finding = (
             f"{share} are members too, or of a member's group, more than {MOST_DUPLICATES:.0%}: the same record stands "
-            "on both sides"
+            "on both sides; give each record to mia_target as a member or as a non-member"
         )
         return records, members, [finding], []
     if not twice.any():
@@ -231,7 +231,7 @@ def _overlap(subject: AuditRequest, members: BoolArray | None, held: Mapping[str
         return []
     return [
         f"{both} of the {int(own.sum())} records that the attacker holds are members of the released model too; that "
-        "does no harm, since his shadows draw their halves without regard to the model's"
+        "does no harm, since the attacker's shadows draw their halves without regard to the model's"
     ]
 
 
@@ -240,7 +240,7 @@ def _everything(
 ) -> tuple[Dataset, dict[str, BoolArray]]:
     """The audited records with those that only attackers hold behind them, and which of them each attacker holds.
 
-    Every attacker's are there, whoever's turn it is, so that the targets of all attackers are the same models. A record
+    The records of all attackers are there, whichever attacker is audited, so that all attackers have the same targets. A record
     that is there already isn't put there twice: shadows that train on it are known to have had it.
     """
     everything, rows = audited, dict[str, IntArray]()

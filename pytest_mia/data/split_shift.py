@@ -60,7 +60,7 @@ def blind_advantage(X: Any, y: Any, members: BoolArray, seed: int) -> tuple[floa
 def measure_shift(X: Any, y: Any, members: BoolArray, *, seed: int) -> float:
     """How far members and non-members differ by themselves: their `blind_advantage`, or 0 where it may be chance."""
     with single_threaded(), warnings.catch_warnings():
-        # What scikit-learn has to say about the features concerns a model that nobody will see.
+        # Warnings of scikit-learn about the features concern a model of ours, which the user never sees.
         warnings.simplefilter("ignore")
         p, advantage = blind_advantage(X, y, members, seed)
     return max(advantage, 0.0) if p < BLIND_LEVEL else 0.0

@@ -162,7 +162,7 @@ def _kept(unit: Unit, train: Callable[[Job], Trained], wait: float) -> list[Trai
 
     def trained() -> Trained:
         one = train(job)
-        with file_reads.unheard():
+        with file_reads.not_recording():
             others.extend(_kept(rest, train, 0.0))
         return one
 

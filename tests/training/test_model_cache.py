@@ -152,7 +152,7 @@ def test_whatever_changes_what_is_trained_is_trained_again(cached_audit, before,
     assert uses(cached_audit(**before)) == (trained, 0)
 
 
-@pytest.mark.parametrize("where", ["installed", "ours"])
+@pytest.mark.parametrize("where", ["digest_installed_packages", "digest_own_code"])
 def test_other_versions_are_trained_again(cached_audit, monkeypatch, where):
     cached_audit()
     monkeypatch.setattr(environment, where, lambda: "another")

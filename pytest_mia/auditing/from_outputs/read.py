@@ -83,7 +83,7 @@ def _loaded(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             most = max(ALWAYS_READ, MOST_TIMES * safe_npz.size_of(file))
-            return safe_npz.read(file, most=most)
+            return safe_npz.read_arrays(file, most=most)
     except (OSError, ValueError) as error:
         raise MIAUsageError(
             f"mia_outputs: {path} can't be read ({error}); {remedy}, as numpy.savez writes it, and no Python objects"

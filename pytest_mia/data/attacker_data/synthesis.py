@@ -20,14 +20,14 @@ from pytest_mia.data.memberships import strata_of
 
 
 def part(dataset: Any, share: float, *, seed: int = 0) -> Dataset:
-    """A random part of the records: an attacker who knows some of the data, but not who of them was trained on.
+    """A random part of the records: for an attacker who knows some of the data, but not which records were trained on.
 
     Parameters
     ----------
     dataset
         Records in any form that ``mia_dataset`` takes.
     share
-        Share of the records that he has, above 0 and at most 1, the same of each class, whose odd record is drawn by a
+        Share of the records that the attacker has, above 0 and at most 1, the same of each class, whose odd record is drawn by a
         coin; records of one group go together.
     seed
         Of the draw.

@@ -54,12 +54,12 @@ def problems(augment: Any, X: Any) -> list[str]:
         return list(error.problems)
     except Exception as error:
         return [f"mia_augment fails on the first {len(rows)} records of X: {type(error).__name__}: {error}"]
-    given = [content_key.of(take(X, order)) for order in (rows, rows[::-1])]
+    given = [content_key.try_hash_content(take(X, order)) for order in (rows, rows[::-1])]
     if given[0] != given[1] and _same(*copies):
         return ["mia_augment ignores the records that it is given: it must change those that come with the call"]
     return []
 
 
 def _same(first: Any, second: Any) -> bool:
-    name = content_key.of(first)
-    return name is not None and name == content_key.of(second)
+    name = content_key.try_hash_content(first)
+    return name is not None and name == content_key.try_hash_content(second)

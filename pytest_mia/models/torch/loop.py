@@ -57,7 +57,7 @@ def epochs(
     seed: int,
     device: torch.device,
 ) -> Iterator[None]:
-    """The same, epoch by epoch: after each of them whoever iterates may look at the module, or stop."""
+    """The same, epoch by epoch: after each epoch the caller may look at the module, or stop."""
     import torch
 
     _materialise(module, inputs, device)
