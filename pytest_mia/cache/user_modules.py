@@ -89,7 +89,7 @@ def find_uses(code: CodeType) -> Uses:
 
 
 def is_user_module(module: ModuleType) -> bool:
-    """Whether a module is the user's: neither Python's, nor installed, nor ours. Users edit theirs, and tests patch them."""
+    """Whether a module is the user's, who edits it: neither Python's, nor installed, nor ours."""
     spec = getattr(module, "__spec__", None)
     if getattr(spec, "origin", None) in ("built-in", "frozen"):
         return False

@@ -88,7 +88,8 @@ def describe_share(found: float, *, grouped: bool) -> tuple[list[str], list[str]
         return [], []
     text = (
         f"{found:.1%} of the records have a near-duplicate, which hides a leak where one of the two is a member and "
-        "the other isn't: give the records of one person one id, Dataset(X, y, groups=...), or each record an id of its own"
+        "the other isn't: give the records of one person one id, Dataset(X, y, groups=...), or each record an id of "
+        "its own"
     )
     return ([text], []) if found > MOST and not grouped else ([], [text])
 

@@ -240,8 +240,8 @@ def _everything(
 ) -> tuple[Dataset, dict[str, BoolArray]]:
     """The audited records with those that only attackers hold behind them, and which of them each attacker holds.
 
-    The records of all attackers are there, whichever attacker is audited, so that all attackers have the same targets. A record
-    that is there already isn't put there twice: shadows that train on it are known to have had it.
+    The records of all attackers are there, whichever attacker is audited, so that all attackers have the same targets.
+    A record that is there already isn't put there twice: shadows that train on it are known to have had it.
     """
     everything, rows = audited, dict[str, IntArray]()
     known = np.arange(count(audited.X))

@@ -100,7 +100,7 @@ def smallest_probability(dtype: npt.DTypeLike) -> float:
     return 1e-12 if np.dtype(dtype) == np.float64 else 1e-7
 
 
-def checked(answer: Answer, number_of_records: int) -> Answer:
+def check_answer(answer: Answer, number_of_records: int) -> Answer:
     """The answer, if every number in it can be judged.
 
     Parameters
@@ -147,7 +147,7 @@ def interpret(values: Any, classes: npt.NDArray[Any]) -> Answer:
     MIAUsageError
         When the shape fits none of these, or no label is one of the dataset's.
     """
-    array = numbers(values)
+    array = as_numbers(values)
     column = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
     if column.ndim == 1 and (array.ndim == 1 or column.dtype.kind != "f"):
         codes = encode_by(column, classes)
@@ -156,7 +156,7 @@ def interpret(values: Any, classes: npt.NDArray[Any]) -> Answer:
     if array.ndim == 2 and array.shape[1] == len(classes) and array.dtype.kind == "f":
         return _scores(array)
     if column.ndim == 1 and len(classes) == 2 and column.dtype.kind == "f":
-        return from_one_column(column)
+        return expand_one_column(column)
     shown = ", ".join(map(repr, classes[:3].tolist())) + (", ..." if len(classes) > 3 else "")
     raise MIAUsageError(
         f"the answer, a {describe(values)}, can't be read for {len(classes)} classes ({shown}): give class labels "
@@ -174,7 +174,7 @@ def as_logits(values: Any, classes: npt.NDArray[Any]) -> Answer:
     MIAUsageError
         As `interpret`.
     """
-    array = numbers(values)
+    array = as_numbers(values)
     if array.dtype.kind == "f" and array.size == len(array) and len(classes) == 2:
         return _two_logits(array.reshape(len(array)))
     answer = interpret(values, classes)
@@ -183,14 +183,14 @@ def as_logits(values: Any, classes: npt.NDArray[Any]) -> Answer:
     return answer
 
 
-def from_one_column(column: FloatArray) -> Answer:
+def expand_one_column(column: FloatArray) -> Answer:
     """Two columns from one for the second class: 1 - p and p, or 0 and the logit, so that their difference stays."""
     if in_unit(column):
         return Probabilities(np.stack([1 - column, column], axis=1))
     return _two_logits(column)
 
 
-def losses(values: Any) -> Losses:
+def read_losses(values: Any) -> Losses:
     """Understand what ``mia_loss`` answered: one value per record.
 
     Raises
@@ -198,7 +198,7 @@ def losses(values: Any) -> Losses:
     MIAUsageError
         When it isn't; one loss for all records, for instance.
     """
-    array = numbers(values)
+    array = as_numbers(values)
     array = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
     if array.ndim != 1 or array.dtype.kind not in "biuf":
         raise MIAUsageError(
@@ -207,7 +207,7 @@ def losses(values: Any) -> Losses:
     return Losses(array if array.dtype.kind == "f" else array.astype(np.float64))
 
 
-def numbers(values: Any) -> npt.NDArray[Any]:
+def as_numbers(values: Any) -> npt.NDArray[Any]:
     """Values as an array: half precision as float32, several columns of integers as float64, all else as it is."""
     if is_tensor(values) and values.is_floating_point() and values.element_size() < 4:
         values = values.float()

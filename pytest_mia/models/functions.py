@@ -10,9 +10,9 @@ from typing import Any
 import numpy.typing as npt
 
 from pytest_mia.data.dataset import Dataset
-from pytest_mia.models.answers import Answer, losses
+from pytest_mia.models.answers import Answer, read_losses
 from pytest_mia.models.protocol import Asker, ModelUse
-from pytest_mia.models.reading import read
+from pytest_mia.models.reading import read_answer
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class FunctionAsker:
 
     def answer(self, model: Any, X: Any, y: Any) -> Answer:
         """The trained model's answers on all records; `y` is looked at where it holds no classes."""
-        return read(self.predict(model, X), self.classes, y)
+        return read_answer(self.predict(model, X), self.classes, y)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class LossAsker:
 
     def answer(self, model: Any, X: Any, y: Any) -> Answer:
         """The trained model's losses on all records."""
-        return losses(self.loss(model, X, y))
+        return read_losses(self.loss(model, X, y))
 
 
 def own_asker(use: ModelUse) -> Asker | None:

@@ -1,4 +1,4 @@
-"""A model's answer, read by the classes where there are some, otherwise against what the labels hold."""
+"""A model's answer understood: by the classes where there are some, otherwise by comparison with the labels."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from pytest_mia.models.answers import (
     Probabilities,
     Residuals,
     TokenLogProbabilities,
-    checked,
+    as_numbers,
+    check_answer,
     in_unit,
     interpret,
-    numbers,
     smallest_probability,
 )
 
 
-def read(values: Any, classes: npt.NDArray[Any], y: Any) -> Answer:
+def read_answer(values: Any, classes: npt.NDArray[Any], y: Any) -> Answer:
     """Understand a model's answer: by the classes where there are some, otherwise against what `y` holds.
 
     Parameters
@@ -52,7 +52,7 @@ def read(values: Any, classes: npt.NDArray[Any], y: Any) -> Answer:
             f"without labels mia_predict must give pytest_mia.TokenLogProbabilities, got {describe(values)}; give y, "
             "or mia_loss for models of another kind"
         )
-    given = numbers(values)
+    given = as_numbers(values)
     given = given.reshape(len(given), -1) if given.ndim < 2 else given
     if given.shape != wanted.shape or given.dtype.kind not in "biuf":
         raise MIAUsageError(
@@ -76,14 +76,14 @@ def log_odds(given: npt.NDArray[Any], wanted: npt.NDArray[Any], *, probabilities
     """
     if probabilities is False or (probabilities is None and not in_unit(given)):
         return LogOdds(np.where(wanted > 0, given, -given))
-    checked(Probabilities(given), len(given))
+    check_answer(Probabilities(given), len(given))
     smallest = smallest_probability(given.dtype)
     true = np.asarray(np.where(wanted > 0, given, 1 - given), dtype=np.float64)
     return LogOdds(np.log(np.maximum(true, smallest)) - np.log(np.maximum(1 - true, smallest)))
 
 
 def _tokens(answer: TokenLogProbabilities) -> TokenLogProbabilities:
-    given = [None if each is None else numbers(each) for each in (answer.values, answer.means, answer.deviations)]
+    given = [None if each is None else as_numbers(each) for each in (answer.values, answer.means, answer.deviations)]
     values, means, deviations = given
     shapes = {each.shape for each in given if each is not None}
     if values is None or values.ndim != 2 or len(shapes) > 1 or (means is None) != (deviations is None):

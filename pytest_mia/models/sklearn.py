@@ -25,14 +25,14 @@ from pytest_mia.models.answers import (
     Answer,
     Logits,
     Probabilities,
-    from_one_column,
+    as_numbers,
+    expand_one_column,
     interpret,
-    numbers,
     smallest_probability,
 )
 from pytest_mia.models.functions import FunctionTrainer, own_asker
 from pytest_mia.models.protocol import Adapter, ModelUse, NoTrainer, Trainer
-from pytest_mia.models.reading import log_odds, read
+from pytest_mia.models.reading import log_odds, read_answer
 from pytest_mia.models.torch.settings import TrainingSettings
 
 ASKED = ("predict_proba", "decision_function", "predict")
@@ -96,12 +96,12 @@ class EstimatorAsker:
     def answer(self, model: Any, X: Any, y: Any) -> Answer:
         """The trained model's answers on all records; `y` is looked at where it holds no classes."""
         if not len(self.classes):
-            return _several(model, X, y) if is_labels(y) else read(model.predict(X), self.classes, y)
+            return _several(model, X, y) if is_labels(y) else read_answer(model.predict(X), self.classes, y)
         match _method(model):
             case "predict_proba":
                 return self._probabilities(model, model.predict_proba(X))
             case "decision_function":
-                return self._decisions(model, numbers(model.decision_function(X)))
+                return self._decisions(model, as_numbers(model.decision_function(X)))
             case "predict":
                 return interpret(model.predict(X), self.classes)
         raise MIAUsageError(
@@ -112,9 +112,9 @@ class EstimatorAsker:
     def _probabilities(self, model: Any, given: Any) -> Answer:
         if isinstance(given, list) and given and getattr(given[0], "ndim", 1) > 1:
             raise MIAUsageError(f"{type(model).__name__}.predict_proba answers {len(given)} labels at once; audit one")
-        values = numbers(given)
+        values = as_numbers(given)
         if values.ndim == 1 or (values.shape[1] == 1 and len(self._columns(model)) == 2):
-            values = from_one_column(values.reshape(len(values))).values  # type: ignore[union-attr]
+            values = expand_one_column(values.reshape(len(values))).values  # type: ignore[union-attr]
         codes = self._codes(model, values)
         aligned = np.zeros((len(values), len(self.classes)), dtype=values.dtype)
         aligned[:, codes[codes >= 0]] = values[:, codes >= 0]
@@ -183,13 +183,13 @@ def _several(model: Any, X: Any, y: Any) -> Answer:
             given, columns = model.predict_proba(X), getattr(model, "classes_", None)
             if isinstance(given, list):
                 given = np.stack(
-                    [_second(*pair) for pair in zip(map(numbers, given), columns or given, strict=True)], 1
+                    [_second(*pair) for pair in zip(map(as_numbers, given), columns or given, strict=True)], 1
                 )
-            answer, probabilities = numbers(given), True
+            answer, probabilities = as_numbers(given), True
         case "decision_function":
-            answer, probabilities = numbers(model.decision_function(X)), False
+            answer, probabilities = as_numbers(model.decision_function(X)), False
         case _:
-            answer, probabilities = numbers(model.predict(X)), True
+            answer, probabilities = as_numbers(model.predict(X)), True
     if answer.shape != wanted.shape:
         raise MIAUsageError(
             f"{type(model).__name__} answers with shape {answer.shape} where y has shape {wanted.shape}; it needs one "

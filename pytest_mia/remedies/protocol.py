@@ -12,7 +12,7 @@ from scipy import special
 
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import FloatArray
-from pytest_mia.models.answers import Answer, Labels, Logits, Probabilities, checked, in_unit, numbers
+from pytest_mia.models.answers import Answer, Labels, Logits, Probabilities, as_numbers, check_answer, in_unit
 
 ENDINGS = {"estimator": "Answers", "module": "Module"}
 """Ends of the names of wrapper classes, by their first argument."""
@@ -61,7 +61,7 @@ class Remedy(ABC):
             return answer
         if not isinstance(answer, Probabilities | Logits):
             raise MIAUsageError(f"{self!r} changes answers about classes, got {type(answer).__name__}")
-        checked(answer, len(answer.values))
+        check_answer(answer, len(answer.values))
         return self.changed(self.probabilities(answer))
 
     def probabilities(self, answer: Probabilities | Logits) -> FloatArray:
@@ -81,7 +81,7 @@ class Remedy(ABC):
         array
             Probabilities (records, classes), or numbers of classes (records,).
         """
-        array = numbers(values)
+        array = as_numbers(values)
         after = self.apply(Probabilities(array) if in_unit(array) else Logits(array))
         return after.codes if isinstance(after, Labels) else after.values
 

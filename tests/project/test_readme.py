@@ -108,7 +108,7 @@ def test_profiles_stand_for_what_the_table_says():
     assert "eleven attacks" in shown["fast"]
     assert len(PROFILES["fast"]["attacks"]) == 11
     unasked = {"default", *(attack.name for attack in attacks.ATTACKS)}
-    asking = {attack.name for attack in attacks.ON_REQUEST if registry.measuring(attack.signals)}
+    asking = {attack.name for attack in attacks.ON_REQUEST if registry.names_that_measure(attack.signals)}
     assert set(PROFILES["thorough"]["attacks"]) - unasked == {
         attack.name for attack in attacks.ON_REQUEST if attack.name not in asking
     }

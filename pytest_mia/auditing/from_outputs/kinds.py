@@ -26,11 +26,11 @@ from pytest_mia.models.answers import (
     Probabilities,
     Residuals,
     TokenLogProbabilities,
-    checked,
+    as_numbers,
+    check_answer,
     in_unit,
     interpret,
-    losses,
-    numbers,
+    read_losses,
 )
 from pytest_mia.models.signals import signals_of, stack
 
@@ -102,19 +102,19 @@ def _told(given: ModelOutputs, task: Task, classes: npt.NDArray[Any]) -> tuple[I
     """Each model's answer, and what it was taken for where that is told by nobody."""
     match given.outputs:
         case Residuals(values):
-            return (Residuals(numbers(part).reshape(len(part), -1).astype(np.float64)) for part in values), ""
+            return (Residuals(as_numbers(part).reshape(len(part), -1).astype(np.float64)) for part in values), ""
         case Losses(values):
-            return (losses(part) for part in values), ""
+            return (read_losses(part) for part in values), ""
         case TokenLogProbabilities():
-            return (reading.read(each, classes, given.labels) for each in _texts(given.outputs)), ""
+            return (reading.read_answer(each, classes, given.labels) for each in _texts(given.outputs)), ""
     values = given.outputs
     if task is Task.NUMBERS:
         return (
-            reading.read(part, classes, given.labels) for part in values
+            reading.read_answer(part, classes, given.labels) for part in values
         ), "outputs were taken for predicted numbers"
     together = values.reshape(-1, *values.shape[2:])
     if task is Task.LABELS:
-        return _of_labels(numbers(together), given.labels)
+        return _of_labels(as_numbers(together), given.labels)
     # All are read as one, since logits of one model alone may look like probabilities.
     try:
         answer = interpret(together, classes)
@@ -151,7 +151,7 @@ def _checked(answers: Iterator[Answer], records: int) -> Iterator[Answer]:
     model = 0
     try:
         for answer in answers:
-            yield checked(answer, records)
+            yield check_answer(answer, records)
             model += 1
     except InvalidAuditError as error:
         error.add_note(f"in the outputs of model {model}")

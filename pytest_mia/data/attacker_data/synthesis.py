@@ -27,8 +27,8 @@ def part(dataset: Any, share: float, *, seed: int = 0) -> Dataset:
     dataset
         Records in any form that ``mia_dataset`` takes.
     share
-        Share of the records that the attacker has, above 0 and at most 1, the same of each class, whose odd record is drawn by a
-        coin; records of one group go together.
+        Share of the records that the attacker has, above 0 and at most 1, the same of each class; an odd record of a
+        class is drawn by a coin. Records of one group go together.
     seed
         Of the draw.
 

@@ -16,7 +16,7 @@ TRIED = 10
 """Records on which the function is tried before any training."""
 
 
-def augmented(augment: Callable[[Any, Any], Any], X: Any, *, seed: int, number: int) -> Any:
+def augment_records(augment: Callable[[Any, Any], Any], X: Any, *, seed: int, number: int) -> Any:
     """One changed copy of each record.
 
     Parameters
@@ -43,13 +43,13 @@ def augmented(augment: Callable[[Any, Any], Any], X: Any, *, seed: int, number: 
     return copies
 
 
-def problems(augment: Any, X: Any) -> list[str]:
+def find_problems(augment: Any, X: Any) -> list[str]:
     """Why this function can't be used: tried on a few records, before any training."""
     if not callable(augment):
         return [f"mia_augment must be a function augment(X, rng), got {type(augment).__name__}"]
     rows = np.arange(min(TRIED, count(X)))
     try:
-        copies = [augmented(augment, take(X, order), seed=0, number=1) for order in (rows, rows[::-1])]
+        copies = [augment_records(augment, take(X, order), seed=0, number=1) for order in (rows, rows[::-1])]
     except MIAUsageError as error:
         return list(error.problems)
     except Exception as error:

@@ -148,7 +148,7 @@ class ModuleTrainer:
 
     def why_alone(self, models: Sequence[Any], X: Any, y: Any) -> str | None:
         """Why modules like these are better trained one by one; ``None`` where they aren't."""
-        from pytest_mia.models.torch.batch_checks import why_not
+        from pytest_mia.models.torch.batch_checks import explain_refusal
 
         if home_of(models[0]).type != "cpu":
             models = [model.cpu() for model in copy.deepcopy(list(models))]
@@ -156,7 +156,7 @@ class ModuleTrainer:
             inputs, targets = as_tensor(take(X, [0, -1]), models[0]), self._targets(take(y, [0, -1]), models[0])
         except Exception as error:
             return f"two records can't be made tensors ({type(error).__name__}: {error})"
-        return why_not(models, self.settings, inputs.cpu(), targets.cpu(), self.device)
+        return explain_refusal(models, self.settings, inputs.cpu(), targets.cpu(), self.device)
 
     def fit_together(
         self, models: Sequence[Any], X: Any, y: Any, rows: Sequence[IntArray], seeds: Sequence[int]
@@ -209,7 +209,7 @@ class ModuleAsker:
     def answer(self, model: Any, X: Any, y: Any) -> Answer:
         """The trained module's answers on all records; `y` is looked at where it holds no classes."""
         outputs = forward(model, X, self.device)
-        return self.read(outputs, self.classes) if len(self.classes) else reading.read(outputs, self.classes, y)
+        return self.read(outputs, self.classes) if len(self.classes) else reading.read_answer(outputs, self.classes, y)
 
 
 class TorchModules:

@@ -13,7 +13,7 @@ from pytest_mia.models.protocol import Adapter, NoTrainer
 from pytest_mia.models.queries.label_noise import COPIES, QUESTIONS, LabelNoise
 from pytest_mia.models.queries.perturb import FLIPPED, SHARES, noise_for
 from pytest_mia.models.queries.protocol import QueryTarget
-from pytest_mia.models.queries.registry import by_default, problems
+from pytest_mia.models.queries.registry import choose_by_default, find_problems
 
 RNG = np.random.default_rng(0)
 RECORDS = 500
@@ -254,23 +254,23 @@ class TestProbe:
 class TestByDefault:
     def test_labels_and_few_values_are_probed(self):
         few = Probabilities(np.repeat([[0.25, 0.75], [0.5, 0.5], [1.0, 0.0]], 5, axis=0))
-        assert by_default(Labels(np.zeros(3, dtype=int)), NORMAL) == ("label_noise",)
-        assert by_default(few, NORMAL) == ("label_noise",)
-        assert by_default(Labels(np.zeros(3, dtype=int)), WORDS) == ("label_noise",)
+        assert choose_by_default(Labels(np.zeros(3, dtype=int)), NORMAL) == ("label_noise",)
+        assert choose_by_default(few, NORMAL) == ("label_noise",)
+        assert choose_by_default(Labels(np.zeros(3, dtype=int)), WORDS) == ("label_noise",)
 
     def test_ten_values_are_not(self):
         nine, ten = (np.linspace(0, 1, number)[:, None] for number in (9, 10))
-        assert by_default(Probabilities(nine), NORMAL) == ("label_noise",)
-        assert by_default(Probabilities(ten), NORMAL) == ()
+        assert choose_by_default(Probabilities(nine), NORMAL) == ("label_noise",)
+        assert choose_by_default(Probabilities(ten), NORMAL) == ()
 
     def test_neither_are_losses_nor_records_of_other_kinds(self):
-        assert by_default(Losses(np.zeros(3)), NORMAL) == ()
-        assert by_default(Labels(np.zeros(3, dtype=int)), [{"a": 1}] * 3) == ()
+        assert choose_by_default(Losses(np.zeros(3)), NORMAL) == ()
+        assert choose_by_default(Labels(np.zeros(3, dtype=int)), [{"a": 1}] * 3) == ()
 
     def test_records_that_cannot_be_changed_are_refused_where_it_is_asked_for(self):
         adapter = Adapter(NoTrainer(""), Threshold())
-        assert problems(["label_noise"], adapter, None, NORMAL) == []
-        (problem,) = problems(["label_noise"], adapter, None, [{"a": 1}])
+        assert find_problems(["label_noise"], adapter, None, NORMAL) == []
+        (problem,) = find_problems(["label_noise"], adapter, None, [{"a": 1}])
         assert problem == "label_noise changes numbers, texts or categories a little; X, a list, holds none"
 
 
