@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
-import math
 import unittest
 import warnings
 from collections.abc import Callable, Mapping
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_mia.core.errors import InvalidAuditWarning, MIAError, MIAUsageError
+from pytest_mia.core.reported import plain
 from pytest_mia.plugin import options
 from pytest_mia.plugin.progress import ProgressLine
 from pytest_mia.verdicts.audit_result import AuditResult
@@ -145,7 +146,7 @@ class AuditTest:
         """What was judged, or else what was shown, in built-in types; and forget it."""
         results = self._judged or self._shown
         self._judged, self._shown, self._measured = [], [], []
-        return [plain(result.to_dict()) for result in results]
+        return [result.to_dict() for result in results]
 
     def _audit(self, threshold: float | None, *, coins: bool = False) -> AuditResult:
         """The audit; that of a recipe on coins where they are asked for, while memberships elsewhere are given."""
@@ -225,14 +226,14 @@ def _watched(result: AuditResult, judge: Judge) -> AuditResult:
 
         def __reduce__(self) -> tuple[Any, ...]:
             # A copy or a pickle outlives the test, so it is a result like any other.
-            return AuditResult, _values(self)
+            return functools.partial(AuditResult, **_values(self)), ()
 
     Watched.__qualname__ = AuditResult.__qualname__
-    return Watched(*_values(result))
+    return Watched(**_values(result))
 
 
-def _values(result: AuditResult) -> tuple[Any, ...]:
-    return tuple(getattr(result, row.name) for row in dataclasses.fields(result))
+def _values(result: AuditResult) -> dict[str, Any]:
+    return {row.name: getattr(result, row.name) for row in dataclasses.fields(result)}
 
 
 def _arguments(name: str, args: tuple[Any, ...], keywords: Mapping[str, Any]) -> dict[str, Any]:
@@ -263,23 +264,3 @@ def _complete(subject: AuditRequest, *, shadows: int) -> AuditRequest:
         raise MIAUsageError(problems)
     unneeded: dict[str, Any] = dict.fromkeys(missing)
     return dataclasses.replace(subject, **unneeded)
-
-
-def plain(value: Any) -> Any:
-    """The same value in built-in types, which survive pytest-xdist and JSON; what isn't finite becomes ``None``."""
-    match value:
-        case None | bool():
-            return value
-        case str():
-            return str(value)
-        case Mapping():
-            return {str(key): plain(each) for key, each in value.items()}
-        case list() | tuple():
-            return [plain(each) for each in value]
-        case _ if hasattr(value, "item"):
-            return plain(value.item())
-        case int():
-            return int(value)
-        case float():
-            return float(value) if math.isfinite(value) else None
-    raise TypeError(f"an audit can't hold a {type(value).__name__}")

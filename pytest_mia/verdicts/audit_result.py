@@ -8,7 +8,7 @@ from typing import Any
 from pytest_mia.results.audit_data import AuditData
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AuditResult(AuditData):
     """One audit. Its gates are methods; each returns the judged result or raises the verdict.
 

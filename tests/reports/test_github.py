@@ -8,7 +8,6 @@ import pytest
 from audits import LEAK, NONE, audited
 
 from pytest_mia import gates
-from pytest_mia.plugin.audit_test import plain
 from pytest_mia.reports import github
 from pytest_mia.reports.github import Place
 
@@ -23,7 +22,7 @@ JUDGED = {
 
 
 def audit(verdict, **changes):
-    return plain(dataclasses.replace(JUDGED[verdict], **({"test": "test_a.py::test_b"} | changes)).to_dict())
+    return dataclasses.replace(JUDGED[verdict], **({"test": "test_a.py::test_b"} | changes)).to_dict()
 
 
 def cells(line):

@@ -14,7 +14,6 @@ from audits import LEAK, NONE, audited, counted
 
 from pytest_mia import gates
 from pytest_mia.core.settings import Settings
-from pytest_mia.plugin.audit_test import plain
 from pytest_mia.reports import github, html, junit, plots, terminal
 from pytest_mia.reports.github import Place
 from pytest_mia.results.audit_data import RemedyResult
@@ -105,7 +104,7 @@ def rounded(value):
 
 def reports():
     result = fixed()
-    audit = plain(result.to_dict())
+    audit = result.to_dict()
     saved = dataclasses.replace(baseline.saved(result, Settings(shadows=3)), version="0").to_dict()
     return {
         "message.txt": f"{result.message}\n",

@@ -9,7 +9,6 @@ import pytest
 from audits import LEAK, NONE, audited, counted
 
 from pytest_mia import gates
-from pytest_mia.plugin.audit_test import plain
 from pytest_mia.reports import github, html, junit, plots, table
 from pytest_mia.reports import json as json_report
 from pytest_mia.reports.github import Place
@@ -48,7 +47,7 @@ def judged(evil):
 @pytest.fixture(params=HOSTILE, scope="module")
 def hostile(request):
     evil = HOSTILE[request.param]
-    return evil, plain(judged(evil).to_dict())
+    return evil, judged(evil).to_dict()
 
 
 def test_the_message(hostile):

@@ -10,7 +10,6 @@ import pytest
 from audits import LEAK, NONE, audited, counted
 
 from pytest_mia import gates
-from pytest_mia.plugin.audit_test import plain
 from pytest_mia.reports import html, plots
 from pytest_mia.results.values import Accuracy, Curve, Histogram
 
@@ -68,7 +67,7 @@ def drawn(result=None, **changes):
 
 
 def page(*results, lost=()):
-    text = html.page([plain(result.to_dict()) for result in results], lost=lost)
+    text = html.page([result.to_dict() for result in results], lost=lost)
     return Page(text), text
 
 
@@ -182,7 +181,7 @@ def test_texts_of_users_are_shown_as_they_are(evil):
 
 
 def test_a_page_of_odd_text_can_be_written(tmp_path, undrawn):
-    result = plain(drawn(test="test[\ud800]").to_dict())
+    result = drawn(test="test[\ud800]").to_dict()
     html.write(tmp_path / "mia.html", [result], lost=[])
 
     assert "test[?]" in (tmp_path / "mia.html").read_text(encoding="utf-8")

@@ -11,7 +11,6 @@ from sklearn.naive_bayes import GaussianNB
 
 import pytest_mia
 from pytest_mia import gates
-from pytest_mia.plugin.audit_test import plain
 from pytest_mia.reports import json as report
 from pytest_mia.results.audit_data import RemedyResult
 from pytest_mia.results.values import Change
@@ -23,7 +22,7 @@ X, Y = RNG.normal(size=(200, 3)), RNG.integers(0, 2, 200)
 
 
 def written(path, *results):
-    report.write(path, [plain(result.to_dict()) for result in results])
+    report.write(path, [result.to_dict() for result in results])
     return json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -13,7 +13,6 @@ from sklearn.tree import DecisionTreeClassifier
 
 import pytest_mia
 from pytest_mia import Dataset, MembershipLeakError, MIAUsageError, Target, gates
-from pytest_mia.plugin.audit_test import plain
 from pytest_mia.results.values import Guesses
 from pytest_mia.statistics.counts import Counts
 from pytest_mia.verdicts import subgroups
@@ -58,7 +57,7 @@ class TestEncoding:
 
     def test_every_guess_is_kept(self):
         kept = subgroups.guesses(self.flagged, self.members, self.judged, None)
-        (part,) = subgroups.divided("all", np.array(["x"] * 4), kept, subgroups.bounds.levels(0.95, attacks=1))
+        (part,) = subgroups.divided("all", np.array(["x"] * 4), kept, subgroups.error_budget.levels(0.95, attacks=1))
         assert part.counts == Counts((1,), (2,), (1,), (1,))
 
     def test_it_is_made_of_built_in_types_that_json_has(self):
@@ -88,7 +87,7 @@ class TestDivision:
 
     def test_a_value_that_few_have_is_named_nowhere(self, result):
         judged = gates.membership_advantage(result, 0.05, by=pd.Series(TOWN[::-1], name="town"))
-        assert "Wolkenkuckucksheim" not in json.dumps(plain(judged.to_dict()))
+        assert "Wolkenkuckucksheim" not in json.dumps(judged.to_dict())
         assert f"(that of record {RECORDS - 4})" in {part.value for part in judged.slices}
 
     def test_the_part_that_is_learnt_by_heart_leaks(self, result):
