@@ -40,7 +40,7 @@ def judged(evil):
     )
     found = gates.membership_advantage(result, 0.1, by=evil)
     return dataclasses.replace(
-        found, attackers=(found,), message=message.message(dataclasses.replace(found, attackers=(found,)))
+        found, attackers=(found,), message=message.write(dataclasses.replace(found, attackers=(found,)))
     )
 
 

@@ -181,10 +181,10 @@ class TestRefusal:
         told = []
         for given in ((FRAME, Y), [FRAME, Y], Dataset(FRAME, Y)):
             with pytest.raises(MIAUsageError) as error:
-                subgroups.check(by, given)
+                subgroups.check_records(by, given)
             told.append(str(error.value))
         with pytest.raises(MIAUsageError) as error:
-            subgroups.of(result, by)
+            subgroups.divide(result, by)
         assert {*told} == {str(error.value)}
 
     @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ class TestRefusal:
         ],
     )
     def test_what_may_do_is_let_through(self, by, given):
-        subgroups.check(by, given)
+        subgroups.check_records(by, given)
 
     def test_no_value_stands_in_the_message(self, result):
         with pytest.raises(MIAUsageError) as error:
