@@ -45,6 +45,8 @@ OVERRIDDEN = (
     "mia_outputs",
 )
 FIXTURES = frozenset(PROVIDED + OVERRIDDEN)
+NEEDING = frozenset(PROVIDED)
+"""Fixtures that audit or train."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -108,9 +110,16 @@ def _check_marker(item: pytest.Item, asked: options.Options) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Number the tests, for reports in their order."""
+    """Number the tests, for reports in their order, and load the engine where an audit is to come."""
     for position, item in enumerate(session.items):
         item.stash[POSITION] = position
+    if not session.config.option.collectonly and any(map(_audits, session.items)):
+        session.config.stash[SESSION].load_engine()
+
+
+def _audits(item: pytest.Item) -> bool:
+    """Whether a test needs the engine; one with a condition for its skipping may."""
+    return item.get_closest_marker("skip") is None and not NEEDING.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -163,15 +172,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Show all audits, one row each, and what became of the baseline, and tell GitHub where it asks."""
-    verdicts, told = config.stash[SESSION].verdicts, config.stash[SESSION].told
+    outcome, told = config.stash[SESSION].verdicts.outcome, config.stash[SESSION].told
     if told:
         terminalreporter.write_line(told)
-    if hasattr(config, "workerinput") or not (verdicts.audits or verdicts.lost):
+    if hasattr(config, "workerinput") or not (outcome.placed or outcome.lost):
         return
-    from pytest_mia.reports import github, terminal
+    from pytest_mia.reports import registry
 
-    terminal.show(terminalreporter, verdicts.audits, lost=verdicts.lost, unheeded=verdicts.unheeded)
-    github.publish(verdicts.placed, lost=verdicts.lost, root=config.rootpath, write_line=terminalreporter.write_line)
+    registry.show(outcome, terminalreporter)
 
 
 @pytest.fixture(scope="session")

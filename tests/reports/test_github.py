@@ -9,7 +9,7 @@ from audits import LEAK, NONE, audited
 
 from pytest_mia import gates
 from pytest_mia.reports import github
-from pytest_mia.reports.github import Place
+from pytest_mia.results.run_outcome import Place
 
 EVIL = "50%, a|b <script>*x*</script>\r\n::error::`c`: [d](e)"
 JUDGED = {
