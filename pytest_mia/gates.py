@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_mia.results.audit_data import Audit
 from pytest_mia.verdicts.enforce import enforce
-from pytest_mia.verdicts.gate_functions import construct, judging
+from pytest_mia.verdicts.gate_functions import construct, judge, judging
 from pytest_mia.verdicts.gates import EpsilonBelow, MembershipAdvantageBelow, NoAdvantageRegression, TprBelow
 
 __all__ = ["enforce", "epsilon", "membership_advantage", "regression", "tpr"]
@@ -20,4 +20,5 @@ def epsilon(
     """Compare a claimed epsilon with the measured lower bound; see `AuditResult.assert_epsilon_below`."""
     __tracebackhide__ = True
     # The gate's own arguments, except that the first is called `claimed` here.
-    return construct(EpsilonBelow, claimed, delta=delta, mechanism=mechanism, confidence=confidence).judge(result)
+    gate = construct(EpsilonBelow, claimed, delta=delta, mechanism=mechanism, confidence=confidence)
+    return judge(gate, result)

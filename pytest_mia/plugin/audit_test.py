@@ -14,7 +14,7 @@ from pytest_mia.core.reported import plain
 from pytest_mia.plugin import options
 from pytest_mia.plugin.progress import ProgressLine
 from pytest_mia.verdicts.enforce import enforce
-from pytest_mia.verdicts.gate_functions import construct, describe
+from pytest_mia.verdicts.gate_functions import construct, describe, judge
 
 if TYPE_CHECKING:
     import pytest
@@ -106,7 +106,7 @@ class AuditTest:
                 self._shown.append(result)
                 raise unittest.SkipTest("this run makes the baseline, so there is nothing to compare it with")
             result = self._compared(result)
-        judged = gate.judge(result)
+        judged = judge(gate, result)
         self._judged.append(judged)
         return judged
 

@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec, Protocol
 from pytest_mia.core.reported import UNREPORTED
 from pytest_mia.results.audit_data import AuditData
 from pytest_mia.verdicts.enforce import enforce
-from pytest_mia.verdicts.gate_functions import construct, describe
+from pytest_mia.verdicts.gate_functions import construct, describe, judge
 from pytest_mia.verdicts.gates import EpsilonBelow, Gate, MembershipAdvantageBelow, NoAdvantageRegression, TprBelow
 
 P = ParamSpec("P")
@@ -29,7 +29,7 @@ def _method(gate: Callable[P, Gate], name: str) -> Callable[Concatenate[AuditRes
     def assert_verdict(self: AuditResult, /, *args: P.args, **keywords: P.kwargs) -> AuditResult:
         __tracebackhide__ = True
         made = construct(gate, *args, **keywords)
-        return enforce(made.judge(self) if self.observer is None else self.observer.judge(made, self))
+        return enforce(judge(made, self) if self.observer is None else self.observer.judge(made, self))
 
     return describe(assert_verdict, gate, name, first="self")
 

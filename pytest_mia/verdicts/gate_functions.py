@@ -17,11 +17,20 @@ G = TypeVar("G", bound=Gate)
 def judging(gate: Callable[P, Gate], name: str) -> Callable[Concatenate[Audit, P], Audit]:
     """A function of this name that judges an audit: ``judge(result, ...)``, with the gate's own arguments."""
 
-    def judge(result: Audit, *args: P.args, **keywords: P.kwargs) -> Audit:
+    def judge_result(result: Audit, *args: P.args, **keywords: P.kwargs) -> Audit:
         __tracebackhide__ = True
-        return construct(gate, *args, **keywords).judge(result)
+        return judge(construct(gate, *args, **keywords), result)
 
-    return describe(judge, gate, name, first="result")  # type: ignore[return-value]
+    return describe(judge_result, gate, name, first="result")  # type: ignore[return-value]
+
+
+def judge(gate: Gate, audit: Audit) -> Audit:
+    """The audit with the verdict of the gate, the reasons, remedies, next steps and the message."""
+    __tracebackhide__ = True
+    # It computes, so it is not loaded with pytest.
+    from pytest_mia.verdicts import judging
+
+    return judging.judge(gate, audit)
 
 
 def construct(gate: Callable[P, G], *args: P.args, **keywords: P.kwargs) -> G:

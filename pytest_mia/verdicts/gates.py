@@ -63,16 +63,13 @@ class Gate(ABC):
         shared = {} if confidence is None else {"confidence": error_budget.shared_confidence(confidence, parts)}
         return dataclasses.replace(self, **shared)
 
+    def select(self, audit: Audit) -> Audit:
+        """The audit with those attackers and remedies that this gate judges."""
+        return audit
+
     @abstractmethod
     def compare(self, audit: Audit) -> Audit:
         """The audit of one attacker with its verdict and the reasons."""
-
-    def judge(self, audit: Audit) -> Audit:
-        """The audit, of one attacker or of several, with verdict, reasons, remedies, next steps and message."""
-        __tracebackhide__ = True
-        from pytest_mia.verdicts import judging
-
-        return judging.judge(self, audit)
 
 
 @dataclass(frozen=True)
@@ -271,15 +268,15 @@ class NoAdvantageRegression(Gate):
     _: KW_ONLY
     tolerance: float = 0.02
 
+    def select(self, audit: Audit) -> Audit:
+        """The audit of the strongest attacker alone: a baseline holds no other attacker, and no remedy."""
+        return dataclasses.replace(audit, attackers=(), what_if=())
+
     def compare(self, audit: Audit) -> Audit:
         """Judge the change of the advantage since the baseline."""
         from pytest_mia.verdicts import judgement
 
         return judgement.judge_change(audit, tolerance=self.tolerance)
-
-    def judge(self, audit: Audit) -> Audit:
-        """Judge the strongest attacker alone: a baseline holds no other attacker, and no remedy."""
-        return super().judge(dataclasses.replace(audit, attackers=(), what_if=()))
 
 
 GATES = (MembershipAdvantageBelow, TprBelow, EpsilonBelow, NoAdvantageRegression)

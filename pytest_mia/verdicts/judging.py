@@ -17,6 +17,10 @@ SHARED = ("attackers", "seconds", "cache", "test", "replay", "change", "observer
 class Comparison(Protocol):
     """As much of a gate as is needed here."""
 
+    def select(self, audit: Audit) -> Audit:
+        """The audit with those attackers and remedies that are judged."""
+        ...
+
     def compare(self, audit: Audit) -> Audit:
         """The audit of one attacker with its verdict and the reasons."""
         ...
@@ -29,6 +33,7 @@ class Comparison(Protocol):
 def judge(gate: Comparison, audit: Audit) -> Audit:
     """Judge an audit, the strongest of its attackers where there are several, and every remedy that was measured."""
     __tracebackhide__ = True
+    audit = gate.select(audit)
     judged = _judge(gate, audit)
     trainings = sum(each.trains for each in audit.what_if)
     remedies = _judge_remedies(gate.sharing_error(1 + trainings), audit.what_if)
