@@ -53,7 +53,7 @@ class AuditTest:
     session
         What it shares with the others.
     subject
-        What the user's fixtures gave, with `Missing` for those that he didn't write.
+        What the user's fixtures gave, with `Missing` for those that the user has not written.
 
     Attributes
     ----------

@@ -112,7 +112,7 @@ def _facts(audit: Mapping[str, Any]) -> dict[str, str]:
         "records": f"{audit['records']:,}",
         "models": f"{audit['models']:,}",
         "shadows per target": f"{audit['shadows']:,}",
-        "advantage told from 0 with 80% power": number(audit["detectable"]),
+        "smallest advantage distinguished from 0 with 80% power": number(audit["detectable"]),
         **_controls(audit["controls"]),
         "accuracy on members": number(accuracy["train"]),
         "accuracy on non-members": number(accuracy["test"]),

@@ -19,7 +19,7 @@ MOST_LETTERS = 20
 LINES = ((COLOURS["first"], "-"), (COLOURS["second"], "--"), (COLOURS["third"], ":"))
 MARKERS = {"pass": "o", "leak": "s", "inconclusive": "D", "invalid": "X", None: "v"}
 INK, FAINT, FIRST, SECOND, THIRD = COLOURS.values()
-KEY = "Square: above the limit. Circle: below it. Diamond: can't be told from it."
+KEY = "Square: clearly above the limit. Circle: clearly below it. Diamond: neither."
 
 Audit = Mapping[str, Any]
 Interval = Mapping[str, Any]

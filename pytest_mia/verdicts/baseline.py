@@ -89,8 +89,8 @@ class Baseline:
         if test not in self.audits:
             return f"the baseline {self.name} holds no audit of {test}"
         differences = self.audits[test].differences(kind, settings)
-        told = f"the audit of {test} in the baseline {self.name} is another one: {'; '.join(differences)}"
-        return told if differences else None
+        reason = f"the audit of {test} in the baseline {self.name} can't be compared: {'; '.join(differences)}"
+        return reason if differences else None
 
     def change(self, test: str, result: AuditResult, settings: Settings) -> Change:
         """How far the advantage of a test's audit moved, with bounds for it, where the two can be compared.

@@ -60,7 +60,7 @@ def read(root: Path, name: str) -> Baseline:
         return Baseline(name, _parsed(path))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         why = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        raise MIAUsageError(f"{FOLDER}/{path.name} is no baseline that can be read ({why}); {remedy}") from None
+        raise MIAUsageError(f"{FOLDER}/{path.name} can't be read as a baseline ({why}); {remedy}") from None
 
 
 def check_writable(root: Path, name: str) -> None:
@@ -106,7 +106,7 @@ def text(audits: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _parsed(path: Path) -> dict[str, Saved]:
     if not path.is_file():
-        raise ValueError("it is no file")
+        raise ValueError("it is not a file")
     with path.open("rb") as file:
         content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
@@ -142,7 +142,7 @@ def _counts(words: Mapping[str, Any]) -> Counts:
         0 <= flagged <= total for pair in (sides[:2], sides[2:]) for flagged, total in zip(*pair, strict=True)
     )
     if len({len(side) for side in sides}) != 1 or not sides[0] or not flagged_right or not 0 < share <= 1:
-        raise ValueError("its counts are none")
+        raise ValueError("its counts are not valid")
     return Counts(sides[0], sides[1], sides[2], sides[3], share)
 
 

@@ -263,6 +263,6 @@ def _unknown(by: str, known: Sequence[str], *, columns: bool) -> str:
 
 def _too_many(by: str, found: int, most: int) -> str:
     return (
-        f"{shown(by)} has {found} different values, at most {most} can be judged by themselves; give fewer in its "
-        "place, by=[...] with one name per record: bins of a number, such as pandas.cut makes them, or larger places"
+        f"{shown(by)} has {found} different values, and at most {most} parts can be judged; give by=[...] with "
+        "one coarser name per record, such as a number's bin from pandas.cut, or a region in the place of a town"
     )

@@ -123,11 +123,11 @@ def test_a_baseline_that_is_not_there(tmp_path):
         (changed("audits", "test_a", to=3), "TypeError"),
         (changed("counts", to={}), "KeyError"),
         (changed("counts", "members", to=[1000]), "zip"),
-        (changed("counts", "members", to=[10] * 4), "its counts are none"),
+        (changed("counts", "members", to=[10] * 4), "its counts are not valid"),
         (changed("counts", "members", to=[10**400] * 4), "OverflowError"),
-        (changed("counts", "flagged_members", to=[-1] * 4), "its counts are none"),
+        (changed("counts", "flagged_members", to=[-1] * 4), "its counts are not valid"),
         (changed("counts", "flagged_members", to=["a"] * 4), "'a' stands where a int is expected"),
-        (changed("counts", "share", to=float("nan")), "its counts are none"),
+        (changed("counts", "share", to=float("nan")), "its counts are not valid"),
         (changed("advantage", "estimate", to=0.5), "don't give its advantage, so it was edited by hand"),
         (changed("advantage", "confidence", to=95), "confidence must be"),
         (changed("counts", "flagged_members", to=[900] * 4), "don't give its advantage"),
@@ -140,7 +140,7 @@ def test_anything_else_is_refused(tmp_path, written, content, why):
     with pytest.raises(MIAUsageError) as error:
         baseline_file.read(tmp_path, "main")
     told = str(error.value)
-    assert told.startswith(".mia/main.json is no baseline that can be read (")
+    assert told.startswith(".mia/main.json can't be read as a baseline (")
     assert told.endswith("; make it anew with pytest --mia-save=main")
     assert why in told
 
@@ -157,7 +157,7 @@ def test_what_is_no_file_is_not_opened(tmp_path):
     path = baseline_file.place(tmp_path, "main")
     path.parent.mkdir()
     os.mkfifo(path)
-    with pytest.raises(MIAUsageError, match="it is no file"):
+    with pytest.raises(MIAUsageError, match="it is not a file"):
         baseline_file.read(tmp_path, "main")
 
 
@@ -172,7 +172,7 @@ class TestWritable:
 
     def test_nothing_else_is_written_over(self, tmp_path, written):
         path = written("mine")
-        with pytest.raises(MIAUsageError, match="is no baseline that can be read"):
+        with pytest.raises(MIAUsageError, match="can't be read as a baseline"):
             baseline_file.check_writable(tmp_path, "main")
         assert path.read_text() == "mine"
 
