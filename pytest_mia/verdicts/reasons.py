@@ -84,7 +84,7 @@ def of_parts(judged: Sequence[SliceResult], kind: str, threshold: float) -> list
 
 
 def _of_part(part: SliceResult, kind: str, threshold: float) -> str:
-    name, records = subgroups.name(part), counted(part.records, "record")
+    name, records = subgroups.label(part), counted(part.records, "record")
     if part.verdict == "leak":
         return f"{name} is above the limit: {part.advantage}"
     targets = len(part.counts.members)

@@ -16,7 +16,7 @@ SETTINGS = Settings(shadows=3)
 
 
 def kept(result, settings=SETTINGS):
-    return Baseline("main", {"test_a": baseline.saved(result, settings)})
+    return Baseline("main", {"test_a": baseline.summarise(result, settings)})
 
 
 class TestChange:

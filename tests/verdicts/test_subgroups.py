@@ -57,7 +57,9 @@ class TestEncoding:
 
     def test_every_guess_is_kept(self):
         kept = subgroups.guesses(self.flagged, self.members, self.judged, None)
-        (part,) = subgroups.divided("all", np.array(["x"] * 4), kept, subgroups.error_budget.levels(0.95, attacks=1))
+        (part,) = subgroups.count_parts(
+            "all", np.array(["x"] * 4), kept, subgroups.error_budget.levels(0.95, attacks=1)
+        )
         assert part.counts == Counts((1,), (2,), (1,), (1,))
 
     def test_it_is_made_of_built_in_types_that_json_has(self):
