@@ -195,7 +195,7 @@ def _release(run: AuditRun, plan: Plan) -> Release | None:
 def _features(plan: Plan, settings: Settings) -> FloatArray | None:
     """The records as numbers, where an attack that was asked for looks at them."""
     wanted = settings.attacks is not None and registry.read_features(settings.attacks)
-    features = numeric.of(plan.records.data.X, plan.records.data.y) if wanted else None
+    features = numeric.to_matrix(plan.records.data.X, plan.records.data.y) if wanted else None
     return None if features is None else features[plan.seen]
 
 

@@ -84,7 +84,7 @@ class AuditRun:
 def choose_method(request: AuditRequest, settings: Settings) -> Method:
     """How the models of an audit are trained and queried."""
     asked = settings.attacks
-    needed = None if asked is None or attacks.DEFAULT in asked else queries.measuring(attacks.reads(asked))
+    needed = None if asked is None or attacks.DEFAULT in asked else queries.names_that_measure(attacks.reads(asked))
     return Method(
         request.training,
         request.predict,

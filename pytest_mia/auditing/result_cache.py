@@ -75,7 +75,7 @@ def find_slot(
         return None
     try:
         content = tuple(names), observations, design, settings.deciding
-        return ResultSlot(store, content_key.digest((content, environment.content())), design)
+        return ResultSlot(store, content_key.hash_content((content, environment.describe_environment())), design)
     except content_key.UnhashableValue as error:
         store.remark(f"the attacks' result is not cached: {error}")
         return None

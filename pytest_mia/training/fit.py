@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pytest_mia.core.seeding import seeded, single_threaded
-from pytest_mia.data.dataset import take
+from pytest_mia.data.containers import take
 from pytest_mia.data.records import Data
 from pytest_mia.models.protocol import BatchTrainer, CannotBatch
 from pytest_mia.models.torch.cuda import meant_by_cuda, memory_ran_out, release

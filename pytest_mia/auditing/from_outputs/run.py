@@ -55,7 +55,7 @@ def audit_outputs(run: AuditRun) -> AuditResult:
 
 def _needing_models(run: AuditRun) -> list[str]:
     """What can't be asked of outputs that were made before."""
-    asking = registry.measuring(attacks.reads(run.settings.attacks or ()))
+    asking = registry.names_that_measure(attacks.reads(run.settings.attacks or ()))
     problems = [f"{name} asks the models themselves, which outputs can't answer; leave it out" for name in asking]
     if run.request.augment is not None:
         problems.append("mia_augment changes records, of which mia_outputs holds none; give mia_dataset in its place")

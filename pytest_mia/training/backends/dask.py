@@ -189,7 +189,7 @@ class _Training:
                     left.appendleft((job, slot))
                     continue
                 trained, files, untold = answer
-                file_reads.note(files)
+                file_reads.add_files_read(files)
                 yield _kept(trained, slot, untold)
         finally:
             for future, *_ in self._waiting.values():
@@ -278,7 +278,7 @@ def _parcel(factories: Sequence[Callable[[], Any]], method: Method) -> WorkerTas
     device = str(device_named(method.device)) if torch else method.device
     sent = replace(method, device=device), tuple(factories)
     code = _pickled(sent, "the model factory and its functions")
-    return WorkerTask(worker_check.here(device), torch, code, content_key.sent(sent))
+    return WorkerTask(worker_check.here(device), torch, code, content_key.hash_sent_content(sent))
 
 
 def _pickled(value: Any, what: str) -> bytes:
@@ -315,7 +315,7 @@ def _kept(trained: Trained, slot: Slot, untold: str) -> Trained:
         if before is None:
             with slot.watch() as watch:
                 if untold:
-                    file_reads.doubt(untold)
+                    file_reads.mark_reads_unknown(untold)
             slot.save(trained, watch)
     return before or trained
 
