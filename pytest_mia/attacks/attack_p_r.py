@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pytest_mia.attacks import thresholds
 from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import BLOCK, Scored, Scorer, read
 from pytest_mia.core.types import BoolArray, FloatArray
+from pytest_mia.statistics import ranks
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def _shares_below(values: FloatArray, counted: BoolArray) -> FloatArray:
     for first in range(0, values.shape[1], together):
         part = np.s_[:, first : first + together]
         weights = np.ascontiguousarray(counted[part].T, dtype=np.float64)
-        below = thresholds.below(np.ascontiguousarray(values[part].T), weights) - weights / 2
+        below = ranks.weight_below(np.ascontiguousarray(values[part].T), weights) - weights / 2
         others = weights.sum(axis=1, keepdims=True) - weights
         shares[part] = np.divide(below, others, out=np.full_like(below, 0.5), where=others > 0).T
     return shares
@@ -58,4 +58,4 @@ class AttackP(Scored):
     def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield the share of records with a higher loss, ties counted half."""
         phi = read(observations.signals.confidence)
-        yield lambda models: thresholds.ranks(phi[models])
+        yield lambda models: ranks.rank_within_rows(phi[models])

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from pytest_mia.attacks.observations import Observations, Side, joined, mean_outside
+from pytest_mia.attacks.moments import Side, joined, mean_outside
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import Scored, Scorer
 from pytest_mia.attacks.rmia import both, logarithm, relative_scores
 from pytest_mia.core.types import FloatArray

@@ -1,4 +1,4 @@
-"""What attacks guess of the coins that decide who is in the training data, as `pytest_mia.statistics.epsilon_bounds` judges it.
+"""What attacks guess of the coins that decide who is in the training data, for `statistics.epsilon_bounds` to judge.
 
 A coin belongs to a person: to all records of one group. Where coins were drawn, each says whether the person is a
 member. In halves of a fixed size, members and others of a stratum are matched at random. Which of a pair is the member
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pytest_mia.attacks.guess_plans import LARGEST
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.attacks.thresholds import LARGEST
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.statistics.counts import CoinGuesses

@@ -9,8 +9,9 @@ import numpy as np
 
 from pytest_mia.attacks.class_centred import centred
 from pytest_mia.attacks.lira import log_normal, shared_variance
+from pytest_mia.attacks.moments import Moments, mean_outside, means
 from pytest_mia.attacks.nig_t import log_predictive, prior_of
-from pytest_mia.attacks.observations import Moments, Observations, mean_outside, means
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import read
 from pytest_mia.attacks.rmia import logarithm, offline_reference, probability
 from pytest_mia.core.types import FloatArray, IntArray

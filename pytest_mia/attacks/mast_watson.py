@@ -8,7 +8,8 @@ from functools import partial
 
 import numpy as np
 
-from pytest_mia.attacks.observations import Observations, Side, mean_outside, means
+from pytest_mia.attacks.moments import Side, mean_outside, means
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import Scored, Scorer, read, shadow_scores
 from pytest_mia.core.types import FloatArray
 

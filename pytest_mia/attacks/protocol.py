@@ -7,7 +7,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from pytest_mia.attacks.observations import Observations, Side
+from pytest_mia.attacks.moments import Side
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.core.types import FloatArray, IntArray
 
 Scorer = Callable[[IntArray], FloatArray]

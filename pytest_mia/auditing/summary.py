@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from pytest_mia.attacks import coin_guesses, evaluation, roc
-from pytest_mia.attacks import thresholds as curves
 from pytest_mia.attacks.evaluation import AttackRun
 from pytest_mia.attacks.grouped import grouped
 from pytest_mia.attacks.observations import Observations
@@ -34,6 +33,7 @@ from pytest_mia.results.values import (
 )
 from pytest_mia.statistics import error_budget, measurable
 from pytest_mia.statistics.counts import CoinGuesses, Counts, Selected
+from pytest_mia.statistics.ranks import rank_within_rows
 from pytest_mia.verdicts import subgroups as parts
 from pytest_mia.verdicts.audit_result import AuditResult
 
@@ -103,7 +103,7 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
         records=context.audited,
         accuracy=_accuracy(observations),
         slices=_slices(context.slices, kept, context, settings),
-        most_exposed=_most_exposed(curves.ranks(found), guesses, observations, context.audited),
+        most_exposed=_most_exposed(rank_within_rows(found), guesses, observations, context.audited),
         seed=settings.seed,
         device=context.device,
         seconds=Seconds(context.training_seconds, 0.0),

@@ -10,11 +10,12 @@ from pytest_mia.attacks.evaluation import lessons, run_attack
 from pytest_mia.attacks.mast_watson import Mast
 from pytest_mia.attacks.observations import recipe
 from pytest_mia.attacks.threshold import Threshold
-from pytest_mia.attacks.thresholds import grid, learn, ranks
+from pytest_mia.attacks.thresholds import grid, learn
 from pytest_mia.models.signals import Signals
 from pytest_mia.statistics import auc
 from pytest_mia.statistics.counts import Counts
 from pytest_mia.statistics.error_budget import levels, selected_interval
+from pytest_mia.statistics.ranks import rank_within_rows
 from pytest_mia.strategies import memberships
 
 LOSS, GAP = Threshold("loss", "confidence"), Threshold("gap", "correct")
@@ -126,7 +127,7 @@ def test_a_grid_tells_all_scores_apart(scores):
 def test_ranks_give_the_area(scores, data):
     """AUC is the mean rank of the members above that of the others, plus a half."""
     members = data.draw(arrays.arrays(np.bool_, len(scores)))
-    found = ranks(scores)
+    found = rank_within_rows(scores)
     assert found.mean() == pytest.approx(0.5)
     if members.any() and not members.all():
         assert auc(scores, members) == pytest.approx(0.5 + found[members].mean() - found[~members].mean())
