@@ -15,8 +15,9 @@ import numpy as np
 from scipy import special
 
 from pytest_mia.attacks.combined_features import evidence
+from pytest_mia.attacks.memo import identify_content
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.attacks.protocol import FittedAttack, Scored, Scorer
+from pytest_mia.attacks.protocol import OURS, FittedAttack, Scored, Scorer
 from pytest_mia.core.seeding import seed_for, single_threaded
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 
@@ -54,6 +55,9 @@ class Combined(Scored):
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 3
     most_lessons: int = PARTS
+    family = "combined"
+    summary = "lets classifiers weigh all that single attacks make of an answer, learnt on the other models"
+    reference = OURS
 
     def fit(self, lesson: Observations) -> Combination:
         """Learn from the labelled models of a lesson, each part of which is scored by what was learnt without it."""
@@ -83,7 +87,7 @@ def combination(lesson: Observations, read: Evidence) -> Combination:
     with single_threaded():
         for held in np.array_split(models, min(PARTS - 1, len(models))):
             # Nor was it a shadow of those that were learnt from: their evidence would hold its memberships.
-            judge = lesson.kept.of_equal(judge_from, read, lesson.lesson(held, MOST_ROWS))
+            judge = _judge(read, lesson.lesson(held, MOST_ROWS))
             for model in held:
                 scores[:, model] = judge.weighed(rows[model], lesson.labels)
             learnt.append(judge)
@@ -146,7 +150,13 @@ class Judge:
         return np.stack([linear, boosted, linear + boosted])
 
 
-def judge_from(read: Evidence, lesson: Observations) -> Judge:
+def _judge(read: Evidence, lesson: Observations) -> Judge:
+    key = identify_content("judge", read, lesson)
+    found: Judge | None = lesson.memo.find(key)
+    return lesson.memo.keep(key, fit_judge(read, lesson)) if found is None else found
+
+
+def fit_judge(read: Evidence, lesson: Observations) -> Judge:
     """Learn from the known pairs of a lesson."""
     rows = read(lesson, np.arange(len(lesson.members)))[lesson.known]
     members, labels = lesson.members[lesson.known], np.broadcast_to(lesson.labels, lesson.known.shape)[lesson.known]

@@ -16,7 +16,7 @@ from pytest_mia.attacks.combined import PARTS, SETTINGS, Combination, Combined, 
 from pytest_mia.attacks.combined_features import LARGEST, evidence
 from pytest_mia.attacks.kernel_support import COLUMNS, opinions, with_opinions
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.attacks.protocol import Scored, Scorer, read
+from pytest_mia.attacks.protocol import OURS, Scored, Scorer
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 
 GUESS = len(SETTINGS) - 1
@@ -38,6 +38,11 @@ class CombinedNeighbours(Scored):
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 3
     most_lessons: int = PARTS
+    family = "combined"
+    summary = "as combined, on answers less what the other members of the training data explain"
+    reference = OURS
+    needs_features = True
+    needs_opinions = True
 
     def fit(self, lesson: Observations) -> NeighbourCombination:
         """Learn from the labelled models of a lesson, whose memberships are guessed as a target's are."""
@@ -71,9 +76,9 @@ class NeighbourCombination:
 
 def _guessed(observations: Observations, models: IntArray, scores: FloatArray) -> Observations:
     """The same with the opinions of guessed members beside those of the true ones, where models are attacked."""
-    known = read(with_opinions(observations).opinions)
+    known = with_opinions(observations).member_opinions
     guessed = np.zeros_like(known)
-    guessed[models] = opinions(read(observations.features), observations.labels, scores > 0, observations.seed)
+    guessed[models] = opinions(observations.records, observations.labels, scores > 0, observations.seed)
     return dataclasses.replace(observations, opinions=np.concatenate([known, guessed], axis=2))
 
 
@@ -87,7 +92,7 @@ def adjusted(observations: Observations, models: IntArray) -> FloatArray:
     models
         Rows of the models; only opinions of their guessed members are looked at.
     """
-    plain, phi = evidence(observations, models), read(observations.signals.confidence)
+    plain, phi = evidence(observations, models), observations.signal("confidence")
     if (phi == phi[:1]).all():
         return plain
     more = np.stack([_adjusted(observations, phi, model) for model in models])
@@ -97,7 +102,7 @@ def adjusted(observations: Observations, models: IntArray) -> FloatArray:
 def _adjusted(observations: Observations, phi: FloatArray, model: int) -> FloatArray:
     """Columns (records, 8) on one model: on either side phi, its expectation and distance, and likelihoods."""
     shadows = np.setdiff1d(np.flatnonzero(observations.references), [model])
-    given = read(observations.opinions)
+    given = observations.member_opinions
     own, others = given[model, :, COLUMNS:], given[shadows, :, :COLUMNS]
     members = observations.members[shadows]
     sides = [_side(phi[model], own, phi[shadows], others, side) for side in (members, ~members)]

@@ -194,7 +194,7 @@ def _learn(attack: Attack, lesson: Observations) -> FittedThreshold:
     """The best constant of the attack with its thresholds."""
     fitted = attack.fit(lesson) if isinstance(attack, FittedAttack) else None
     models = np.arange(len(lesson.members))
-    scores = (each(models) for each in attack.scorers(lesson)) if fitted is None else fitted.lesson_scores
+    scores = [each(models) for each in attack.scorers(lesson)] if fitted is None else fitted.lesson_scores
     return dataclasses.replace(learn(scores, lesson), fitted=fitted)
 
 

@@ -9,34 +9,20 @@ from functools import partial
 import numpy as np
 
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.attacks.protocol import Attack, Fitted, FittedAttack, Scored, Scorer
+from pytest_mia.attacks.protocol import Attack, Fitted, FittedAttack, Scorer
+from pytest_mia.attacks.variant import Variant
 from pytest_mia.core.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
-class Grouped(Scored):
+class Grouped(Variant):
     """An attack that gives all records of a group the mean of their scores.
 
     The records of a group are drawn together, so each says something of the others' membership. Guesses are then alike
     within a group, which is what `pytest_mia.data.memberships.independent_share` counts it for.
     """
 
-    attack: Attack
-
-    @property
-    def name(self) -> str:
-        """The attack's own name."""
-        return self.attack.name
-
-    @property
-    def signals(self) -> tuple[str, ...]:
-        """The signals of the attack itself."""
-        return self.attack.signals
-
-    @property
-    def least_shadows(self) -> int:
-        """The shadows of the attack itself."""
-        return self.attack.least_shadows
+    describing = "{}; scores are averaged over the records of each person"
 
     def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield the attack's scores, averaged over the records of each group."""

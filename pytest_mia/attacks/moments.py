@@ -59,11 +59,8 @@ class Moments:
         for start in range(0, values.shape[1], BLOCK):
             part = np.s_[..., start : start + BLOCK]
             _leave_out(values[part], _sides(members[part], references), self._mean[part], self._squares[part])
-
-    @property
-    def nbytes(self) -> int:
-        """What they take in memory."""
-        return int(self._mean.nbytes + self._squares.nbytes)
+        self.nbytes = self._mean.nbytes + self._squares.nbytes
+        """What the moments take in memory."""
 
     def without(self, model: int | slice) -> tuple[Side, Side]:
         """Moments of the shadows that had each record, and of those that had not, `model` itself left out.
@@ -146,3 +143,8 @@ def mean_of(values: FloatArray | IntArray, some: BoolArray) -> FloatArray:
         return np.asarray(values.mean(axis=-1, keepdims=True))
     count = np.count_nonzero(some, axis=-1, keepdims=True)
     return np.asarray((values * some).sum(axis=-1, keepdims=True) / np.maximum(count, 1))
+
+
+def first_positive(*scales: FloatArray) -> FloatArray:
+    """The first of several scales that is above 0; 1 where none is."""
+    return np.asarray(np.select([scale > 0 for scale in scales], scales, 1.0))

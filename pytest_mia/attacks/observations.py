@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from pytest_mia.attacks.memo import ArrayMemo
+from pytest_mia.attacks.memo import ArrayMemo, identify
 from pytest_mia.attacks.moments import Moments, shadows_of_sides
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
@@ -41,8 +42,8 @@ class Observations:
     opinions
         What each model's members, but for the record itself, say of a record (models, records, columns), as
         `neighbours.opinions` has it, with `features`. An attacker knows only those of shadows.
-    kept
-        What attacks worked out of these arrays and others may use again; lessons share it.
+    memo
+        What attacks computed from these arrays and others may use again; lessons share it.
     """
 
     signals: Signals
@@ -55,7 +56,7 @@ class Observations:
     groups: IntArray | None = None
     features: FloatArray | None = None
     opinions: FloatArray | None = None
-    kept: ArrayMemo = field(default_factory=ArrayMemo, repr=False, compare=False)
+    memo: ArrayMemo = field(default_factory=ArrayMemo, repr=False, compare=False)
 
     @property
     def targets(self) -> IntArray:
@@ -70,7 +71,40 @@ class Observations:
     @property
     def known_sides(self) -> tuple[IntArray, IntArray]:
         """Places, in the flattened pairs, of the known members and of the known others."""
-        return self.kept.of(_members, self.known, self.members), self.kept.of(_others, self.known, self.members)
+        inside, outside = identify("inside", self.known, self.members), identify("outside", self.known, self.members)
+        members, others = self.memo.find(inside), self.memo.find(outside)
+        if members is None:
+            members = self.memo.keep(inside, np.flatnonzero(self.known & self.members))
+        if others is None:
+            others = self.memo.keep(outside, np.flatnonzero(self.known & ~self.members))
+        return members, others
+
+    def signal(self, name: str) -> FloatArray:
+        """Return a signal (models, records) that is sure to be there, since the attack names it among its `signals`."""
+        values: FloatArray | None = getattr(self.signals, name)
+        assert values is not None, f"an attack was run on answers without the signal {name}"
+        return values
+
+    @property
+    def records(self) -> FloatArray:
+        """The `features`, which are sure to be there where an attack needs them."""
+        assert self.features is not None, "an attack that needs the records was run without them"
+        return self.features
+
+    @property
+    def member_opinions(self) -> FloatArray:
+        """The `opinions`, which are sure to be there where an attack needs them."""
+        assert self.opinions is not None, "an attack that needs opinions was run without them"
+        return self.opinions
+
+    def transformed(self, name: str, transform: Callable[[FloatArray], FloatArray] | None) -> FloatArray:
+        """Return a NumPy function of a signal, computed once for all attacks that name it; ``None`` changes nothing."""
+        values = self.signal(name)
+        if transform is None:
+            return values
+        key = identify(transform, values)
+        found: FloatArray | None = self.memo.find(key)
+        return self.memo.keep(key, transform(values)) if found is None else found
 
     def independent_share(self, part: BoolArray | bool = True) -> float:
         """Share of the judged records, or of a part (records,) of them, that counts as independent."""
@@ -103,13 +137,21 @@ class Observations:
             None if self.groups is None else self.groups[records],
             None if self.features is None else self.features[records],
             None if self.opinions is None else self.opinions[models][:, records],
-            self.kept,
+            self.memo,
         )
 
     def moments(self, values: FloatArray) -> Moments:
         """Moments of a signal (models, records), or of what was made of one, over the shadows."""
-        count = self.kept.of(shadows_of_sides, self.members, self.references)
-        return self.kept.of(Moments, values, self.members, self.references, count)
+        key = identify("moments", values, self.members, self.references)
+        found: Moments | None = self.memo.find(key)
+        if found is None:
+            found = self.memo.keep(key, Moments(values, self.members, self.references, self._shadow_counts()))
+        return found
+
+    def _shadow_counts(self) -> IntArray:
+        key = identify("shadow counts", self.members, self.references)
+        found: IntArray | None = self.memo.find(key)
+        return self.memo.keep(key, shadows_of_sides(self.members, self.references)) if found is None else found
 
     def _some(self, most: int) -> IntArray:
         """A random part of the records where there are more than that, by whole groups (but for the last one)."""
@@ -120,14 +162,6 @@ class Observations:
             return np.sort(rng.permutation(records)[:most])
         _, codes = np.unique(self.groups, return_inverse=True)
         return np.sort(np.argsort(rng.permutation(codes.max() + 1)[codes], kind="stable")[:most])
-
-
-def _members(known: BoolArray, members: BoolArray) -> IntArray:
-    return np.flatnonzero(known & members)
-
-
-def _others(known: BoolArray, members: BoolArray) -> IntArray:
-    return np.flatnonzero(known & ~members)
 
 
 def recipe(

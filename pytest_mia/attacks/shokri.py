@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.attacks.protocol import Scored, Scorer, read
+from pytest_mia.attacks.protocol import Reference, Scored, Scorer
 from pytest_mia.core.seeding import seed_for, single_threaded
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 
@@ -21,6 +21,7 @@ MOST_CLASSES = 255
 LARGEST = 1e6
 """Log-odds beyond it count as this, since some classifiers compute in float32."""
 SIGNALS = ("shown", "confidence", "correct")
+REFERENCE = Reference("Shokri et al. 2017")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,9 @@ class Shokri(Scored):
     name: str = "shokri"
     signals: tuple[str, ...] = SIGNALS
     least_shadows: int = 2
+    family = "shadow classifier"
+    summary = "lets boosted trees tell members by the answer, learnt on the shadows"
+    reference = REFERENCE
 
     def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield P(member | answer)."""
@@ -91,9 +95,8 @@ def cross_fitted(observations: Observations, name: str, learn: Callable[[Lesson]
 
 def _features(observations: Observations, pairs: IntArray | tuple[IntArray, IntArray]) -> FloatArray:
     """Features (rows, 5) of some models' answers, one model after the other, or of pairs of models and records."""
-    signals = observations.signals
-    shown, correct = read(signals.shown)[pairs], read(signals.correct)[pairs]
-    phi = np.clip(read(signals.confidence)[pairs], -LARGEST, LARGEST)
+    shown, confidence, correct = (observations.signal(name)[pairs] for name in SIGNALS)
+    phi = np.clip(confidence, -LARGEST, LARGEST)
     return np.concatenate([shown, phi[..., None], correct[..., None]], axis=-1).reshape(-1, shown.shape[-1] + 2)
 
 

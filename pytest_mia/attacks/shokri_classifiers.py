@@ -11,7 +11,7 @@ import numpy as np
 
 from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import Scored, Scorer
-from pytest_mia.attacks.shokri import SIGNALS, Judge, Lesson, cross_fitted
+from pytest_mia.attacks.shokri import REFERENCE, SIGNALS, Judge, Lesson, cross_fitted
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 
 LEAST_ROWS = 20
@@ -37,6 +37,9 @@ class ShokriBy(Scored):
     make: Callable[[int], Any]
     signals: tuple[str, ...] = SIGNALS
     least_shadows: int = 2
+    family = "shadow classifier"
+    summary = "lets a classifier tell members by the answer, learnt on the shadows for all classes or for each"
+    reference = REFERENCE
 
     def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield P(member | answer) by the pooled classifier, then by one per class."""

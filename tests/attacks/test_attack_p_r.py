@@ -4,10 +4,8 @@ from worlds import M, S, attacked, confident, gaussian_world, only
 
 from pytest_mia.attacks.attack_p_r import AttackP, AttackR
 from pytest_mia.attacks.evaluation import lessons, run_attack
-from pytest_mia.attacks.threshold import Threshold
+from pytest_mia.attacks.threshold import LOSS
 from pytest_mia.statistics import auc
-
-LOSS = Threshold("loss", "confidence")
 
 
 class TestR:

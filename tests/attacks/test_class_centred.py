@@ -7,10 +7,8 @@ from pytest_mia.attacks.evaluation import lessons, run_attack
 from pytest_mia.attacks.mast_watson import Mast
 from pytest_mia.attacks.registry import ATTACKS
 from pytest_mia.attacks.rmia import RmiaOffline
-from pytest_mia.attacks.threshold import Threshold
+from pytest_mia.attacks.threshold import LOSS
 from pytest_mia.models.signals import Signals
-
-LOSS = Threshold("loss", "confidence")
 
 
 def test_by_hand():

@@ -7,7 +7,7 @@ import pytest
 from scipy import special, stats
 from worlds import advantage, confident, only, trained
 
-from pytest_mia.attacks.combined import FEWEST_ROWS, SETTINGS, Combined, _normal_scale, judge_from
+from pytest_mia.attacks.combined import FEWEST_ROWS, SETTINGS, Combined, _normal_scale, fit_judge
 from pytest_mia.attacks.combined_features import evidence
 from pytest_mia.attacks.evaluation import lessons, run_attack
 from pytest_mia.attacks.lira import LiraOnline
@@ -69,9 +69,9 @@ def test_two_parts_that_leave_each_other_out_share_what_is_learnt(monkeypatch):
 
     def counted(read, lesson):
         learnt.append(lesson)
-        return judge_from(read, lesson)
+        return fit_judge(read, lesson)
 
-    monkeypatch.setattr("pytest_mia.attacks.combined.judge_from", counted)
+    monkeypatch.setattr("pytest_mia.attacks.combined.fit_judge", counted)
     run = run_attack(Combined(), given := trained(2.0, records=300), lessons(given))
     assert len(learnt) == 15
     assert sorted(len(lesson.members) for lesson in learnt) == [4] + [5] * 8 + [6] * 6

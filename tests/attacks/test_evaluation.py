@@ -19,20 +19,26 @@ from pytest_mia.attacks.evaluation import (
 )
 from pytest_mia.attacks.mast_watson import Mast
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.attacks.protocol import Scorer
+from pytest_mia.attacks.protocol import OURS, Scored, Scorer
 from pytest_mia.attacks.registry import ATTACKS
 from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline
-from pytest_mia.attacks.threshold import Threshold
+from pytest_mia.attacks.threshold import LOSS
 from pytest_mia.attacks.thresholds import FALSE_POSITIVE_RATES
 from pytest_mia.models.signals import Signals
 from pytest_mia.statistics import auc
 from pytest_mia.statistics.counts import Counts
 
-LOSS = Threshold("loss", "confidence")
+
+class Toy(Scored):
+    """What attacks say of themselves, which means nothing here."""
+
+    family = "toy"
+    summary = "is a toy"
+    reference = OURS
 
 
 @dataclass(frozen=True)
-class Chance:
+class Chance(Toy):
     """Knows nothing, but has many constants to tune: random signs per record, times the shadows' memberships.
 
     Each two models that are shadows of each other agree by chance to the same extent, so a constant that was tuned on
@@ -54,7 +60,7 @@ class Chance:
 
 
 @dataclass(frozen=True)
-class Doubled:
+class Doubled(Toy):
     """Guesses as the loss does, with other scores."""
 
     name: str = "doubled"

@@ -10,14 +10,12 @@ from pytest_mia.attacks.grouped import Grouped, averaged, grouped
 from pytest_mia.attacks.mast_watson import Mast
 from pytest_mia.attacks.observations import recipe
 from pytest_mia.attacks.protocol import FittedAttack
-from pytest_mia.attacks.threshold import Threshold
+from pytest_mia.attacks.threshold import LOSS
 from pytest_mia.auditing.summary import Context, find
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.memberships import draw_halves
 from pytest_mia.models.signals import Signals
 from pytest_mia.statistics import auc
-
-LOSS = Threshold("loss", "confidence")
 
 
 def people(leak, *, seed=0, models=8, number=100, alike=1.0, most=7):

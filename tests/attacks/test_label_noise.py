@@ -9,7 +9,7 @@ import pytest_mia
 from pytest_mia.attacks.evaluation import lessons, run_attack
 from pytest_mia.attacks.label_noise import Calibrated, LabelNoise
 from pytest_mia.attacks.observations import recipe
-from pytest_mia.attacks.threshold import Threshold
+from pytest_mia.attacks.threshold import AUGMENTATION
 from pytest_mia.models.signals import Signals
 
 SHARES = np.array([[[1.0, 0.8, 0.6, 0.0], [0.5, 0.5, 0.5, 0.5]], [[1.0, 1.0, 1.0, 1.0], [0.2, 0.0, 0.0, 0.2]]])
@@ -45,7 +45,7 @@ class TestCalibrated:
         values = np.array([[0.9, 0.7], [0.8, 0.5], [0.2, 0.1]])
         members = np.array([[False, False], [True, False], [False, True]])
         given = recipe(Signals(augmented_correct=values), members, np.zeros(2, dtype=int))
-        attack = Calibrated(Threshold("augmentation", "augmented_correct"))
+        attack = Calibrated(AUGMENTATION)
         assert only(attack, given)[0] == pytest.approx([0.9 - 0.5, 0.7 - 0.3])
 
     def test_it_stands_for_the_attack_in_everything_else(self):

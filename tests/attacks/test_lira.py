@@ -6,7 +6,7 @@ from worlds import M, S, T, attacked, confident, gaussian_world
 from pytest_mia.attacks import lira
 from pytest_mia.attacks.evaluation import lessons, run_attack
 from pytest_mia.attacks.lira import LiraOffline, LiraOnline
-from pytest_mia.attacks.observations import Side
+from pytest_mia.attacks.moments import Side
 from pytest_mia.statistics import auc
 
 

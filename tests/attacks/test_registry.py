@@ -130,6 +130,13 @@ class TestRegistry:
         assert {name for name in LATER if name.startswith("shokri")} == shokri
         assert {"quantile_regression", "combined_neighbours"} <= {*LATER}
 
+    def test_every_attack_describes_itself_in_plain_text(self):
+        for attack in (*ATTACKS, *ON_REQUEST):
+            for words in (attack.family, attack.summary, attack.reference.paper):
+                assert words.isascii(), attack.name
+                assert words.strip() == words != "", attack.name
+            assert "{}" not in attack.summary
+
     def test_unknown_names_are_named(self):
         assert unknown(["lira", "loss", "gaps"]) == ["lira", "gaps"]
 

@@ -4,15 +4,11 @@ from scipy import stats
 from worlds import answering, confident, only, released
 
 from pytest_mia.attacks.evaluation import lessons, run_attack
-from pytest_mia.attacks.registry import ATTACKS
-from pytest_mia.attacks.threshold import Threshold
+from pytest_mia.attacks.protocol import OURS
+from pytest_mia.attacks.threshold import GAP, LOSS, MODIFIED_ENTROPY, Threshold
 from pytest_mia.models.answers import Probabilities
 from pytest_mia.models.signals import Signals
 from pytest_mia.statistics import auc
-
-GAP, LOSS, MODIFIED_ENTROPY = (
-    next(attack for attack in ATTACKS if attack.name == name) for name in ("gap", "loss", "modified_entropy")
-)
 
 
 def softmax(z):
@@ -95,7 +91,7 @@ class TestModifiedEntropy:
 def test_a_threshold_reads_its_own_signal_and_no_shadow():
     own = np.array([[3.0, 1.0]])
     given = released(Signals(correct=own, confidence=-own), [[True, False]])
-    attack = Threshold("mine", "correct")
+    attack = Threshold("mine", ("correct",), OURS)
     assert attack.signals == ("correct",)
     assert attack.least_shadows == 0
     assert (only(attack, given) == own).all()

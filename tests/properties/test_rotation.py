@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as arrays
 from pytest_mia.attacks.evaluation import lessons, run_attack
 from pytest_mia.attacks.mast_watson import Mast
 from pytest_mia.attacks.observations import recipe
-from pytest_mia.attacks.threshold import Threshold
+from pytest_mia.attacks.threshold import GAP, LOSS
 from pytest_mia.attacks.thresholds import grid, learn
 from pytest_mia.models.signals import Signals
 from pytest_mia.statistics import auc
@@ -17,8 +17,6 @@ from pytest_mia.statistics.counts import Counts
 from pytest_mia.statistics.error_budget import levels, selected_interval
 from pytest_mia.statistics.ranks import rank_within_rows
 from pytest_mia.strategies import memberships
-
-LOSS, GAP = Threshold("loss", "confidence"), Threshold("gap", "correct")
 
 
 @st.composite
