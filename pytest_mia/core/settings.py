@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_mia.core.errors import MIAUsageError, quoted
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.text import quoted
 
 WHAT_IF = ("off", "outputs", "train")
 

@@ -302,4 +302,4 @@ def _content(subject: AuditRequest) -> str | None:
         return None
     # User code may read the environment and the working folder, which tests change too.
     surroundings = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-    return content_key.of((subject, os.getcwd(), sorted(surroundings.items())))
+    return content_key.try_hash_content((subject, os.getcwd(), sorted(surroundings.items())))

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pytest_mia.attacks.thresholds import FALSE_POSITIVE_RATES
-from pytest_mia.core.errors import MIAUsageError, quoted
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.text import quoted
 from pytest_mia.verdicts import subgroups
 
 if TYPE_CHECKING:

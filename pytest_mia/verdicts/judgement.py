@@ -156,7 +156,7 @@ def _closed(
 
 def _weighed(result: Audit, limit: float) -> Audit:
     """The result with the finding that its sides differ too much by themselves for this limit, if they do."""
-    finding = split_shift.shift_finding(result.shift, limit)
+    finding = split_shift.describe_shift(result.shift, limit)
     return dataclasses.replace(result, findings=(*result.findings, finding)) if finding else result
 
 

@@ -18,8 +18,9 @@ import numpy.typing as npt
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.text import shown
 from pytest_mia.core.types import BoolArray, IntArray
-from pytest_mia.data.containers import described, take
-from pytest_mia.data.dataset import Dataset, as_labels, count, missing
+from pytest_mia.data.containers import count, describe, take
+from pytest_mia.data.dataset import Dataset
+from pytest_mia.data.labels import as_labels, find_missing
 from pytest_mia.data.memberships import independent_share
 from pytest_mia.results.audit_data import AuditData
 from pytest_mia.results.values import Guesses, SliceResult
@@ -219,7 +220,7 @@ def _read(given: Any) -> npt.NDArray[Any]:
     except ValueError:
         values = np.empty((0, 0))
     if values.ndim != 1:
-        raise MIAUsageError(f"by must be a name, or one value per record, got {described(given)}")
+        raise MIAUsageError(f"by must be a name, or one value per record, got {describe(given)}")
     return values
 
 
@@ -241,7 +242,7 @@ def _numeric(values: npt.NDArray[Any]) -> bool:
     """Whether these are numbers or dates, rather than names."""
     if values.dtype.kind != "O":
         return values.dtype.kind in "iufcmM"
-    held = values[~missing(values)].tolist()
+    held = values[~find_missing(values)].tolist()
     return all(isinstance(value, Number) and not isinstance(value, bool) for value in held)
 
 

@@ -218,3 +218,11 @@ def test_the_seed_decides_and_nothing_else_is_touched(make):
     assert first.shape != other.shape or (first != other).any()
     np.testing.assert_array_equal(X, before)
     assert np.random.get_state()[1].tolist() == state  # noqa: NPY002
+
+
+def test_cells_that_are_lists_are_values_like_any_other():
+    frame = pd.DataFrame({"a": [[n % 3] for n in range(60)], "b": np.arange(60)})
+    frame.columns = [0, 0]
+    for drawn in (noisy((frame, Y[:60]), 0.5), marginals((frame, Y[:60]), 60)):
+        assert {each[0] for each in drawn.X.iloc[:, 0]} == {0, 1, 2}
+        assert list(drawn.X.columns) == [0, 0]
