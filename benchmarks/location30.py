@@ -197,9 +197,9 @@ def attacked(observations: Observations) -> dict[str, Found]:
     """Every single attack, and what the rotation selects among those of the registry."""
     suited = fitting(observations.signals, shadows=len(observations.members) - 1)
     single = [attack for attack in suited if not isinstance(attack, FittedAttack)]
-    taught = evaluation.lessons(observations)
+    splits = evaluation.split_targets(observations)
     attacks: list[Attack] = [*single, *FIXED]
-    runs = [evaluation.run_attack(attack, observations, taught) for attack in attacks]
+    runs = [evaluation.run_attack(attack, observations, splits) for attack in attacks]
     found = {run.name: Found(advantage(run.counts), float(run.auc.mean())) for run in runs}
     chosen = evaluation.choose([[each.advantage for each in run.learned] for run in runs[: len(single)]])
     selected = evaluation.pick([run.counts for run in runs], chosen)

@@ -32,26 +32,26 @@ class Grouped(Variant):
 
 @dataclass(frozen=True)
 class GroupedFitted(Grouped):
-    """The same of an attack that learns from a lesson."""
+    """The same of an attack that learns from labelled models."""
 
     attack: FittedAttack
 
     @property
-    def most_lessons(self) -> int:
+    def most_splits(self) -> int:
         """The groups of the attack itself."""
-        return self.attack.most_lessons
+        return self.attack.most_splits
 
-    def fit(self, lesson: Observations) -> GroupedFit:
-        """What the attack learns, with the lesson's own scores averaged."""
-        fitted = self.attack.fit(lesson)
-        return GroupedFit(np.stack([averaged(scores, lesson) for scores in fitted.lesson_scores]), fitted)
+    def fit(self, labelled: Observations) -> GroupedFit:
+        """Fit the attack, and average the scores of the labelled models."""
+        fitted = self.attack.fit(labelled)
+        return GroupedFit(np.stack([averaged(scores, labelled) for scores in fitted.labelled_scores]), fitted)
 
 
 @dataclass(frozen=True, eq=False)
 class GroupedFit:
-    """What an attack learnt from a lesson, for people; see `Fitted`."""
+    """What an attack learnt from labelled models, for people; see `Fitted`."""
 
-    lesson_scores: FloatArray
+    labelled_scores: FloatArray
     fitted: Fitted
 
     def scores(self, observations: Observations, models: IntArray, setting: int) -> FloatArray:

@@ -43,7 +43,7 @@ class Observations:
         What each model's members, but for the record itself, say of a record (models, records, columns), as
         `neighbours.opinions` has it, with `features`. An attacker knows only those of shadows.
     memo
-        What attacks computed from these arrays and others may use again; lessons share it.
+        What attacks computed from these arrays and others may use again; cross-fitting splits share it.
     """
 
     signals: Signals
@@ -111,8 +111,8 @@ class Observations:
         judged = self.judged.any(axis=0) & part
         return independent_share(None if self.groups is None else self.groups[judged])
 
-    def lesson(self, targets: IntArray, most_pairs: int) -> Observations:
-        """What an attacker of these targets can learn from: the other models alone, each a labelled target in turn.
+    def leave_out(self, targets: IntArray, most_pairs: int) -> Observations:
+        """Return what an attacker of some targets learns from: the other models alone, each a labelled target in turn.
 
         The targets are neither attacked nor among the shadows, so nothing that is learnt depends on their memberships.
 

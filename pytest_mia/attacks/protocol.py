@@ -103,38 +103,38 @@ class Scored:
 
 
 class Fitted(Protocol):
-    """What an attack learnt from a lesson.
+    """What an attack learnt from labelled models.
 
     Attributes
     ----------
-    lesson_scores
-        Scores (settings, models, records) of the lesson's own models, none of which had a part in what scores it.
+    labelled_scores
+        Scores (settings, models, records) of the labelled models, none of which had a part in what scores it.
     """
 
     @property
-    def lesson_scores(self) -> FloatArray: ...  # noqa: D102
+    def labelled_scores(self) -> FloatArray: ...  # noqa: D102
 
     def scores(self, observations: Observations, models: IntArray, setting: int) -> FloatArray:
-        """Compute scores (models, records) of some models, none of which the lesson knew."""
+        """Compute scores (models, records) of some models that were not learnt from."""
         ...
 
 
 @runtime_checkable
 class FittedAttack(Attack, Protocol):
-    """An attack that learns from calibrated scores of labelled models, for which a target's own models are a lesson.
+    """An attack that learns from calibrated scores of labelled models: those that aren't its target.
 
-    Such scores depend on the memberships of all models that were shadows, so what is applied to a target must come
-    from a lesson without it.
+    Such scores depend on the memberships of all models that were shadows, so what is applied to a target must be
+    learnt without it.
 
     Attributes
     ----------
-    most_lessons
-        Into how many groups, at the most, targets are divided that share a lesson.
+    most_splits
+        Into how many groups targets are split at the most; those of a group share what was learnt without them.
     """
 
     @property
-    def most_lessons(self) -> int: ...  # noqa: D102
+    def most_splits(self) -> int: ...  # noqa: D102
 
-    def fit(self, lesson: Observations) -> Fitted:
-        """Learn from the labelled models of a lesson."""
+    def fit(self, labelled: Observations) -> Fitted:
+        """Learn from labelled models."""
         ...

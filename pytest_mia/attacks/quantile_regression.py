@@ -78,10 +78,10 @@ def _quantiles(observations: Observations, models: IntArray, fold: IntArray, lev
 
 
 def _predicted(
-    observations: Observations, models: IntArray, taught: BoolArray, judged: BoolArray, level: float
+    observations: Observations, models: IntArray, learnable: BoolArray, judged: BoolArray, level: float
 ) -> FloatArray:
     features, phi = observations.records, observations.signal("confidence")[models]
-    rows, records = np.nonzero(observations.known[models] & ~observations.members[models] & taught)
+    rows, records = np.nonzero(observations.known[models] & ~observations.members[models] & learnable)
     seed = seed_for(observations.seed, "quantile", round(100 * level))
     kept = np.random.default_rng(seed).permutation(len(rows))[:MOST_ROWS]
     answers = phi[rows[kept], records[kept]]

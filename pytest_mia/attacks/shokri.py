@@ -25,7 +25,7 @@ REFERENCE = Reference("Shokri et al. 2017")
 
 
 @dataclass(frozen=True)
-class Lesson:
+class LabelledAnswers:
     """Labelled answers: features (rows, 5), class codes (rows,) and memberships (rows,), and a seed for the fit."""
 
     features: FloatArray
@@ -59,7 +59,7 @@ class Shokri(Scored):
             yield scores.__getitem__
 
 
-def cross_fitted(observations: Observations, name: str, learn: Callable[[Lesson], Judge]) -> FloatArray:
+def cross_fitted(observations: Observations, name: str, learn: Callable[[LabelledAnswers], Judge]) -> FloatArray:
     """Scores (settings, models, records) by classifiers that learnt on other models.
 
     Shadows are divided in two: each part is scored by the classifier that learnt on the other one, and a target that is
@@ -83,7 +83,7 @@ def cross_fitted(observations: Observations, name: str, learn: Callable[[Lesson]
     with single_threaded():
         for fold in range(FOLDS):
             learnt = shadows[fold::FOLDS]
-            judge = learn(_lesson(observations, learnt, seed_for(observations.seed, name, fold)))
+            judge = learn(_labelled_answers(observations, learnt, seed_for(observations.seed, name, fold)))
             judged = np.setdiff1d(models, learnt)
             for first in range(0, len(judged), together):
                 part = judged[first : first + together]
@@ -100,13 +100,13 @@ def _features(observations: Observations, pairs: IntArray | tuple[IntArray, IntA
     return np.concatenate([shown, phi[..., None], correct[..., None]], axis=-1).reshape(-1, shown.shape[-1] + 2)
 
 
-def _lesson(observations: Observations, learnt: IntArray, seed: int) -> Lesson:
+def _labelled_answers(observations: Observations, learnt: IntArray, seed: int) -> LabelledAnswers:
     """Labelled pairs of some models, a random part of them where they are many."""
     known = observations.known[learnt]
     kept = np.random.default_rng(seed).permutation(int(np.count_nonzero(known)))[:MOST_ROWS]
     rows, records = (places[kept] for places in known.nonzero())
     models = learnt[rows]
-    return Lesson(
+    return LabelledAnswers(
         _features(observations, (models, records)),
         observations.labels[records],
         observations.members[models, records],
@@ -114,7 +114,7 @@ def _lesson(observations: Observations, learnt: IntArray, seed: int) -> Lesson:
     )
 
 
-def _boosted(lesson: Lesson) -> Judge:
+def _boosted(labelled: LabelledAnswers) -> Judge:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     def rows(features: FloatArray, labels: IntArray) -> FloatArray:
@@ -126,8 +126,8 @@ def _boosted(lesson: Lesson) -> Judge:
         max_leaf_nodes=8,
         min_samples_leaf=20,
         l2_regularization=1.0,
-        categorical_features=[lesson.features.shape[1]],
+        categorical_features=[labelled.features.shape[1]],
         early_stopping=False,
-        random_state=lesson.seed,
-    ).fit(rows(lesson.features, lesson.labels), lesson.members)
+        random_state=labelled.seed,
+    ).fit(rows(labelled.features, labelled.labels), labelled.members)
     return lambda features, labels: classifier.predict_proba(rows(features, labels))[None, :, 1]

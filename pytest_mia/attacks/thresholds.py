@@ -50,17 +50,17 @@ class FittedThreshold:
     fitted: Fitted | None = field(default=None, compare=False)
 
 
-def learn(settings: Iterable[FloatArray], lesson: Observations) -> FittedThreshold:
+def learn(settings: Iterable[FloatArray], labelled: Observations) -> FittedThreshold:
     """Learn the best value of an attack's constant, and its thresholds, from the labelled pairs of all models, pooled.
 
     Parameters
     ----------
     settings
         The attack's scores (models, records) by each value of its constant; the first of equals is taken.
-    lesson
+    labelled
         The labelled models.
     """
-    tried = (_Tried(*_sides(scores, lesson), setting) for setting, scores in enumerate(settings))
+    tried = (_Tried(*_sides(scores, labelled), setting) for setting, scores in enumerate(settings))
     return max(tried, key=lambda each: each.advantage).learned()
 
 
@@ -95,8 +95,8 @@ class _Tried:
         )
 
 
-def _sides(scores: FloatArray, lesson: Observations) -> tuple[FloatArray, FloatArray]:
-    inside, outside = lesson.known_sides
+def _sides(scores: FloatArray, labelled: Observations) -> tuple[FloatArray, FloatArray]:
+    inside, outside = labelled.known_sides
     return scores.take(inside), scores.take(outside)
 
 

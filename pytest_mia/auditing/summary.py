@@ -83,8 +83,8 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
         The audit's settings.
     """
     fitting = fitting if observations.groups is None else [grouped(attack) for attack in fitting]
-    taught = evaluation.lessons(observations)
-    runs, found = evaluation.run_all(fitting, observations, taught)
+    splits = evaluation.split_targets(observations)
+    runs, found = evaluation.run_all(fitting, observations, splits)
     chosen = evaluation.choose([[each.advantage for each in run.learned] for run in runs])
     selected = evaluation.pick([run.counts for run in runs], chosen)
     guesses = _guesses(found, runs, chosen)

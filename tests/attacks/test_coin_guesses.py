@@ -165,7 +165,7 @@ def test_no_attack_on_one_target_looks_at_another(name):
         }
         members = np.concatenate([given.members[:1] ^ changed, given.members[1:]])
         world = dataclasses.replace(given, signals=Signals(**values), members=members)
-        learned = evaluation.run_attack(attack, world, evaluation.lessons(world)).learned
+        learned = evaluation.run_attack(attack, world, evaluation.split_targets(world)).learned
         scores.append(evaluation.target_scores(attack, world, learned, np.arange(2))[1:])
     assert np.array_equal(*scores)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from worlds import released
 
-from pytest_mia.attacks.evaluation import lessons, run_attack
+from pytest_mia.attacks.evaluation import run_attack, split_targets
 from pytest_mia.attacks.min_k import MIN_K, MIN_K_PLUS
 from pytest_mia.attacks.observations import recipe
 from pytest_mia.attacks.threshold import LOSS
@@ -77,7 +77,7 @@ def test_known_surprises_betray_a_text_and_k_is_tuned_to_see_them():
     values, members = texts(leak=4.0)
     given = observed(values, members)
     areas = [np.mean([auc(*pair) for pair in zip(scores, members, strict=True)]) for scores in MIN_K.scores(given)]
-    run = run_attack(MIN_K, given, lessons(given))
+    run = run_attack(MIN_K, given, split_targets(given))
     assert max(areas[1:4]) > 0.9 > areas[-1] > 0.7
     assert all(LOWEST_PERCENTS[learned.setting] in (10, 20) for learned in run.learned)
     advantage = np.divide(run.counts.flagged_members, run.counts.members)

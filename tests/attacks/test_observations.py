@@ -46,13 +46,13 @@ class TestIndependentShare:
 class TestLesson:
     def test_the_targets_do_not_occur(self):
         given = world()
-        taught = given.lesson(np.array([1, 3]), most_pairs=10**6)
-        assert (taught.members == given.members[[0, 2, 4]]).all()
-        assert (taught.signals.confidence == given.signals.confidence[[0, 2, 4]]).all()
-        assert taught.signals.shown is None
-        assert taught.references.tolist() == [True] * 3
-        assert taught.targets.tolist() == [0, 1, 2]
-        assert (taught.labels == given.labels).all()
+        splits = given.leave_out(np.array([1, 3]), most_pairs=10**6)
+        assert (splits.members == given.members[[0, 2, 4]]).all()
+        assert (splits.signals.confidence == given.signals.confidence[[0, 2, 4]]).all()
+        assert splits.signals.shown is None
+        assert splits.references.tolist() == [True] * 3
+        assert splits.targets.tolist() == [0, 1, 2]
+        assert (splits.labels == given.labels).all()
 
     def test_a_released_target_teaches_nothing(self):
         given = world()
@@ -62,7 +62,7 @@ class TestLesson:
             given, references=~released, known=~released[:, None] & every, judged=released[:, None] & every
         )
         assert given.targets.tolist() == [4]
-        assert (given.lesson(given.targets, 10**6).members == given.members[:4]).all()
+        assert (given.leave_out(given.targets, 10**6).members == given.members[:4]).all()
 
     def test_a_model_known_in_part_is_learnt_from_in_that_part(self):
         given = world(models=2)
@@ -75,18 +75,18 @@ class TestLesson:
             known=np.stack([half, half & False]),
             judged=np.stack([half & False, ~half]),
         )
-        taught = given.lesson(given.targets, 10**6)
-        assert taught.judged.tolist() == taught.known.tolist() == [half.tolist()]
-        assert not taught.references.any()
+        splits = given.leave_out(given.targets, 10**6)
+        assert splits.judged.tolist() == splits.known.tolist() == [half.tolist()]
+        assert not splits.references.any()
 
     def test_a_random_part_of_the_records_is_enough_where_there_are_many(self):
         given = world(models=5, records=1000)
-        taught = given.lesson(np.array([0]), most_pairs=400)
-        assert taught.members.shape == (4, 100)
+        splits = given.leave_out(np.array([0]), most_pairs=400)
+        assert splits.members.shape == (4, 100)
         every = given.signals.confidence[1:].T
-        columns = [np.flatnonzero((every == row).all(axis=1)) for row in taught.signals.confidence.T]
+        columns = [np.flatnonzero((every == row).all(axis=1)) for row in splits.signals.confidence.T]
         assert all(len(column) == 1 for column in columns)
         assert (np.diff(np.concatenate(columns)) > 0).all()
         assert np.concatenate(columns).max() > 800
-        again = given.lesson(np.array([0]), most_pairs=400)
-        assert (again.signals.confidence == taught.signals.confidence).all()
+        again = given.leave_out(np.array([0]), most_pairs=400)
+        assert (again.signals.confidence == splits.signals.confidence).all()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from worlds import confident, released
 
-from pytest_mia.attacks.evaluation import lessons, run_attack
+from pytest_mia.attacks.evaluation import run_attack, split_targets
 from pytest_mia.attacks.per_class import LEAST_GAINS, LEAST_MEMBERS, PerClass, learn_thresholds
 from pytest_mia.attacks.threshold import LOSS
 from pytest_mia.models.signals import Signals
@@ -98,9 +98,9 @@ class TestLeaks:
     def test_levels_of_classes_hide_a_leak_from_one_threshold(self):
         """Within a class the best threshold has advantage 2 Phi(1) - 1 = 0.683."""
         given = self.world(2.0)
-        taught, found = lessons(given), []
+        splits, found = split_targets(given), []
         for attack in (LOSS, ATTACK):
-            counts = run_attack(attack, given, taught).counts
+            counts = run_attack(attack, given, splits).counts
             rates = np.divide(counts.flagged_members, counts.members)
             found.append(np.mean(rates - np.divide(counts.flagged_nonmembers, counts.nonmembers)))
         assert found[0] < 0.25
