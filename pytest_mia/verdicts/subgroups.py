@@ -109,20 +109,20 @@ def _counted(rows: IntArray, groups: IntArray | None) -> Counts:
     )
 
 
-def check(by: Any, given: Any) -> None:
-    """Refuse what divides nothing, as far as that is known of the records before anything is trained.
+def check_records(by: Any, given: Any) -> None:
+    """Refuse a `by` that can't divide the records, as far as they are known before anything is trained.
 
     Parameters
     ----------
     by
-        As `of` takes it.
+        As `divide` takes it.
     given
         The records as the user gave them: of a release, those of one side.
 
     Raises
     ------
     MIAUsageError
-        As `of` does.
+        As `divide` does.
     """
     __tracebackhide__ = True
     records = Dataset(*given) if isinstance(given, (tuple, list)) and len(given) == 2 else given
@@ -140,8 +140,8 @@ def check(by: Any, given: Any) -> None:
         raise MIAUsageError(_unknown(by, [*map(str, slices), CLASS], columns=frame is not None))
 
 
-def of(result: AuditData, by: Any) -> tuple[SliceResult, ...]:
-    """The parts of an audit's records; what `by` may be stands in `AuditData.assert_membership_advantage_below`.
+def divide(result: AuditData, by: Any) -> tuple[SliceResult, ...]:
+    """The parts of an audit's records; what `by` may be stands in `pytest_mia.verdicts.gates.MembershipAdvantageBelow`.
 
     Raises
     ------
@@ -164,7 +164,7 @@ def of(result: AuditData, by: Any) -> tuple[SliceResult, ...]:
     return found
 
 
-def judged(part: SliceResult, advantage: Interval, limit: float) -> SliceResult:
+def judge(part: SliceResult, advantage: Interval, limit: float) -> SliceResult:
     """A part with its verdict.
 
     Parameters

@@ -1,12 +1,44 @@
-"""What leaves a test is in built-in types."""
+"""What the JSON report shows of a dataclass is in built-in types."""
 
+import dataclasses
 import json
 import math
 
 import numpy as np
 import pytest
 
-from pytest_mia.plugin.audit_test import plain
+from pytest_mia.core.reported import UNREPORTED, Reported, plain, reported_as
+
+
+@dataclasses.dataclass(frozen=True)
+class Inner(Reported):
+    name: str
+    share: float = math.inf
+
+
+@dataclasses.dataclass(frozen=True)
+class Outer(Reported):
+    first: int
+    parts: tuple[Inner, ...]
+    curves: tuple[int, ...] = dataclasses.field(
+        metadata=reported_as(lambda outer: {"roc": outer.curves, "points": len(outer.curves)}), default=()
+    )
+    secret: str = dataclasses.field(metadata=UNREPORTED, default="x", repr=False)
+    last: Inner | None = None
+
+
+def test_fields_in_their_order_and_what_stands_for_some():
+    shown = Outer(np.int64(1), (Inner("a", 0.5), Inner("b")), (1, 2)).to_dict()
+
+    assert shown == {
+        "first": 1,
+        "parts": [{"name": "a", "share": 0.5}, {"name": "b", "share": None}],
+        "roc": [1, 2],
+        "points": 2,
+        "last": None,
+    }
+    assert list(shown) == ["first", "parts", "roc", "points", "last"]
+    assert "secret" not in repr(Outer(1, ()))
 
 
 def test_everything_becomes_a_built_in_type():
