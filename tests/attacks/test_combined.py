@@ -7,9 +7,9 @@ import pytest
 from scipy import special, stats
 from worlds import advantage, confident, only, trained
 
-from pytest_mia.attacks.combined import FEWEST_ROWS, SETTINGS, Combined, _normal_scale, judge_from
+from pytest_mia.attacks.combined import FEWEST_ROWS, SETTINGS, Combined, _normal_scale, fit_judge
 from pytest_mia.attacks.combined_features import evidence
-from pytest_mia.attacks.evaluation import lessons, run_attack
+from pytest_mia.attacks.evaluation import run_attack, split_targets
 from pytest_mia.attacks.lira import LiraOnline
 from pytest_mia.attacks.mast_watson import Mast
 from pytest_mia.attacks.nig_t import NigT
@@ -57,8 +57,8 @@ def test_no_model_of_a_lesson_has_a_part_in_what_scores_it():
     given = trained(2.0, models=6, records=240)
     turned = given.members.copy()
     turned[1] = ~turned[1]
-    plain = Combined().fit(given).lesson_scores
-    other = Combined().fit(dataclasses.replace(given, members=turned)).lesson_scores
+    plain = Combined().fit(given).labelled_scores
+    other = Combined().fit(dataclasses.replace(given, members=turned)).labelled_scores
     assert (plain[:, 1] == other[:, 1]).all()
     assert (plain[:, 0] != other[:, 0]).any()
 
@@ -67,20 +67,20 @@ def test_two_parts_that_leave_each_other_out_share_what_is_learnt(monkeypatch):
     """Of six parts there are fifteen pairs; each of thirty fits needs one of them."""
     learnt = []
 
-    def counted(read, lesson):
-        learnt.append(lesson)
-        return judge_from(read, lesson)
+    def counted(read, labelled):
+        learnt.append(labelled)
+        return fit_judge(read, labelled)
 
-    monkeypatch.setattr("pytest_mia.attacks.combined.judge_from", counted)
-    run = run_attack(Combined(), given := trained(2.0, records=300), lessons(given))
+    monkeypatch.setattr("pytest_mia.attacks.combined.fit_judge", counted)
+    run = run_attack(Combined(), given := trained(2.0, records=300), split_targets(given))
     assert len(learnt) == 15
-    assert sorted(len(lesson.members) for lesson in learnt) == [4] + [5] * 8 + [6] * 6
+    assert sorted(len(labelled.members) for labelled in learnt) == [4] + [5] * 8 + [6] * 6
     assert len({id(each.fitted) for each in run.learned}) == 6
 
 
 def test_settings_are_linear_boosted_and_their_sum():
     fitted = Combined().fit(trained(2.0, models=4, records=300))
-    linear, boosted, both = fitted.lesson_scores
+    linear, boosted, both = fitted.labelled_scores
     assert len(SETTINGS) == 3
     np.testing.assert_allclose(both, linear + boosted)
 
@@ -88,12 +88,12 @@ def test_settings_are_linear_boosted_and_their_sum():
 def test_a_lesson_with_members_alone_teaches_nothing():
     given = trained(2.0, models=4, records=300)
     fitted = Combined().fit(dataclasses.replace(given, members=np.ones_like(given.members)))
-    assert not fitted.lesson_scores.any()
+    assert not fitted.labelled_scores.any()
 
 
 def test_few_pairs_teach_nothing():
     fitted = Combined().fit(trained(2.0, models=4, records=FEWEST_ROWS // 4 - 1))
-    assert not fitted.lesson_scores.any()
+    assert not fitted.labelled_scores.any()
     assert not fitted.scores(trained(2.0, models=5, records=50), np.array([4]), 0).any()
 
 
