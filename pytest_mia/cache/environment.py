@@ -61,7 +61,7 @@ def installed() -> str:
 def ours() -> str:
     """A fingerprint of this package's own code."""
     found = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
         found.update(path.read_bytes())
     return found.hexdigest()
 

@@ -18,7 +18,7 @@ from pytest_mia.cache.pickling import is_test
 
 INSTALLED = {"site-packages", "dist-packages"}
 STANDARD = Path(sysconfig.get_path("stdlib"))
-OURS = Path(__file__).parent
+OURS = Path(__file__).parents[1]
 
 ATTRIBUTE = {"LOAD_ATTR", "LOAD_METHOD"}
 FILLERS = {"CACHE", "EXTENDED_ARG", "PUSH_NULL", "PRECALL"}

@@ -46,7 +46,7 @@ def call_factory(factory: Callable[[], Any], seed: int) -> Any:
 
 def failure(what: str, error: Exception) -> str:
     """One line that says what failed, then the traceback of the user's code without our own frames."""
-    ours, told = str(Path(__file__).parent), traceback.TracebackException.from_exception(error)
+    ours, told = str(Path(__file__).parents[1]), traceback.TracebackException.from_exception(error)
     frames = [frame for frame in told.stack if not frame.filename.startswith(ours)]
     told.stack = traceback.StackSummary.from_list(frames or told.stack)
     return f"{what}: {type(error).__name__}: {error}\n\n{''.join(told.format())}"

@@ -42,10 +42,14 @@ def test_a_package_that_is_installed_or_upgraded(tmp_path, monkeypatch, record):
 
 
 def test_the_package_itself(tmp_path, monkeypatch):
+    """All rooms count, not only the one that this is told in."""
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "cache" / "environment.py"))
     before = environment.ours()
-    (tmp_path / "environment.py").write_text("")
-    monkeypatch.setattr(environment, "__file__", str(tmp_path / "environment.py"))
+    (tmp_path / "attacks").mkdir()
+    (tmp_path / "attacks" / "loss.py").write_text("")
 
+    assert environment.ours() == before, "an empty file is no code"
+    (tmp_path / "attacks" / "loss.py").write_text("1")
     assert environment.ours() != before
 
 
@@ -73,7 +77,7 @@ def test_precisions_of_gpus_by_their_new_names():
     pytest.importorskip("torch", minversion="2.9")
     script = """
 import torch
-from pytest_mia import environment
+from pytest_mia.cache import environment
 found = [environment.content()]
 for setting in (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn):
     setting.fp32_precision = "ieee"
