@@ -3,7 +3,6 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from scipy import sparse
 
 from pytest_mia.data import duplicates
@@ -13,6 +12,8 @@ from pytest_mia.models.answers import Probabilities
 from pytest_mia.models.signals import Signals, signals_of, stack
 from pytest_mia.validity.identical_models import all_alike
 from pytest_mia.validity.membership_design import balanced, repeated
+
+torch = pytest.importorskip("torch")
 
 
 def shifted(X, y, members, *, seed, limit):
