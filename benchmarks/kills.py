@@ -32,7 +32,7 @@ import json, os, pathlib, sys, time
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier
 import pytest_mia
-from pytest_mia.backends import loky
+from pytest_mia.training.backends import loky
 
 loky.WORTH_A_PROCESS = 0.0
 folder, seed, jobs = pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
@@ -57,7 +57,7 @@ if __name__ == "__main__":
 ENTRIES = """
 import itertools, pathlib, sys
 import numpy as np
-from pytest_mia.store import Entry, Store
+from pytest_mia.cache.store import Entry, Store
 
 kept = Store(pathlib.Path(sys.argv[1]) / "cache")
 for number in itertools.count():
@@ -67,9 +67,11 @@ for number in itertools.count():
 REPORTS = """
 import itertools, pathlib, sys
 from pytest_mia.reports import json
+from pytest_mia.results.run_outcome import Place, RunOutcome
 
+place = Place("test_a.py", 1, False)
 for number in itertools.count():
-    json.write(pathlib.Path(sys.argv[1]) / "mia.json", [{"number": number}] * 50_000)
+    json.write(pathlib.Path(sys.argv[1]) / "mia.json", RunOutcome([({"number": number}, place)] * 50_000))
     print("done", number + 1, flush=True)
 """
 

@@ -56,7 +56,7 @@ class Case:
 class Found:
     """What one attacker found of one target, in how many seconds of processor time.
 
-    `advantage` is that of his own guesses, `best` that of the best threshold on his scores, chosen on the judged
+    `advantage` is that of its own guesses, `best` that of the best threshold on its scores, chosen on the judged
     records themselves.
     """
 

@@ -2,7 +2,7 @@
 
     python benchmarks/repairs.py
 
-Eight seeds each, 7 shadows, limit 0.05; some minutes on one core. The table stands in the README.
+Eight seeds each, 7 shadows, limit 0.05; some minutes on one core. The table stands in docs/how-to/remedies.md.
 """
 
 from __future__ import annotations

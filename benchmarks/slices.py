@@ -43,7 +43,7 @@ def judged(found: Sequence[SliceResult]) -> list[str | None]:
     """The verdict on each part, as the gate reaches it."""
     levels = error_budget.levels(0.95, attacks=ATTACKS, parts=True)
     intervals = error_budget.parts_intervals([part.counts for part in found], LIMIT, levels)
-    return [subgroups.judged(part, interval, LIMIT).verdict for part, interval in zip(found, intervals, strict=True)]
+    return [subgroups.judge(part, interval, LIMIT).verdict for part, interval in zip(found, intervals, strict=True)]
 
 
 def main() -> None:

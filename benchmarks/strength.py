@@ -246,7 +246,7 @@ def few_against_many(case: Case, keep: Path | None) -> str:
     many = observed(case, keep, MANY)
     rows = np.arange(MODELS)
     few = recipe(many.signals.of(rows, np.arange(len(many.labels))), many.members[:MODELS], many.labels, seed=SEED)
-    few = dataclasses.replace(few, features=numeric.of(*case.records()))
+    few = dataclasses.replace(few, features=numeric.to_matrix(*case.records()))
     with single_threaded():
         # The scores of the attack as published: shared variances at few shadows, each record's own at many.
         shared, own = LiraOnline().scores(many)

@@ -80,8 +80,8 @@ def memberships(  # noqa: D417 - Hypothesis draws
 ) -> BoolArray:
     """Memberships of any kind: each model has members and non-members, and that is all that is sure.
 
-    An audit draws them at random (`pytest_mia.data.memberships.draw_halves`), and finds those invalid that give each other
-    away; these are for code that must cope with all.
+    An audit draws them at random (`pytest_mia.data.memberships.draw_halves`), and an audit of memberships that give
+    each other away is invalid; these are for code that must cope with all.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ import pytest
 
 from pytest_mia.core.seeding import seeded, single_threaded
 from pytest_mia.data.dataset import Dataset
-from pytest_mia.models.answers import checked
+from pytest_mia.models.answers import check_answer
 from pytest_mia.models.select import adapter_for
 from pytest_mia.models.torch.module import TorchTraining
 
@@ -30,7 +30,7 @@ def answer(model, X=X, y=Y, *, classes=CLASSES, training=QUICK, seed=1, **given)
     assert adapter.problems(model, Dataset(X, y)) == []
     with seeded(seed), single_threaded():
         model = adapter.fit(model, X, y, seed)
-        return checked(adapter.answer(model, X, y), len(Y))
+        return check_answer(adapter.answer(model, X, y), len(Y))
 
 
 def problems(model, X=X, y=Y, *, classes=CLASSES, training=None, **given):

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import pytest_mia
 from pytest_mia import MIAUsageError, strategies
-from pytest_mia.data.dataset import as_labels, problems
+from pytest_mia.data.dataset import find_problems
+from pytest_mia.data.labels import as_labels
 
 ATTACKS = ["gap", "loss"]
 
@@ -18,7 +19,7 @@ ATTACKS = ["gap", "loss"]
 @given(strategies.datasets(records=st.integers(8, 20)))
 @settings(max_examples=50)
 def test_data_sets_are_such_as_audits_take(dataset):
-    assert problems(dataset, needs_labels=True) == []
+    assert find_problems(dataset, needs_labels=True) == []
     labels = as_labels(dataset.y)
     assert np.unique(labels, return_counts=True)[1].min() >= 2
     assert np.isfinite(dataset.X).all()

@@ -1,6 +1,6 @@
 """Accuracy against advantage of every defence, as a table: ``python table.py``.
 
-DP-SGD needs Opacus (``pip install 'pytest-mia[dp]'``); without it, its rows are left out.
+DP-SGD needs Opacus (``pip install '../..[dp]'``); without it, its rows are left out.
 """
 
 from importlib.util import find_spec

@@ -97,7 +97,7 @@ def observed(answered: QueriedModels, settings: Settings) -> Observations:
 def _features(made: Plan, settings: Settings) -> FloatArray | None:
     """The records as numbers, where an attack that was asked for looks at them."""
     wanted = settings.attacks is not None and registry.read_features(settings.attacks)
-    found = numeric.of(made.records.data.X, made.records.data.y) if wanted else None
+    found = numeric.to_matrix(made.records.data.X, made.records.data.y) if wanted else None
     return None if found is None else found[made.seen]
 
 

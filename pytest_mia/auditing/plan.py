@@ -137,7 +137,7 @@ def make(subject: AuditRequest, settings: Settings, method: Method, *, threshold
 def _augment_problems(subject: AuditRequest, settings: Settings, records: Records | None) -> list[str]:
     """Why changed copies can't be asked about."""
     if subject.augment is not None:
-        return [] if records is None else augment.problems(subject.augment, records.data.X)
+        return [] if records is None else augment.find_problems(subject.augment, records.data.X)
     asked = [name for name in settings.attacks or () if any("augmented" in field for field in attacks.reads([name]))]
     if not asked:
         return []
@@ -147,7 +147,7 @@ def _augment_problems(subject: AuditRequest, settings: Settings, records: Record
 def attack_problems(settings: Settings) -> list[str]:
     """Attack names that don't exist, with those that do, or that don't go together."""
     asked = settings.attacks or ()
-    strange, asking = attacks.unknown(asked), registry.measuring(attacks.reads(asked))
+    strange, asking = attacks.unknown(asked), registry.names_that_measure(attacks.reads(asked))
     found = []
     if strange:
         found.append(f"unknown attack {', '.join(map(repr, strange))}; the attacks are {', '.join(attacks.known())}")

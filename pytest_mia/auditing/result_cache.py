@@ -43,7 +43,7 @@ def obtain(
     """
     try:
         content = names, observations, _deciding(context), _deciding_settings(settings)
-        key = content_key.digest((content, environment.content()))
+        key = content_key.hash_content((content, environment.describe_environment()))
     except content_key.UnhashableValue as error:
         store.remark(f"the attacks' result is not cached: {error}")
         return find()

@@ -166,7 +166,7 @@ def train(
 
 def _method(subject: AuditRequest, settings: Settings) -> Method:
     asked = settings.attacks
-    needed = None if asked is None or attacks.DEFAULT in asked else registry.measuring(attacks.reads(asked))
+    needed = None if asked is None or attacks.DEFAULT in asked else registry.names_that_measure(attacks.reads(asked))
     return Method(
         subject.training,
         subject.predict,

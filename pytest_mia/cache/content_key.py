@@ -1,4 +1,4 @@
-"""A name for a value and for the code that it runs, by content: equal names mean equal work, in any process."""
+"""A hash of a value and of the code that it runs: equal hashes mean equal work, in any process."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ Memo = functools._lru_cache_wrapper
 
 _loaded: dict[types.ModuleType, str] = {}
 _kept: weakref.WeakKeyDictionary[Memo[Any], str] = weakref.WeakKeyDictionary()
-"""Functions whose answers are kept, with a fingerprint of those that only training has let them keep."""
+"""Functions whose answers are kept, with a hash of those answers that they keep since training only."""
 _telling: set[Memo[Any]] = set()
 
 
 class UnhashableValue(Exception):
-    """A value that can't be told by its content; the message says where it is and why."""
+    """A value whose content can't be hashed; the message says where it is and why."""
 
 
-def of(value: Any) -> str | None:
-    """The fingerprint of a value, or ``None`` for what can't be told by its content; see `digest`."""
+def try_hash_content(value: Any) -> str | None:
+    """The hash of a value, or ``None`` where its content can't be hashed; see `hash_content`."""
     try:
-        return digest(value)
+        return hash_content(value)
     except UnhashableValue:
         return None
 
 
-def digest(value: Any) -> str:
-    """The fingerprint of a value: functions with all that they close over and read, objects with their classes.
+def hash_content(value: Any) -> str:
+    """The hash of a value: functions with all that they close over and read, objects with their classes.
 
-    What stands in installed packages counts by its name. The user's own modules that code belongs to, or imports, count
-    by their files as well, and so do those that they import; of test files only what is used counts.
+    What installed packages define is hashed by its name. The user's modules that code belongs to, or imports, are
+    hashed by their files as well, and so are the modules that they import; of test files only what is used is hashed.
 
     Parameters
     ----------
@@ -60,14 +60,14 @@ def digest(value: Any) -> str:
 
     Raises
     ------
-    Opaque
-        For what can't be told by its content, such as a generator or an open connection.
+    UnhashableValue
+        For what has no content to hash, such as a generator or an open connection.
     """
     return _walked(value, CodeWalk(_loaded))
 
 
-def sent(value: Any) -> str | None:
-    """As `of`, to be compared with another process: what functions have kept, it works out by itself."""
+def hash_sent_content(value: Any) -> str | None:
+    """As `try_hash_content`, for comparison with another process, which computes itself what functions keep."""
     try:
         return _walked(value, SentWalk(_loaded))
     except UnhashableValue:
@@ -75,16 +75,17 @@ def sent(value: Any) -> str | None:
 
 
 @contextlib.contextmanager
-def training() -> Iterator[None]:
-    """Hold this around the user's code: what it loads and keeps meanwhile doesn't count as long as it stays so.
+def ignoring_what_training_loads() -> Iterator[None]:
+    """Hold this around the user's code: modules that it loads, and answers that it keeps, are not hashed afterwards.
 
-    Otherwise the same work would have another name once it has been done in this process. Modules that read the
-    environment, or others that were there before, count all the same: their files don't tell what they hold.
+    Otherwise the same work would have another hash once it has been done in this process. A module is hashed again when
+    it changes. Modules that read the environment, or modules that were loaded before, are always hashed: their files
+    don't decide what they hold.
     """
     known, memos = {*sys.modules}, [memo for memo, answers in [*_kept.items()] if _answers_of(memo) == answers]
     yield
     _kept.update({memo: answers for memo in memos if (answers := _answers_of(memo)) is not None})
-    loaded = user_modules.own_modules([name for name in [*sys.modules] if name not in known])
+    loaded = user_modules.find_user_modules([name for name in [*sys.modules] if name not in known])
     for module in loaded:
         if user_modules.stands_alone(module, loaded):
             with contextlib.suppress(UnhashableValue):
@@ -135,7 +136,7 @@ class CodeWalk(Walk):
 
     def _object(self, value: Any) -> None:
         super()._object(value)
-        if patches.tells_less(type(value)):
+        if patches.pickles_by_user_code(type(value)):
             self.visit(getattr(value, "__dict__", None), "what isn't pickled")
 
     def known(self, module: str, name: str) -> None:
@@ -154,7 +155,7 @@ class CodeWalk(Walk):
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             self.visit(cell, name)
         self.visit(vars(function))
-        uses = user_modules.uses(code)
+        uses = user_modules.find_uses(code)
         self._used(uses, function.__globals__)
         if uses.unforeseeable:
             self._everything(function.__globals__)
@@ -183,7 +184,7 @@ class CodeWalk(Walk):
             else:
                 self.visit(value, name)
         for each in uses.imports:
-            for module in user_modules.own_modules(user_modules.named(each, namespace)):
+            for module in user_modules.find_user_modules(user_modules.name_imported_modules(each, namespace)):
                 self._module(module, frozenset(each[2]) or None)
         if uses.variables is None:
             self._whole_environment()
@@ -195,7 +196,7 @@ class CodeWalk(Walk):
         for name, value in sorted(namespace.items()):
             if not name.startswith("__"):
                 self.visit(value, name)
-        for module in user_modules.own_modules(sorted(sys.modules)):
+        for module in user_modules.find_user_modules(sorted(sys.modules)):
             self._source(module)
             # Whole modules that may have nothing to do with it need not be such as can be told.
             plain = [(key, each) for key, each in sorted(vars(module).items()) if type(each) in ATOMS]
@@ -208,7 +209,7 @@ class CodeWalk(Walk):
     def _class(self, cls: type) -> None:
         self.write("class", f"{cls.__module__}.{self._name(cls)}")
         if patches.is_shared(cls):
-            self.items("patched", tuple(patches.methods(cls)))
+            self.items("patched", tuple(patches.find_patched_methods(cls)))
             return
         self.items("bases", (type(cls), *cls.__bases__))
         for name, value in sorted(self._attributes(cls).items()):
@@ -256,9 +257,9 @@ class CodeWalk(Walk):
 
     def _module(self, module: types.ModuleType, names: frozenset[str] | None) -> None:
         """Add a module of the user's with its values, or with those of some names; any other by its name."""
-        if not user_modules.is_own(module):
+        if not user_modules.is_user_module(module):
             self.write("module", module.__name__)
-            self.items("patched", patches.functions(module, names))
+            self.items("patched", patches.find_patched_functions(module, names))
             return
         if self._is_settled(module) or not self.is_new((module.__name__, names), module):
             return
@@ -275,11 +276,11 @@ class CodeWalk(Walk):
 
     def _source(self, module: types.ModuleType | None) -> None:
         """Add the file of a module of the user's, and those of all that it imports."""
-        if module is None or not user_modules.counts_whole(module) or module in self._settled:
+        if module is None or not user_modules.counts_as_whole(module) or module in self._settled:
             return
         if self.is_new(("file", module.__name__), module):
-            self.write("file", f"{module.__name__} {user_modules.digest(module)}")
-            for each in user_modules.imported(module):
+            self.write("file", f"{module.__name__} {user_modules.digest_module_file(module)}")
+            for each in user_modules.find_imported_modules(module):
                 self._source(each)
 
     def _is_settled(self, module: types.ModuleType) -> bool:
@@ -308,7 +309,7 @@ class SentWalk(CodeWalk):
         found = super()._attributes(cls)
         if not pickling.is_sent(cls):
             return found
-        return {name: value for name, value in found.items() if patches.is_own_function(value)}
+        return {name: value for name, value in found.items() if patches.is_user_function(value)}
 
     def _whole_environment(self, _environment: Any = None) -> None:
         self.write("environment")
@@ -323,7 +324,7 @@ def _answers_of(memo: Any) -> str | None:
         return ""
     _telling.add(memo)
     try:
-        return of([each for each in gc.get_referents(memo) if not _is_links(each)])
+        return try_hash_content([each for each in gc.get_referents(memo) if not _is_links(each)])
     finally:
         _telling.discard(memo)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import operator
 import os
@@ -33,21 +34,30 @@ SKLEARN_DEFAULTS = {
 }
 
 
-def content() -> tuple[str, ...]:
-    """All of it in words that are the same in every process that would compute the same."""
+def describe_environment() -> tuple[str, ...]:
+    """Everything here that decides figures, in words that are the same in all processes that compute the same."""
     seed = os.environ.get("PYTHONHASHSEED", "random")
-    return (sys.version, sys.platform, platform.machine(), seed, installed(), ours(), *_settings())
+    return (
+        sys.version,
+        sys.platform,
+        platform.machine(),
+        seed,
+        digest_installed_packages(),
+        digest_own_code(),
+        *_settings(),
+    )
 
 
-def kind(device: str) -> str:
-    """What a device is: "cpu", or the name of the GPU that "cuda:0" stands for."""
-    return str(sys.modules["torch"].cuda.get_device_name(device)) if device.startswith("cuda") else device
-
-
-def installed() -> str:
+def digest_installed_packages() -> str:
     """A fingerprint of all installed packages: their names and versions, and the files that each of them recorded."""
+    return digest_packages(tuple(sorted({folder for folder in sys.path if INSTALLED & set(Path(folder).parts)})))
+
+
+@functools.cache
+def digest_packages(folders: tuple[str, ...]) -> str:
+    """A fingerprint of the packages in these folders, taken once per process."""
     found = hashlib.sha256()
-    for folder in sorted({folder for folder in sys.path if INSTALLED & set(Path(folder).parts)}):
+    for folder in folders:
         try:
             names = sorted(name for name in os.listdir(folder) if name.endswith(LISTED))
         except OSError:
@@ -58,8 +68,9 @@ def installed() -> str:
     return found.hexdigest()
 
 
-def ours() -> str:
-    """A fingerprint of this package's own code."""
+@functools.cache
+def digest_own_code() -> str:
+    """A fingerprint of this package's own code, taken once per process."""
     found = hashlib.sha256()
     for path in sorted(Path(__file__).parents[1].rglob("*.py")):
         found.update(path.read_bytes())

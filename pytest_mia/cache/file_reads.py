@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from pytest_mia.cache.user_modules import STANDARD, is_own_file
+from pytest_mia.cache.user_modules import STANDARD, is_user_file
 
 VIRTUAL = ("/proc/", "/sys/", "/dev/")
 ABSENT = ""
@@ -23,7 +23,7 @@ FILES = {"open", "sqlite3.connect", "ctypes.dlopen"}
 FOLDERS = {"os.listdir", "os.scandir"}
 FORKS = {"os.fork", "os.forkpty"}
 PROGRAMS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn"}
-"""Python's audit events: what is read, and what may read without being heard."""
+"""Python's audit events: what is read, and what may read unnoticed."""
 PROCESSES = "training starts other processes, and what these read can't be told"
 
 LARGE = 2**20
@@ -39,12 +39,12 @@ class ChangedError(Exception):
     """A file was changed after training had read it; the message names it."""
 
 
-class UnheardError(Exception):
-    """Training may have read what can't be told; the message says why."""
+class UnknownReadsError(Exception):
+    """Training may have read files that aren't known; the message says why."""
 
 
 @contextmanager
-def recorded() -> Iterator[None]:
+def recording() -> Iterator[None]:
     """Note all files that this process opens inside, and all folders that it lists."""
     _hear()
     if not _recording:
@@ -59,8 +59,8 @@ def recorded() -> Iterator[None]:
 
 
 @contextmanager
-def unheard() -> Iterator[None]:
-    """What is opened inside is none of the user's, though it may be inside `recorded`."""
+def not_recording() -> Iterator[None]:
+    """Hold this around our own reads, which are not noted even inside `recording`."""
     listening, _listening[:] = _listening[:], []
     try:
         yield
@@ -68,8 +68,8 @@ def unheard() -> Iterator[None]:
         _listening[:] = listening
 
 
-def manifest(without: str = "") -> dict[str, str]:
-    """Digest of each file that was ever read inside `recorded` in this process; "" for those that don't exist.
+def digest_files_read(without: str = "") -> dict[str, str]:
+    """Digest of each file that was ever read inside `recording` in this process; "" for those that don't exist.
 
     Names without a folder stay so: another run reads what lies in its own working folder. Code that was loaded, or
     values that were kept, when an earlier model was trained may serve a later one, so files are never forgotten. What
@@ -85,48 +85,48 @@ def manifest(without: str = "") -> dict[str, str]:
     ChangedError
         When one of them was changed since.
     UnheardError
-        When more may have been read inside the last `recorded`, by other processes for instance.
+        When more may have been read inside the last `recording`, by other processes for instance.
     """
-    if why := untold():
-        raise UnheardError(why)
+    if why := explain_unknown_reads():
+        raise UnknownReadsError(why)
     found = {}
     for (folder, name), moment in list(_heard.items()):
         path = _source(name if folder == _folder_of(name) else os.path.join(folder, name))
         if path is None or not _counts(path) or os.path.abspath(path) == without:
             continue
-        found[path] = digest(path)
+        found[path] = digest_file(path)
         if found[path] != ABSENT and os.stat(path).st_mtime > moment:
             raise ChangedError(path)
     return found
 
 
-def names() -> tuple[str, ...]:
-    """The files that were ever read inside `recorded` in this process, for another process to `note`."""
+def list_files_read() -> tuple[str, ...]:
+    """The files that were ever read inside `recording` in this process, for another process to `add_files_read`."""
     names = [os.path.abspath(os.path.join(folder, name)) for folder, name in list(_heard)]
     return tuple(name for name in names if name not in _written)
 
 
-def note(names: Iterable[str]) -> None:
+def add_files_read(names: Iterable[str]) -> None:
     """Count files as read that were read for this process elsewhere, where they have the same names."""
     _heard.update({(_folder_of(name), name): time.time() for name in names})
 
 
-def untold() -> str:
-    """Why it isn't known what was read inside the last `recorded`; empty where it is."""
+def explain_unknown_reads() -> str:
+    """Why it isn't known what was read inside the last `recording`; empty where it is."""
     return next(iter(_doubts), "")
 
 
-def doubt(why: str) -> None:
-    """Count what is read inside `recorded` as unknown."""
+def mark_reads_unknown(why: str) -> None:
+    """Count what is read inside `recording` as unknown."""
     _doubts.append(why)
 
 
-def digest(path: str) -> str:
+def digest_file(path: str) -> str:
     """The SHA-256 of a file, or of a folder's names; `ABSENT` where there is none that can be read."""
     try:
         state = os.stat(path)
         if stat.S_ISDIR(state.st_mode):
-            with unheard():
+            with not_recording():
                 return hashlib.sha256(
                     "\0".join(sorted(os.listdir(path))).encode("utf-8", "surrogateescape")
                 ).hexdigest()
@@ -146,7 +146,7 @@ def _large_digest(path: str, _size: int, _changed: int) -> str:
 
 def _counts(path: str) -> bool:
     place = os.path.abspath(path)
-    return place not in _written and is_own_file(place) and not f"{place}/".startswith(VIRTUAL)
+    return place not in _written and is_user_file(place) and not f"{place}/".startswith(VIRTUAL)
 
 
 def _folder_of(name: str) -> str:
@@ -174,7 +174,7 @@ def _note(event: str, arguments: tuple[Any, ...]) -> None:
     if not _listening:
         return
     if event in FORKS or (event in PROGRAMS and not _by_package()):
-        doubt(PROCESSES)
+        mark_reads_unknown(PROCESSES)
     if event in FILES or (event in FOLDERS and not _by_python()):
         _note_read(event, arguments)
 
@@ -201,7 +201,7 @@ def _by_package() -> bool:
     frame: FrameType | None = sys._getframe(2)
     while frame is not None and STANDARD in Path(frame.f_code.co_filename).parents:
         frame = frame.f_back
-    return frame is not None and not is_own_file(frame.f_code.co_filename)
+    return frame is not None and not is_user_file(frame.f_code.co_filename)
 
 
 def _writes(mode: str | None, flags: int) -> bool:

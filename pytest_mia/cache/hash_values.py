@@ -1,4 +1,4 @@
-"""A walk through all that a value consists of, in an order and in words that are the same in every process."""
+"""A walk through all parts of a value, in an order and in words that are the same in every process."""
 
 from __future__ import annotations
 

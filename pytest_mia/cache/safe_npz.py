@@ -25,7 +25,7 @@ def size_of(file: IO[bytes]) -> int:
     return size
 
 
-def read(file: IO[bytes], *, most: int) -> dict[str, npt.NDArray[Any]]:
+def read_arrays(file: IO[bytes], *, most: int) -> dict[str, npt.NDArray[Any]]:
     """The arrays of an npz file by their names.
 
     Parameters

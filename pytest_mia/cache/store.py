@@ -35,7 +35,7 @@ MOST_SECONDS = 30 * 86400
 MOST_WORDS = 2**27
 """Bytes of the words of an entry; the result of an audit of a thousand models has about four million."""
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
-"""What models answered tells who their members were: it is nobody's but the user's."""
+"""The answers of models give their members away, so only the user may read the files."""
 WORDS = "words"
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -209,7 +209,7 @@ def _parsed(content: bytes, key: str) -> tuple[Entry, float]:
     if hashlib.sha256(body).digest() != digest:
         raise ValueError("its digest differs")
     # Entries are written unpacked, so none holds more than its own bytes.
-    found = safe_npz.read(io.BytesIO(body), most=len(body))
+    found = safe_npz.read_arrays(io.BytesIO(body), most=len(body))
     text = found.pop(WORDS).tobytes()
     if len(text) > MOST_WORDS:
         raise ValueError(f"its words are larger than {MOST_WORDS:,} bytes")

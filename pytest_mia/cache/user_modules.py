@@ -1,4 +1,4 @@
-"""The user's own code: which modules are his, what stands in their files, and what code refers to."""
+"""The user's code: which modules belong to the user, what their files hold, and what the code refers to."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Uses:
     unforeseeable: bool
 
 
-def uses(code: CodeType) -> Uses:
+def find_uses(code: CodeType) -> Uses:
     """Read from compiled code what it refers to."""
     names, attributes, whole = set[str](), set[str](), set[str]()
     imports: list[tuple[str, int, tuple[str, ...]]] = []
@@ -88,19 +88,19 @@ def uses(code: CodeType) -> Uses:
     )
 
 
-def is_own(module: ModuleType) -> bool:
-    """Whether a module is neither Python's, nor installed, nor ours: the user's, which he edits and tests patch."""
+def is_user_module(module: ModuleType) -> bool:
+    """Whether a module is the user's, who edits it: neither Python's, nor installed, nor ours."""
     spec = getattr(module, "__spec__", None)
     if getattr(spec, "origin", None) in ("built-in", "frozen"):
         return False
     place = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
     if place is None or place.startswith("<"):
         return module.__name__ not in sys.builtin_module_names
-    return is_own_file(place)
+    return is_user_file(place)
 
 
 @functools.lru_cache(maxsize=4096)
-def is_own_file(place: str) -> bool:
+def is_user_file(place: str) -> bool:
     """Whether a file is neither Python's, nor installed, nor ours."""
     path = Path(place)
     return (
@@ -111,12 +111,12 @@ def is_own_file(place: str) -> bool:
     )
 
 
-def counts_whole(module: ModuleType) -> bool:
-    """Whether code of this module stands and falls with its file; of test files only what is used counts."""
-    return is_own(module) and module.__name__ != "__main__" and not is_test(module)
+def counts_as_whole(module: ModuleType) -> bool:
+    """Whether the whole file of a module counts; of test files only what is used counts."""
+    return is_user_module(module) and module.__name__ != "__main__" and not is_test(module)
 
 
-def digest(module: ModuleType) -> str:
+def digest_module_file(module: ModuleType) -> str:
     """The SHA-256 of a module's file; empty where it has none that can be read."""
     try:
         return hashlib.sha256(Path(_file(module)).read_bytes()).hexdigest()
@@ -124,29 +124,33 @@ def digest(module: ModuleType) -> str:
         return ""
 
 
-def imported(module: ModuleType) -> list[ModuleType]:
-    """Loaded modules of the user's that a module imports, at once or later, and the packages that it stands in."""
+def find_imported_modules(module: ModuleType) -> list[ModuleType]:
+    """The user's loaded modules that a module imports, at once or later, and the packages that hold it."""
     code = _code(module)
     parents = [module.__name__.rsplit(".", depth)[0] for depth in range(1, module.__name__.count(".") + 1)]
-    found = [] if code is None else [name for each in uses(code).imports for name in named(each, vars(module))]
-    return own_modules([*parents, *found])
+    found = (
+        []
+        if code is None
+        else [name for each in find_uses(code).imports for name in name_imported_modules(each, vars(module))]
+    )
+    return find_user_modules([*parents, *found])
 
 
 def stands_alone(module: ModuleType, among: list[ModuleType]) -> bool:
-    """Whether the files of the modules `among`, of which it is one, tell all that a module holds.
+    """Whether the files of the modules `among`, the module's own included, decide all that the module holds.
 
-    It reads no variable of the environment then, and no other module of the user's, which may have been changed before.
+    It then reads no environment variable, and no other module of the user, which may have been changed earlier.
     """
     code = _code(module)
     if code is None:
         return not _file(module)
-    found = uses(code)
+    found = find_uses(code)
     # What packages on the way to a module hold is another matter.
-    names = [name for each in found.imports for name in named(each, vars(module))[-1 - len(each[2]) :]]
-    return found.variables == frozenset() and not found.unforeseeable and {*own_modules(names)} <= {*among}
+    names = [name for each in found.imports for name in name_imported_modules(each, vars(module))[-1 - len(each[2]) :]]
+    return found.variables == frozenset() and not found.unforeseeable and {*find_user_modules(names)} <= {*among}
 
 
-def named(imports: tuple[str, int, tuple[str, ...]], namespace: dict[str, object]) -> list[str]:
+def name_imported_modules(imports: tuple[str, int, tuple[str, ...]], namespace: dict[str, object]) -> list[str]:
     """Names of all modules that an import may load: the packages on the way, the module, and what is taken from it."""
     name, level, taken = imports
     if level:
@@ -156,10 +160,10 @@ def named(imports: tuple[str, int, tuple[str, ...]], namespace: dict[str, object
     return [".".join(parts[: end + 1]) for end in range(len(parts))] + [f"{name}.{each}" for each in taken]
 
 
-def own_modules(names: list[str]) -> list[ModuleType]:
-    """Those modules of these names that are loaded and the user's, each once."""
+def find_user_modules(names: list[str]) -> list[ModuleType]:
+    """The loaded modules of these names that are the user's, each once."""
     modules = [sys.modules.get(name) for name in dict.fromkeys(names)]
-    return [module for module in modules if isinstance(module, ModuleType) and is_own(module)]
+    return [module for module in modules if isinstance(module, ModuleType) and is_user_module(module)]
 
 
 def _nested(code: CodeType) -> Iterator[CodeType]:

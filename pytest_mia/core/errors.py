@@ -7,20 +7,6 @@ them as failures; everything else is an error of the audit itself and is never r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-MOST_QUOTED = 200
-"""Characters of a value in a message."""
-
-
-def quoted(value: Any) -> str:
-    """A bad value as a message quotes it: cut off where it is long, by its type where it can't be shown at all."""
-    try:
-        text = repr(value)
-    except Exception:
-        # A whole number of thousands of digits, or an object of the user's.
-        return f"a {type(value).__name__} that can't be shown"
-    return text if len(text) <= MOST_QUOTED else f"{text[:MOST_QUOTED]}..."
 
 
 class MIAError(Exception):

@@ -16,8 +16,8 @@ class AuditRequest:
     model_factory
         A callable without arguments that returns a fresh, untrained model.
     dataset
-        The records, in any form that `pytest_mia.data.dataset.as_dataset` takes. For a release it may be missing; where it
-        is given, shadows train on its records too.
+        The records, in any form that `pytest_mia.data.dataset.as_dataset` takes. For a release it may be missing; where
+        it is given, shadows train on its records too.
     training, predict, loss, target, shadow_factory, shadow_dataset, outputs, augment
         As the fixtures ``mia_training``, ``mia_predict``... give them; ``None`` where they were not overridden.
     attacker

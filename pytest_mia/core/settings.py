@@ -6,11 +6,12 @@ import dataclasses
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
-from pytest_mia.core.errors import MIAUsageError, quoted
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.text import quoted
 
 WHAT_IF = ("off", "outputs", "train")
 
@@ -231,6 +232,27 @@ class Settings:
     def workers(self) -> int:
         """How many models are trained at the same time."""
         return self.jobs or available_cores()
+
+
+class SettingsKeywords(TypedDict, total=False):
+    """The fields of `Settings` as keywords, for ``**settings: Unpack[SettingsKeywords]``; a test compares the two."""
+
+    shadows: int
+    device: str
+    seed: int
+    attacks: Sequence[str] | None
+    confidence: float
+    inconclusive: str
+    queries: int | None
+    jobs: int | None
+    backend: str
+    scheduler: str | None
+    cache: str
+    time_limit: float | None
+    early_stop: bool
+    coins: bool
+    what_if: str
+    controls: bool
 
 
 CHEAP = (

@@ -1,1 +1,1 @@
-"""Records as the user gives them: containers, classes, groups, duplicates, memberships. Imports `statistics`, `core`."""
+"""Records as a user gives them: containers, classes, groups, duplicates, halves. Imports `statistics` and `core`."""

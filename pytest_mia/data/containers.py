@@ -1,4 +1,4 @@
-"""Rows of whatever type holds them: arrays, frames, sparse matrices, tensors, lists.
+"""Records of whatever type holds them, one class a kind: frames, sparse matrices, tensors, arrays, lists.
 
 Torch and pandas are met through the user's objects; neither is imported here.
 """
@@ -7,13 +7,176 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.core.types import BoolArray
+from pytest_mia.core.types import BoolArray, IntArray
+
+
+class Container(Protocol):
+    """What is done with records of one kind of type."""
+
+    def holds(self, X: Any) -> bool:
+        """Whether X is of this kind."""
+        ...
+
+    def take(self, X: Any, rows: IntArray) -> Any:
+        """A copy of the rows of these numbers, in this order."""
+        ...
+
+    def concatenate(self, first: Any, second: Any) -> Any:
+        """The records of both, which have the same type and shape."""
+        ...
+
+    def as_array(self, X: Any) -> npt.NDArray[Any]:
+        """X as one dense array."""
+        ...
+
+    def bad_features(self, X: Any) -> BoolArray | None:
+        """Which records hold a NaN, missing or infinite feature; ``None`` where there are no numbers to check."""
+        ...
+
+
+class Arrays:
+    """Numpy's arrays, and whatever else has a shape and can be indexed by rows."""
+
+    def holds(self, X: Any) -> bool:
+        """Whether X has a shape."""
+        return hasattr(X, "shape")
+
+    def take(self, X: Any, rows: IntArray) -> Any:
+        """The rows, by index."""
+        return X[rows]
+
+    def concatenate(self, first: Any, second: Any) -> Any:
+        """One array."""
+        return np.concatenate([first, second])
+
+    def as_array(self, X: Any) -> npt.NDArray[Any]:
+        """X itself."""
+        return np.asarray(X)
+
+    def bad_features(self, X: Any) -> BoolArray | None:
+        """Rows that hold a float that isn't finite."""
+        values = self.as_array(X)
+        if values.dtype.kind not in "fc" or values.ndim == 0:
+            return None
+        return np.asarray(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
+
+
+class Tensors(Arrays):
+    """Torch's tensors, on any device."""
+
+    def holds(self, X: Any) -> bool:
+        """Whether X is a tensor."""
+        return is_tensor(X)
+
+    def concatenate(self, first: Any, second: Any) -> Any:
+        """One tensor."""
+        return sys.modules["torch"].cat([first, second])
+
+    def as_array(self, X: Any) -> npt.NDArray[Any]:
+        """A tensor's values, on the CPU."""
+        return np.asarray(X.detach().cpu())
+
+    def bad_features(self, X: Any) -> BoolArray | None:
+        """Rows that hold a float that isn't finite; numpy knows no bfloat16."""
+        return super().bad_features(X.float() if X.is_floating_point() else X)
+
+
+class SparseMatrices(Arrays):
+    """Scipy's sparse matrices and arrays, of any format."""
+
+    def holds(self, X: Any) -> bool:
+        """Whether X is sparse."""
+        return is_sparse(X)
+
+    def take(self, X: Any, rows: IntArray) -> Any:
+        """The rows, in the format of X."""
+        return X.tocsr()[rows].asformat(X.format)
+
+    def concatenate(self, first: Any, second: Any) -> Any:
+        """One matrix, in the format of the first."""
+        from scipy import sparse
+
+        return sparse.vstack([first, second], format=first.format)
+
+    def as_array(self, X: Any) -> npt.NDArray[Any]:
+        """X with its zeros."""
+        return np.asarray(X.toarray())
+
+    def bad_features(self, X: Any) -> BoolArray | None:
+        """Rows that hold a stored value that isn't finite."""
+        rows = X.tocsr()
+        bad = np.zeros(rows.shape[0], dtype=bool)
+        bad[np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))[~np.isfinite(rows.data)]] = True
+        return bad
+
+
+class Frames(Arrays):
+    """Pandas' frames and series."""
+
+    def holds(self, X: Any) -> bool:
+        """Whether X is indexed by place."""
+        return hasattr(X, "iloc")
+
+    def take(self, X: Any, rows: IntArray) -> Any:
+        """The rows, by place."""
+        return X.iloc[rows]
+
+    def concatenate(self, first: Any, second: Any) -> Any:
+        """One frame with a new index, if columns and categories agree."""
+        columns = [list(part.columns) if hasattr(part, "columns") else [] for part in (first, second)]
+        if columns[0] != columns[1]:
+            differing = sorted(map(str, set(columns[0]) ^ set(columns[1]))) or ["their order"]
+            raise MIAUsageError(f"frames of different columns can't be joined: {', '.join(differing)}")
+        joined = sys.modules["pandas"].concat([first, second], ignore_index=True)
+        changed = [name for name, old, new in _dtypes(first, joined) if old == "category" and new != "category"]
+        if changed:
+            raise MIAUsageError(
+                f"categories differ between the records to be joined, in {', '.join(changed)}; "
+                "convert to category before the records are divided"
+            )
+        return joined
+
+    def bad_features(self, X: Any) -> BoolArray | None:
+        """Rows that hold a missing value of any type, or a number that isn't finite."""
+        if not hasattr(X, "select_dtypes"):
+            return super().bad_features(X)
+        numbers = X.select_dtypes("number", exclude="timedelta").to_numpy(dtype=float, na_value=np.nan)
+        return np.asarray(X.isna().to_numpy().any(axis=1) | ~np.isfinite(numbers).all(axis=1))
+
+
+class Lists(Arrays):
+    """Lists, and any other sequence without a shape."""
+
+    def holds(self, X: Any) -> bool:  # noqa: ARG002 - the last kind is that of all that is left
+        """Always."""
+        return True
+
+    def take(self, X: Any, rows: IntArray) -> Any:
+        """A list of the entries."""
+        return [X[row] for row in rows.tolist()]
+
+    def concatenate(self, first: Any, second: Any) -> Any:
+        """One list."""
+        return [*first, *second]
+
+    def bad_features(self, X: Any) -> BoolArray | None:
+        """Nothing is known of lists; other types may say themselves how they are an array."""
+        return super().bad_features(X) if hasattr(X, "__array__") else None
+
+
+KINDS: tuple[Container, ...] = (Tensors(), Frames(), SparseMatrices(), Arrays(), Lists())
+"""A type is of the first kind that holds it."""
+
+
+def container_of(X: Any) -> Container:
+    """The kind of type that X is of."""
+    return next(kind for kind in KINDS if kind.holds(X))
 
 
 def count(X: Any) -> int:
@@ -29,7 +192,7 @@ def count(X: Any) -> int:
         return int(shape[0])
     if shape is None and hasattr(X, "__len__") and not isinstance(X, (str, bytes, Mapping)):
         return len(X)
-    raise MIAUsageError(f"{described(X)} can't be divided into records; it needs one row or one entry per record")
+    raise MIAUsageError(f"{describe(X)} can't be divided into records; it needs one row or one entry per record")
 
 
 def take(X: Any, index: npt.ArrayLike) -> Any:
@@ -49,11 +212,7 @@ def take(X: Any, index: npt.ArrayLike) -> Any:
     """
     rows = np.asarray(index)
     rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp)
-    if hasattr(X, "iloc"):
-        return X.iloc[rows]
-    if is_sparse(X):
-        return X.tocsr()[rows].asformat(X.format)
-    return X[rows] if hasattr(X, "shape") else [X[row] for row in rows.tolist()]
+    return container_of(X).take(X, rows)
 
 
 def concatenate(first: Any, second: Any) -> Any:
@@ -65,40 +224,35 @@ def concatenate(first: Any, second: Any) -> Any:
         When the two are of different types, or differ in shape, columns or categories.
     """
     if type(first) is not type(second) and not (is_sparse(first) and is_sparse(second)):
-        raise MIAUsageError(f"records of different types can't be joined: {described(first)} and {described(second)}")
+        raise MIAUsageError(f"records of different types can't be joined: {describe(first)} and {describe(second)}")
     if _shape(first)[1:] != _shape(second)[1:]:
         raise MIAUsageError(f"records of different shapes can't be joined: {_shape(first)} and {_shape(second)}")
-    if hasattr(first, "iloc"):
-        return _joined_frames(first, second)
-    if is_sparse(first):
-        from scipy import sparse
-
-        return sparse.vstack([first, second], format=first.format)
-    if is_tensor(first):
-        return sys.modules["torch"].cat([first, second])
-    return np.concatenate([first, second]) if hasattr(first, "shape") else [*first, *second]
+    return container_of(first).concatenate(first, second)
 
 
 def as_array(X: Any) -> npt.NDArray[Any]:
     """X as one dense array: frames, sparse matrices and tensors on any device included."""
-    if is_tensor(X):
-        X = X.detach().cpu()
-    return np.asarray(X.toarray() if is_sparse(X) else X)
+    return container_of(X).as_array(X)
 
 
-def texts(values: Any) -> list[str]:
+def find_bad_features(X: Any) -> BoolArray | None:
+    """Which records hold a NaN, missing or infinite feature; ``None`` for types that have no numbers to check."""
+    return container_of(X).bad_features(X)
+
+
+def as_texts(values: Any) -> list[str]:
     """One text per entry, by which entries that are no plain numbers can be compared."""
     values = values.to_numpy() if hasattr(values, "to_numpy") else values
     return [repr(value) for value in (values.tolist() if hasattr(values, "tolist") else values)]
 
 
-def sortable(values: Any) -> npt.NDArray[Any]:
+def as_sortable(values: Any) -> npt.NDArray[Any]:
     """One entry per record that can be sorted: numbers and strings as they are, anything else as its text."""
     try:
         array = as_array(values)
     except ValueError:  # entries of different lengths
-        return np.array(texts(values))
-    return array if array.ndim == 1 and array.dtype.kind != "O" else np.array(texts(values))
+        return np.array(as_texts(values))
+    return array if array.ndim == 1 and array.dtype.kind != "O" else np.array(as_texts(values))
 
 
 def is_tensor(value: Any) -> bool:
@@ -107,7 +261,13 @@ def is_tensor(value: Any) -> bool:
     return torch is not None and isinstance(value, torch.Tensor)
 
 
-def stacked(items: Sequence[Any]) -> Any:
+def is_sparse(X: Any) -> bool:
+    """Whether this is a sparse matrix or array of scipy; scipy isn't imported to find out."""
+    sparse = sys.modules.get("scipy.sparse")
+    return sparse is not None and bool(sparse.issparse(X))
+
+
+def stack_records(items: Sequence[Any]) -> Any:
     """Records of one shape as one tensor or array; others, and texts, as the list that they are."""
     if any(isinstance(item, (str, bytes, Mapping)) for item in items):
         return list(items)
@@ -117,7 +277,7 @@ def stacked(items: Sequence[Any]) -> Any:
     return np.stack(arrays) if len({array.shape for array in arrays}) == 1 else list(items)
 
 
-def described(value: Any) -> str:
+def describe(value: Any) -> str:
     """Type and shape of a value, for messages; never its content."""
     package = type(value).__module__.partition(".")[0]
     name = type(value).__name__ if package == "builtins" else f"{package}.{type(value).__name__}"
@@ -125,49 +285,10 @@ def described(value: Any) -> str:
     return f"{name} of shape {shape}" if shape else name
 
 
-def bad_features(X: Any) -> BoolArray | None:
-    """Which records hold a NaN, missing or infinite feature; ``None`` for types that have no numbers to check."""
-    if is_sparse(X):
-        rows = X.tocsr()
-        bad = np.zeros(rows.shape[0], dtype=bool)
-        bad[np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))[~np.isfinite(rows.data)]] = True
-        return bad
-    if hasattr(X, "select_dtypes"):
-        numbers = X.select_dtypes("number", exclude="timedelta").to_numpy(dtype=float, na_value=np.nan)
-        return np.asarray(X.isna().to_numpy().any(axis=1) | ~np.isfinite(numbers).all(axis=1))
-    if not (hasattr(X, "shape") or hasattr(X, "__array__")):
-        return None
-    values = as_array(X.float() if is_tensor(X) and X.is_floating_point() else X)
-    if values.dtype.kind not in "fc" or values.ndim == 0:
-        return None
-    return np.asarray(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
-
-
-def _joined_frames(first: Any, second: Any) -> Any:
-    columns = [list(part.columns) if hasattr(part, "columns") else [] for part in (first, second)]
-    if columns[0] != columns[1]:
-        differing = sorted(map(str, set(columns[0]) ^ set(columns[1]))) or ["their order"]
-        raise MIAUsageError(f"frames of different columns can't be joined: {', '.join(differing)}")
-    joined = sys.modules["pandas"].concat([first, second], ignore_index=True)
-    changed = [name for name, before, after in _dtypes(first, joined) if before == "category" and after != "category"]
-    if changed:
-        raise MIAUsageError(
-            f"categories differ between the records to be joined, in {', '.join(changed)}; "
-            "convert to category before the records are divided"
-        )
-    return joined
-
-
 def _dtypes(first: Any, joined: Any) -> list[tuple[str, str, str]]:
     if not hasattr(first, "columns"):
         return [(str(first.name), str(first.dtype), str(joined.dtype))]
     return [(str(name), str(a), str(b)) for name, a, b in zip(first.columns, first.dtypes, joined.dtypes, strict=True)]
-
-
-def is_sparse(X: Any) -> bool:
-    """Whether this is a sparse matrix or array of scipy; scipy isn't imported to find out."""
-    sparse = sys.modules.get("scipy.sparse")
-    return sparse is not None and bool(sparse.issparse(X))
 
 
 def _shape(value: Any) -> tuple[int, ...]:

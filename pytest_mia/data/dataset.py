@@ -11,22 +11,9 @@ import numpy.typing as npt
 
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import seeded
-from pytest_mia.core.types import BoolArray, IntArray
-from pytest_mia.data.containers import concatenate, count, described, is_tensor, sortable, stacked, take
-
-__all__ = [
-    "Dataset",
-    "Target",
-    "as_dataset",
-    "as_labels",
-    "codes_of",
-    "concatenate",
-    "count",
-    "encode",
-    "numbered",
-    "problems",
-    "take",
-]
+from pytest_mia.core.types import BoolArray
+from pytest_mia.data.containers import concatenate, count, describe, stack_records, take
+from pytest_mia.data.labels import as_labels, label_problems, missing_problems
 
 ACCEPTED = "a tuple (X, y), a pytest_mia.Dataset(X, y, groups=..., slices=...), or a map-style torch Dataset"
 
@@ -79,7 +66,7 @@ class Target:
 
 
 def as_dataset(value: Any) -> Dataset:
-    """Read what the user gave as his dataset.
+    """Understand what the user gave as the dataset.
 
     Parameters
     ----------
@@ -99,56 +86,10 @@ def as_dataset(value: Any) -> Dataset:
         raise MIAUsageError(f"got a {type(value).__name__} of {len(value)} as dataset; give {ACCEPTED}")
     if _is_map_style(value):
         return _materialised(value)
-    raise MIAUsageError(f"got {described(value)} as dataset; give {ACCEPTED}")
+    raise MIAUsageError(f"got {describe(value)} as dataset; give {ACCEPTED}")
 
 
-def encode(y: Any) -> tuple[npt.NDArray[Any], IntArray]:
-    """Number the classes.
-
-    Parameters
-    ----------
-    y
-        One label per record, checked by `problems`.
-
-    Returns
-    -------
-    classes : ndarray of shape (classes,)
-        The distinct labels in order, like scikit-learn's ``classes_``.
-    codes : ndarray of shape (records,)
-        Index into `classes` of each record's label.
-    """
-    classes, codes = np.unique(as_labels(y), return_inverse=True)
-    return classes, codes.astype(np.intp)
-
-
-def codes_of(labels: Any, classes: npt.NDArray[Any]) -> IntArray:
-    """Index into `classes` of each label, and -1 for a label that isn't among them; 1, 1.0 and True are one label."""
-    place = {label: code for code, label in enumerate(classes.tolist())}
-    return np.array([place.get(label, -1) for label in as_labels(labels).tolist()], dtype=np.intp)
-
-
-def numbered(groups: Any) -> IntArray | None:
-    """One number per record for the ids of groups, which may be of any kind; ``None`` where there are none."""
-    return None if groups is None else np.unique(sortable(as_labels(groups)), return_inverse=True)[1]
-
-
-def as_labels(y: Any) -> npt.NDArray[Any]:
-    """Labels as an array; objects where numpy would turn a missing value, or a mixture, into strings."""
-    if is_tensor(y):
-        y = y.detach().cpu()
-    if hasattr(y, "to_numpy"):
-        return np.asarray(y.to_numpy())
-    labels = np.asarray(y)
-    if (
-        not hasattr(y, "dtype")
-        and labels.dtype.kind in "US"
-        and not all(isinstance(label, (str, bytes)) for label in y)
-    ):
-        return np.array([*y], dtype=object)
-    return labels
-
-
-def problems(dataset: Dataset, *, needs_labels: bool) -> list[str]:
+def find_problems(dataset: Dataset, *, needs_labels: bool) -> list[str]:
     """Everything that makes these records unfit for an audit, each with its remedy.
 
     Parameters
@@ -172,23 +113,44 @@ def problems(dataset: Dataset, *, needs_labels: bool) -> list[str]:
     if hasattr(slices, "keys"):
         columns |= {f"slice {name!r}": slices[name] for name in slices.keys()}  # noqa: SIM118 - or a frame's columns
     else:
-        found.append(
-            f"slices must map names to one value per record, such as {{'sex': [...]}}, got {described(slices)}"
-        )
+        found.append(f"slices must map names to one value per record, such as {{'sex': [...]}}, got {describe(slices)}")
     for name, values in columns.items():
         found += [] if values is None else _length_problems(name, values, size)
     if dataset.groups is not None and not found:
-        found += _missing_problems("groups", "id", dataset.groups)
+        found += missing_problems("groups", "id", dataset.groups)
     if needs_labels and not found:
-        found += _label_problems(dataset.y)
+        found += label_problems(dataset.y)
     return found
 
 
-def missing(labels: npt.NDArray[Any]) -> BoolArray:
-    """Which entries are NaN, ``None``, NaT or pandas' NA."""
-    if labels.dtype.kind != "O":
-        return np.asarray(labels != labels)
-    return np.array([_is_missing(label) for label in labels], dtype=bool)
+def take_records(records: Dataset, rows: BoolArray) -> Dataset:
+    """Some of the records.
+
+    Parameters
+    ----------
+    records
+        The dataset.
+    rows
+        Which of them (records,).
+    """
+    parts = (records.X, records.y, records.groups)
+    X, y, groups = (None if part is None else take(part, rows) for part in parts)
+    slices = records.slices
+    return Dataset(X, y, groups, None if slices is None else {name: take(slices[name], rows) for name in slices})
+
+
+def join_datasets(first: Dataset, second: Dataset) -> Dataset:
+    """The records of both, with the groups of either and with those slices that both have.
+
+    A group may have records in both. Where only one of the two has groups, each record of the other is one by itself.
+
+    Raises
+    ------
+    MIAUsageError
+        When the two are of different types, or differ in shape, columns or categories.
+    """
+    y = None if first.y is None and second.y is None else concatenate(first.y, second.y)
+    return Dataset(concatenate(first.X, second.X), y, _joined_groups(first, second), _joined_slices(first, second))
 
 
 def _length_problems(name: str, values: Any, size: int) -> list[str]:
@@ -197,41 +159,6 @@ def _length_problems(name: str, values: Any, size: int) -> list[str]:
     except MIAUsageError as error:
         return [f"{name}: {error}"]
     return [] if length == size else [f"X holds {size} records and {name} {length}; both need the same number"]
-
-
-def _label_problems(y: Any) -> list[str]:
-    try:
-        labels = as_labels(y)
-    except ValueError:
-        return ["y holds entries of different lengths; it needs one label per record"]
-    if labels.ndim != 1:
-        remedy = "y.ravel()" if labels.shape[1:] == (1,) else "for one-hot rows y.argmax(axis=1)"
-        return [f"y has shape {labels.shape}; it needs one label per record: {remedy}"]
-    found = _missing_problems("y", "label", y)
-    if found:
-        return found
-    broken = np.flatnonzero(labels != np.round(labels)) if labels.dtype.kind == "f" else np.array([])
-    if len(broken):
-        return [
-            f"y holds fractions, first in record {broken[0]}, which are no classes; "
-            "for regression give mia_loss, or a model that says it is a regressor"
-        ]
-    try:
-        classes = np.unique(labels)
-    except TypeError:
-        kinds = sorted({type(label).__name__ for label in labels.tolist()})
-        return [f"y mixes labels of types {', '.join(kinds)}; they need one type"]
-    return [] if len(classes) > 1 else [f"y holds one class only ({classes.tolist()[0]!r}); at least 2 are needed"]
-
-
-def _missing_problems(name: str, what: str, values: Any) -> list[str]:
-    lost = np.flatnonzero(missing(as_labels(values)))
-    where = f"{len(lost)} of {count(values)} records, first in record {lost[0]}" if len(lost) else ""
-    return [f"{name}: no {what} in {where}; leave them out or fill them in"] if where else []
-
-
-def _is_missing(label: Any) -> bool:
-    return label is None or type(label).__name__ == "NAType" or bool(label != label)
 
 
 def _is_map_style(value: Any) -> bool:
@@ -247,5 +174,22 @@ def _materialised(value: Any) -> Dataset:
     for index, record in enumerate(records):
         if not (isinstance(record, (tuple, list)) and len(record) == 2):
             got = f"a {type(record).__name__}" + (f" of {len(record)}" if isinstance(record, (tuple, list)) else "")
-            raise MIAUsageError(f"record {index} of {described(value)} is {got}, not a pair (x, y); give {ACCEPTED}")
-    return Dataset(stacked([x for x, _ in records]), stacked([y for _, y in records]))
+            raise MIAUsageError(f"record {index} of {describe(value)} is {got}, not a pair (x, y); give {ACCEPTED}")
+    return Dataset(stack_records([x for x, _ in records]), stack_records([y for _, y in records]))
+
+
+def _joined_groups(first: Dataset, second: Dataset) -> npt.NDArray[np.intp] | None:
+    if first.groups is None and second.groups is None:
+        return None
+    names: list[Any] = []
+    for side, part in enumerate((first, second)):
+        alone = [(side, record) for record in range(count(part.X))]
+        names += alone if part.groups is None else as_labels(part.groups).tolist()
+    numbers: dict[Any, int] = {}
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.intp)
+
+
+def _joined_slices(first: Dataset, second: Dataset) -> dict[str, list[Any]] | None:
+    if first.slices is None or second.slices is None:
+        return None
+    return {name: [*first.slices[name], *second.slices[name]] for name in first.slices if name in second.slices}

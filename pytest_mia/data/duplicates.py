@@ -1,4 +1,4 @@
-"""Can this audit answer the question at all? What is found here makes a verdict *invalid*, never a pass."""
+"""Records that are copies of each other, and groups that keep them together."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def record_keys(X: Any, y: Any) -> IntArray | None:
     records = _rows(X)
     if records is None:
         return None
-    labels = [""] * len(records) if y is None else containers.texts(y)
+    labels = [""] * len(records) if y is None else containers.as_texts(y)
     seen: dict[Any, int] = {}
     return np.array([seen.setdefault(key, len(seen)) for key in zip(records, labels, strict=True)], dtype=np.intp)
 

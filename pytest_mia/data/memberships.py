@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, IntArray
-from pytest_mia.data.containers import sortable
+from pytest_mia.data.containers import as_sortable
 
 DECILES = 10
 MOST_STRATA_SHARE = 0.25
@@ -34,7 +34,7 @@ def strata_of(y: npt.ArrayLike | None, records: int) -> IntArray:
     """
     if y is None:
         return np.zeros(records, dtype=np.intp)
-    values = sortable(y)
+    values = as_sortable(y)
     classes, codes = np.unique(values, return_inverse=True)
     if len(classes) <= MOST_STRATA_SHARE * records:
         return codes
@@ -75,8 +75,9 @@ def draw_halves(strata: IntArray, *, models: int, seed: int, groups: IntArray | 
 def draw_coins(records: int, *, models: int, seed: int, groups: IntArray | None = None) -> BoolArray:
     """Draw by an independent fair coin for each record, or group, of each model whether it is trained on.
 
-    Claims of differential privacy are judged on such coins (`pytest_mia.statistics.epsilon_bounds`). In halves of a fixed size records
-    aren't independent: where one of two is a member, each tells of the other, and can give away twice its epsilon.
+    Claims of differential privacy are judged on such coins (`pytest_mia.statistics.epsilon_bounds`). In halves of a
+    fixed size records aren't independent: where one of two is a member, each tells of the other, and can give away
+    twice its epsilon.
 
     Parameters
     ----------

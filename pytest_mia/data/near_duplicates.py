@@ -32,7 +32,7 @@ EQUAL = 1e-14
 NOTED, MOST = 0.01, 0.05
 
 
-def share(X: Any, *, seed: int, groups: IntArray | None = None, members: BoolArray | None = None) -> float:
+def estimate_share(X: Any, *, seed: int, groups: IntArray | None = None, members: BoolArray | None = None) -> float:
     """Share of the records that have a near-duplicate which may be drawn apart from them.
 
     Near are two records that agree in nearly all columns, and lie nearer than chance would have it.
@@ -47,7 +47,7 @@ def share(X: Any, *, seed: int, groups: IntArray | None = None, members: BoolArr
     seed
         Chooses records where there are many.
     groups
-        Group of each record (records,); nobody in the record's own group counts as its near-duplicate.
+        Group of each record (records,); records of one group don't count as near-duplicates of each other.
     members
         Sides (records,) of a release, whose pairs count where they stand on different sides.
 
@@ -60,7 +60,7 @@ def share(X: Any, *, seed: int, groups: IntArray | None = None, members: BoolArr
     if size < FEWEST:
         return 0.0
     order = generator_for(seed, "lookalikes").permutation(size)[:MOST_COMPARED]
-    values = numeric.of(containers.take(X, order), None)
+    values = numeric.to_matrix(containers.take(X, order), None)
     if values is None:
         return 0.0
     ids = order if groups is None else groups[order]
@@ -74,21 +74,22 @@ def share(X: Any, *, seed: int, groups: IntArray | None = None, members: BoolArr
     return float(near.mean())
 
 
-def said(found: float, *, grouped: bool) -> tuple[list[str], list[str]]:
+def describe_share(found: float, *, grouped: bool) -> tuple[list[str], list[str]]:
     """The finding, or the note, that there are near-duplicates, where there are more than few.
 
     Parameters
     ----------
     found
-        Their `share`.
+        Their `estimate_share`.
     grouped
-        Whether the user has said who belongs together: then more is no finding, since he knows better.
+        Whether the user gave groups: then many near-duplicates are a note and no finding.
     """
     if found <= NOTED:
         return [], []
     text = (
         f"{found:.1%} of the records have a near-duplicate, which hides a leak where one of the two is a member and "
-        "the other isn't: give the records of one person one id, Dataset(X, y, groups=...), or each record its own"
+        "the other isn't: give the records of one person one id, Dataset(X, y, groups=...), or each record an id of "
+        "its own"
     )
     return ([text], []) if found > MOST and not grouped else ([], [text])
 

@@ -15,8 +15,9 @@ from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data import dataset, near_duplicates, split_shift
 from pytest_mia.data import duplicates as diagnostics
 from pytest_mia.data import task as tasks
-from pytest_mia.data.dataset import Dataset, Target
-from pytest_mia.data.joining import joined, taken
+from pytest_mia.data.containers import count
+from pytest_mia.data.dataset import Dataset, Target, join_datasets, take_records
+from pytest_mia.data.labels import encode, number_groups
 from pytest_mia.data.memberships import strata_of
 from pytest_mia.data.task import Task
 
@@ -91,19 +92,19 @@ def gather(subject: AuditRequest, *, seed: int, kind: str | None = None) -> Reco
     """
     _refuse(subject.problems)
     given = _given(subject, kind)
-    audited = given["mia_dataset"] if subject.target is None else joined(given[MEMBERS], given[NONMEMBERS])
+    audited = given["mia_dataset"] if subject.target is None else join_datasets(given[MEMBERS], given[NONMEMBERS])
     _refuse(_problems("mia_target", audited, subject, kind) if subject.target is not None else ())
     members, findings, notes, shift = None, list[str](), list[str](), 0.0
     if subject.target is not None:
-        members = np.repeat([True, False], [dataset.count(given[side].X) for side in (MEMBERS, NONMEMBERS)])
+        members = np.repeat([True, False], [count(given[side].X) for side in (MEMBERS, NONMEMBERS)])
         audited, members, chosen_by = _without_validation(audited, members, given.get(VALIDATION))
         audited, members, findings, notes = _without_twins(audited, members)
         notes += chosen_by
-        shift = split_shift.shift(audited.X, audited.y, members, seed=seed)
+        shift = split_shift.measure_shift(audited.X, audited.y, members, seed=seed)
     everything, held = _everything(subject, given, audited)
     groups, copied, note = _groups(everything)
     near = _near(audited, groups, members, seed)
-    size = dataset.count(audited.X)
+    size = count(audited.X)
     classes, labels = _labels(everything, subject, kind)
     return Records(
         Data(everything.X, everything.y, classes, labels),
@@ -121,11 +122,11 @@ def gather(subject: AuditRequest, *, seed: int, kind: str | None = None) -> Reco
 
 def _labels(records: Dataset, subject: AuditRequest, kind: str | None) -> tuple[npt.NDArray[Any], IntArray]:
     """The classes with each record's code, or no classes and each record's stratum."""
-    size = dataset.count(records.X)
+    size = count(records.X)
     if subject.loss is not None:
         return np.array([]), strata_of(records.y, size)
     task = _task(records, subject, kind)
-    return dataset.encode(records.y) if task is Task.CLASSES else (np.array([]), tasks.strata(records.y, task, size))
+    return encode(records.y) if task is Task.CLASSES else (np.array([]), tasks.strata(records.y, task, size))
 
 
 def _task(records: Dataset, subject: AuditRequest, kind: str | None) -> Task:
@@ -167,8 +168,8 @@ def _problems(place: str, records: Dataset, subject: AuditRequest, kind: str | N
     """What is wrong with the records of a place; one side of a release may hold one class only."""
     judged = subject.loss is None and place not in (MEMBERS, NONMEMBERS, VALIDATION)
     task = _task(records, subject, kind)
-    found = dataset.problems(records, needs_labels=judged and task is Task.CLASSES)
-    found += tasks.problems(records.y, task) if judged and not found else []
+    found = dataset.find_problems(records, needs_labels=judged and task is Task.CLASSES)
+    found += tasks.find_problems(records.y, task) if judged and not found else []
     return [f"{place}: {problem}" for problem in found]
 
 
@@ -181,18 +182,18 @@ def _without_twins(records: Dataset, members: BoolArray) -> tuple[Dataset, BoolA
     """Leave out non-members that are members too, or of a member's group; a finding where they are many."""
     keys = diagnostics.record_keys(records.X, records.y)
     twice = np.zeros(len(members), dtype=bool)
-    for ids in (keys, dataset.numbered(records.groups)):
+    for ids in (keys, number_groups(records.groups)):
         twice |= False if ids is None else ~members & np.isin(ids, ids[members])
     share = f"{int(twice.sum())} of {int((~members).sum())} non-members"
     if twice.sum() > MOST_DUPLICATES * (~members).sum():
         finding = (
             f"{share} are members too, or of a member's group, more than {MOST_DUPLICATES:.0%}: the same record stands "
-            "on both sides"
+            "on both sides; give each record to mia_target as a member or as a non-member"
         )
         return records, members, [finding], []
     if not twice.any():
         return records, members, [], []
-    return taken(records, ~twice), members[~twice], [], [f"{share} were left out: they are members too"]
+    return take_records(records, ~twice), members[~twice], [], [f"{share} were left out: they are members too"]
 
 
 def _without_validation(
@@ -201,23 +202,23 @@ def _without_validation(
     """Leave out non-members that the model was chosen by: it knows them a little, which would hide a leak."""
     if validation is None:
         return records, members, []
-    both, size = joined(records, validation), len(members)
+    both, size = join_datasets(records, validation), len(members)
     known = np.zeros(size, dtype=bool)
-    for ids in (diagnostics.record_keys(both.X, both.y), dataset.numbered(both.groups)):
+    for ids in (diagnostics.record_keys(both.X, both.y), number_groups(both.groups)):
         known |= False if ids is None else ~members & np.isin(ids[:size], ids[size:])
     if not known.any():
         return records, members, []
     note = f"{int(known.sum())} of {int((~members).sum())} non-members were left out: the model was chosen by them"
-    return taken(records, ~known), members[~known], [note]
+    return take_records(records, ~known), members[~known], [note]
 
 
 def _near(
     audited: Dataset, groups: IntArray | None, members: BoolArray | None, seed: int
 ) -> tuple[list[str], list[str]]:
     """Findings and notes on near-duplicates."""
-    own = None if groups is None else groups[: dataset.count(audited.X)]
-    found = near_duplicates.share(audited.X, seed=seed, groups=own, members=members)
-    return near_duplicates.said(found, grouped=audited.groups is not None)
+    own = None if groups is None else groups[: count(audited.X)]
+    found = near_duplicates.estimate_share(audited.X, seed=seed, groups=own, members=members)
+    return near_duplicates.describe_share(found, grouped=audited.groups is not None)
 
 
 def _overlap(subject: AuditRequest, members: BoolArray | None, held: Mapping[str, BoolArray]) -> list[str]:
@@ -230,7 +231,7 @@ def _overlap(subject: AuditRequest, members: BoolArray | None, held: Mapping[str
         return []
     return [
         f"{both} of the {int(own.sum())} records that the attacker holds are members of the released model too; that "
-        "does no harm, since his shadows draw their halves without regard to the model's"
+        "does no harm, since the attacker's shadows draw their halves without regard to the model's"
     ]
 
 
@@ -239,11 +240,11 @@ def _everything(
 ) -> tuple[Dataset, dict[str, BoolArray]]:
     """The audited records with those that only attackers hold behind them, and which of them each attacker holds.
 
-    Every attacker's are there, whoever's turn it is, so that the targets of all attackers are the same models. A record
-    that is there already isn't put there twice: shadows that train on it are known to have had it.
+    The records of all attackers are there, whichever attacker is audited, so that all attackers have the same targets.
+    A record that is there already isn't put there twice: shadows that train on it are known to have had it.
     """
     everything, rows = audited, dict[str, IntArray]()
-    known = np.arange(dataset.count(audited.X))
+    known = np.arange(count(audited.X))
     for attacker, own in subject.held.items():
         if own is not None:
             everything, rows[attacker] = _placed(everything, given[_place(attacker, subject)])
@@ -252,26 +253,26 @@ def _everything(
             rows[attacker] = np.r_[known, others]
         else:
             rows[attacker] = known
-    places = np.arange(dataset.count(everything.X))
+    places = np.arange(count(everything.X))
     return everything, {attacker: np.isin(places, held) for attacker, held in rows.items()}
 
 
 def _placed(records: Dataset, more: Dataset) -> tuple[Dataset, IntArray]:
     """The records with those of `more` that they lack behind them, and the places of all copies of `more`."""
-    both, size = joined(records, more), dataset.count(records.X)
+    both, size = join_datasets(records, more), count(records.X)
     keys = diagnostics.record_keys(both.X, both.y)
     if keys is None:
-        return both, np.arange(size, dataset.count(both.X))
+        return both, np.arange(size, count(both.X))
     kept = np.r_[np.ones(size, dtype=bool), ~np.isin(keys[size:], keys[:size])]
     held = np.flatnonzero(np.isin(keys, keys[size:])[kept])
-    return (records if kept.sum() == size else both if kept.all() else taken(both, kept)), held
+    return (records if kept.sum() == size else both if kept.all() else take_records(both, kept)), held
 
 
 def _groups(records: Dataset) -> tuple[IntArray | None, BoolArray | None, list[str]]:
     """The user's groups, with exact duplicates kept together, and the records that have copies in another group."""
     keys = diagnostics.record_keys(records.X, records.y)
     duplicates = 0 if keys is None else len(keys) - len(np.unique(keys))
-    given = dataset.numbered(records.groups)
+    given = number_groups(records.groups)
     if not duplicates or keys is None:
         return given, None, []
     note = f"{duplicates} records are copies of others; copies are drawn together"

@@ -50,23 +50,23 @@ def blind_advantage(X: Any, y: Any, members: BoolArray, seed: int) -> tuple[floa
     if len(members) > MOST_BLIND:
         some = np.sort(generator_for(seed, "blind records").permutation(len(members))[:MOST_BLIND])
         X, y, members = containers.take(X, some), None if y is None else containers.take(y, some), members[some]
-    features = numeric.of(X, y)
+    features = numeric.to_matrix(X, y)
     if features is None:
         return 1.0, 0.0
     tests = [_blind_split(features, members, generator_for(seed, "blind", split)) for split in range(SPLITS)]
     return min(1.0, 2 * float(np.median([p for p, _ in tests]))), float(np.mean([advantage for _, advantage in tests]))
 
 
-def shift(X: Any, y: Any, members: BoolArray, *, seed: int) -> float:
+def measure_shift(X: Any, y: Any, members: BoolArray, *, seed: int) -> float:
     """How far members and non-members differ by themselves: their `blind_advantage`, or 0 where it may be chance."""
     with single_threaded(), warnings.catch_warnings():
-        # What scikit-learn has to say about the features concerns a model that nobody will see.
+        # Warnings of scikit-learn about the features concern a model of ours, which the user never sees.
         warnings.simplefilter("ignore")
         p, advantage = blind_advantage(X, y, members, seed)
     return max(advantage, 0.0) if p < BLIND_LEVEL else 0.0
 
 
-def shift_finding(advantage: float, limit: float) -> str | None:
+def describe_shift(advantage: float, limit: float) -> str | None:
     """The finding that members and non-members differ by themselves by more than half of the limit."""
     if advantage <= limit / 2:
         return None

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_mia.core.types import IntArray
-from pytest_mia.data.dataset import as_labels
+from pytest_mia.data.labels import as_labels
 from pytest_mia.data.memberships import MOST_STRATA_SHARE, strata_of
 
 FEW_VALUES = 20
@@ -63,7 +63,7 @@ def task_of(y: Any, *, kind: str | None, own_predict: bool) -> Task:
     return Task.NUMBERS if regressor and many else Task.CLASSES
 
 
-def problems(y: Any, task: Task) -> list[str]:
+def find_problems(y: Any, task: Task) -> list[str]:
     """What makes these labels unfit for their task, where that isn't classes."""
     labels = as_table(y) if task in (Task.NUMBERS, Task.LABELS) else None
     if labels is None:

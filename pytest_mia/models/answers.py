@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.data.containers import as_array, described, is_tensor
-from pytest_mia.data.dataset import codes_of
+from pytest_mia.data.containers import as_array, describe, is_tensor
+from pytest_mia.data.labels import encode_by
 
 ROUNDING = 1e-6
 """Probabilities may pass 0 and 1 by this much."""
@@ -100,7 +100,7 @@ def smallest_probability(dtype: npt.DTypeLike) -> float:
     return 1e-12 if np.dtype(dtype) == np.float64 else 1e-7
 
 
-def checked(answer: Answer, number_of_records: int) -> Answer:
+def check_answer(answer: Answer, number_of_records: int) -> Answer:
     """The answer, if every number in it can be judged.
 
     Parameters
@@ -147,19 +147,19 @@ def interpret(values: Any, classes: npt.NDArray[Any]) -> Answer:
     MIAUsageError
         When the shape fits none of these, or no label is one of the dataset's.
     """
-    array = numbers(values)
+    array = as_numbers(values)
     column = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
     if column.ndim == 1 and (array.ndim == 1 or column.dtype.kind != "f"):
-        codes = codes_of(column, classes)
+        codes = encode_by(column, classes)
         if (codes >= 0).all() or (column.dtype.kind != "f" and (codes >= 0).any()):
             return Labels(codes)
     if array.ndim == 2 and array.shape[1] == len(classes) and array.dtype.kind == "f":
         return _scores(array)
     if column.ndim == 1 and len(classes) == 2 and column.dtype.kind == "f":
-        return from_one_column(column)
+        return expand_one_column(column)
     shown = ", ".join(map(repr, classes[:3].tolist())) + (", ..." if len(classes) > 3 else "")
     raise MIAUsageError(
-        f"the answer, a {described(values)}, can't be read for {len(classes)} classes ({shown}): give class labels "
+        f"the answer, a {describe(values)}, can't be read for {len(classes)} classes ({shown}): give class labels "
         f"(records,), or probabilities or logits (records, {len(classes)})"
     )
 
@@ -174,7 +174,7 @@ def as_logits(values: Any, classes: npt.NDArray[Any]) -> Answer:
     MIAUsageError
         As `interpret`.
     """
-    array = numbers(values)
+    array = as_numbers(values)
     if array.dtype.kind == "f" and array.size == len(array) and len(classes) == 2:
         return _two_logits(array.reshape(len(array)))
     answer = interpret(values, classes)
@@ -183,14 +183,14 @@ def as_logits(values: Any, classes: npt.NDArray[Any]) -> Answer:
     return answer
 
 
-def from_one_column(column: FloatArray) -> Answer:
+def expand_one_column(column: FloatArray) -> Answer:
     """Two columns from one for the second class: 1 - p and p, or 0 and the logit, so that their difference stays."""
     if in_unit(column):
         return Probabilities(np.stack([1 - column, column], axis=1))
     return _two_logits(column)
 
 
-def losses(values: Any) -> Losses:
+def read_losses(values: Any) -> Losses:
     """Understand what ``mia_loss`` answered: one value per record.
 
     Raises
@@ -198,17 +198,16 @@ def losses(values: Any) -> Losses:
     MIAUsageError
         When it isn't; one loss for all records, for instance.
     """
-    array = numbers(values)
+    array = as_numbers(values)
     array = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
     if array.ndim != 1 or array.dtype.kind not in "biuf":
         raise MIAUsageError(
-            f"mia_loss gave a {described(values)}; "
-            "it must give one loss per record (records,), as reduction='none' does"
+            f"mia_loss gave a {describe(values)}; it must give one loss per record (records,), as reduction='none' does"
         )
     return Losses(array if array.dtype.kind == "f" else array.astype(np.float64))
 
 
-def numbers(values: Any) -> npt.NDArray[Any]:
+def as_numbers(values: Any) -> npt.NDArray[Any]:
     """Values as an array: half precision as float32, several columns of integers as float64, all else as it is."""
     if is_tensor(values) and values.is_floating_point() and values.element_size() < 4:
         values = values.float()

@@ -10,8 +10,9 @@ from typing import Any
 import numpy.typing as npt
 
 from pytest_mia.data.dataset import Dataset
-from pytest_mia.models.answers import Answer, losses
-from pytest_mia.models.reading import read
+from pytest_mia.models.answers import Answer, read_losses
+from pytest_mia.models.protocol import Asker, ModelUse
+from pytest_mia.models.reading import read_answer
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class FunctionAsker:
 
     def answer(self, model: Any, X: Any, y: Any) -> Answer:
         """The trained model's answers on all records; `y` is looked at where it holds no classes."""
-        return read(self.predict(model, X), self.classes, y)
+        return read_answer(self.predict(model, X), self.classes, y)
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,14 @@ class LossAsker:
 
     def answer(self, model: Any, X: Any, y: Any) -> Answer:
         """The trained model's losses on all records."""
-        return losses(self.loss(model, X, y))
+        return read_losses(self.loss(model, X, y))
+
+
+def own_asker(use: ModelUse) -> Asker | None:
+    """How the user's own functions ask, where there are some."""
+    if use.loss is not None:
+        return LossAsker(use.loss)
+    return None if use.predict is None else FunctionAsker(use.predict, use.classes)
 
 
 def _signature_problems(fixture: str, function: Callable[..., Any], names: tuple[str, ...]) -> list[str]:

@@ -1,13 +1,16 @@
 """An adapter joins one way to train models with one way to ask them.
 
-The engine holds `pytest_mia.core.seeding.seeded` and `single_threaded` around every call of a factory and of an adapter.
+The engine holds `pytest_mia.core.seeding.seeded` and `single_threaded` around every call of a factory and of an
+adapter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
+
+import numpy.typing as npt
 
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import IntArray
@@ -98,7 +101,7 @@ class Adapter:
         model
             A fresh model, not used otherwise afterwards.
         dataset
-            Records that `pytest_mia.data.dataset.problems` found nothing wrong with.
+            Records that `pytest_mia.data.dataset.find_problems` found nothing wrong with.
         """
         return list(dict.fromkeys([*self.trainer.problems(model, dataset), *self.asker.problems(model, dataset)]))
 
@@ -154,3 +157,54 @@ class NoTrainer:
     def fit(self, model: Any, X: Any, y: Any, seed: int) -> Any:  # noqa: ARG002 - no model could be trained
         """Refuse."""
         raise MIAUsageError(self.reason)
+
+
+@dataclass(frozen=True, eq=False)
+class ModelUse:
+    """What the user says of how models are trained and asked.
+
+    Attributes
+    ----------
+    classes
+        The dataset's classes in order; empty with a loss, and for tasks without classes.
+    training, predict, loss
+        The user's functions, or settings of a training; ``None`` where they aren't given.
+    device
+        Where torch modules compute.
+    """
+
+    classes: npt.NDArray[Any]
+    training: Callable[[Any, Any, Any], Any] | None = None
+    predict: Callable[[Any, Any], Any] | None = None
+    loss: Callable[[Any, Any, Any], Any] | None = None
+    device: str = "auto"
+
+    def problems(self) -> list[str]:
+        """What doesn't fit together."""
+        given = {"mia_training": self.training, "mia_predict": self.predict, "mia_loss": self.loss}
+        found = [
+            f"{name} must be a function, got {type(function).__name__}"
+            for name, function in given.items()
+            if function is not None and not callable(function)
+        ]
+        if self.predict is not None and self.loss is not None:
+            found.append("mia_predict and mia_loss are both given; give mia_predict for classes, mia_loss for losses")
+        return found
+
+
+class ModelKind(Protocol):
+    """A kind of models, and how these are trained and asked."""
+
+    def fits(self, model: Any, use: ModelUse) -> bool:
+        """Whether this model is of this kind."""
+        ...
+
+    def adapter(self, model: Any, use: ModelUse) -> Adapter:
+        """How models like this one are trained and asked.
+
+        Raises
+        ------
+        MIAUsageError
+            When the device isn't available.
+        """
+        ...

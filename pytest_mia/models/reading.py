@@ -1,4 +1,4 @@
-"""A model's answer, read by the classes where there are some, otherwise against what the labels hold."""
+"""A model's answer understood: by the classes where there are some, otherwise by comparison with the labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.data.containers import described
+from pytest_mia.data.containers import describe
 from pytest_mia.data.task import Task, as_table, is_labels, task_of
 from pytest_mia.models.answers import (
     Answer,
@@ -17,15 +17,15 @@ from pytest_mia.models.answers import (
     Probabilities,
     Residuals,
     TokenLogProbabilities,
-    checked,
+    as_numbers,
+    check_answer,
     in_unit,
     interpret,
-    numbers,
     smallest_probability,
 )
 
 
-def read(values: Any, classes: npt.NDArray[Any], y: Any) -> Answer:
+def read_answer(values: Any, classes: npt.NDArray[Any], y: Any) -> Answer:
     """Understand a model's answer: by the classes where there are some, otherwise against what `y` holds.
 
     Parameters
@@ -49,14 +49,14 @@ def read(values: Any, classes: npt.NDArray[Any], y: Any) -> Answer:
     wanted = None if y is None else as_table(y)
     if wanted is None:
         raise MIAUsageError(
-            f"without labels mia_predict must give pytest_mia.TokenLogProbabilities, got {described(values)}; give y, "
+            f"without labels mia_predict must give pytest_mia.TokenLogProbabilities, got {describe(values)}; give y, "
             "or mia_loss for models of another kind"
         )
-    given = numbers(values)
+    given = as_numbers(values)
     given = given.reshape(len(given), -1) if given.ndim < 2 else given
     if given.shape != wanted.shape or given.dtype.kind not in "biuf":
         raise MIAUsageError(
-            f"the answer, a {described(values)}, can't be compared with y of shape {tuple(np.shape(y))}: "
+            f"the answer, a {describe(values)}, can't be compared with y of shape {tuple(np.shape(y))}: "
             "give one number for each of its numbers"
         )
     return log_odds(given, wanted) if is_labels(wanted) else Residuals(wanted.astype(np.float64) - given)
@@ -76,20 +76,20 @@ def log_odds(given: npt.NDArray[Any], wanted: npt.NDArray[Any], *, probabilities
     """
     if probabilities is False or (probabilities is None and not in_unit(given)):
         return LogOdds(np.where(wanted > 0, given, -given))
-    checked(Probabilities(given), len(given))
+    check_answer(Probabilities(given), len(given))
     smallest = smallest_probability(given.dtype)
     true = np.asarray(np.where(wanted > 0, given, 1 - given), dtype=np.float64)
     return LogOdds(np.log(np.maximum(true, smallest)) - np.log(np.maximum(1 - true, smallest)))
 
 
 def _tokens(answer: TokenLogProbabilities) -> TokenLogProbabilities:
-    given = [None if each is None else numbers(each) for each in (answer.values, answer.means, answer.deviations)]
+    given = [None if each is None else as_numbers(each) for each in (answer.values, answer.means, answer.deviations)]
     values, means, deviations = given
     shapes = {each.shape for each in given if each is not None}
     if values is None or values.ndim != 2 or len(shapes) > 1 or (means is None) != (deviations is None):
         raise MIAUsageError(
             "TokenLogProbabilities needs values (records, tokens), and means and deviations of the same shape or "
-            f"neither; got {', '.join(map(described, [each for each in given if each is not None]))}"
+            f"neither; got {', '.join(map(describe, [each for each in given if each is not None]))}"
         )
     return TokenLogProbabilities(values.astype(np.float64), means, deviations)
 

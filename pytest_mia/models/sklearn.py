@@ -17,19 +17,23 @@ from scipy.special import logsumexp
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import seed_for
 from pytest_mia.core.types import FloatArray
-from pytest_mia.data.containers import bad_features
-from pytest_mia.data.dataset import Dataset, as_labels, codes_of
+from pytest_mia.data.containers import find_bad_features
+from pytest_mia.data.dataset import Dataset
+from pytest_mia.data.labels import as_labels, encode_by
 from pytest_mia.data.task import is_labels
 from pytest_mia.models.answers import (
     Answer,
     Logits,
     Probabilities,
-    from_one_column,
+    as_numbers,
+    expand_one_column,
     interpret,
-    numbers,
     smallest_probability,
 )
-from pytest_mia.models.reading import log_odds, read
+from pytest_mia.models.functions import FunctionTrainer, own_asker
+from pytest_mia.models.protocol import Adapter, ModelUse, NoTrainer, Trainer
+from pytest_mia.models.reading import log_odds, read_answer
+from pytest_mia.models.torch.settings import TrainingSettings
 
 ASKED = ("predict_proba", "decision_function", "predict")
 SEEDS = frozenset({"random_state", "random_seed", "seed"})
@@ -47,7 +51,7 @@ class EstimatorTrainer:
         name, found = type(model).__name__, []
         if _is_fitted(model):
             found.append(f"the {name} of mia_model_factory is fitted already; it must return an unfitted model")
-        bad = bad_features(dataset.X) if _refuses_nan(model) else None
+        bad = find_bad_features(dataset.X) if _refuses_nan(model) else None
         if bad is not None and bad.any():
             found.append(
                 f"{name} refuses NaN and infinite features, which X holds in {int(bad.sum())} of {len(bad)} records, "
@@ -92,12 +96,12 @@ class EstimatorAsker:
     def answer(self, model: Any, X: Any, y: Any) -> Answer:
         """The trained model's answers on all records; `y` is looked at where it holds no classes."""
         if not len(self.classes):
-            return _several(model, X, y) if is_labels(y) else read(model.predict(X), self.classes, y)
+            return _several(model, X, y) if is_labels(y) else read_answer(model.predict(X), self.classes, y)
         match _method(model):
             case "predict_proba":
                 return self._probabilities(model, model.predict_proba(X))
             case "decision_function":
-                return self._decisions(model, numbers(model.decision_function(X)))
+                return self._decisions(model, as_numbers(model.decision_function(X)))
             case "predict":
                 return interpret(model.predict(X), self.classes)
         raise MIAUsageError(
@@ -108,9 +112,9 @@ class EstimatorAsker:
     def _probabilities(self, model: Any, given: Any) -> Answer:
         if isinstance(given, list) and given and getattr(given[0], "ndim", 1) > 1:
             raise MIAUsageError(f"{type(model).__name__}.predict_proba answers {len(given)} labels at once; audit one")
-        values = numbers(given)
+        values = as_numbers(given)
         if values.ndim == 1 or (values.shape[1] == 1 and len(self._columns(model)) == 2):
-            values = from_one_column(values.reshape(len(values))).values  # type: ignore[union-attr]
+            values = expand_one_column(values.reshape(len(values))).values  # type: ignore[union-attr]
         codes = self._codes(model, values)
         aligned = np.zeros((len(values), len(self.classes)), dtype=values.dtype)
         aligned[:, codes[codes >= 0]] = values[:, codes >= 0]
@@ -131,7 +135,7 @@ class EstimatorAsker:
 
     def _codes(self, model: Any, values: npt.NDArray[Any]) -> npt.NDArray[np.integer]:
         columns = self._columns(model)
-        codes = codes_of(columns, self.classes) if columns.ndim == 1 else np.array([], dtype=np.intp)
+        codes = encode_by(columns, self.classes) if columns.ndim == 1 else np.array([], dtype=np.intp)
         if values.ndim != 2 or len(codes) != values.shape[1] or not (codes >= 0).any():
             raise MIAUsageError(
                 f"{type(model).__name__} answers with shape {values.shape} for its {len(columns)} classes, of which "
@@ -139,6 +143,36 @@ class EstimatorAsker:
                 "it needs one column per class, named by classes_"
             )
         return codes
+
+
+class Estimators:
+    """Models that speak scikit-learn's protocol, and all others, for which the user's functions are needed."""
+
+    def fits(self, model: Any, use: ModelUse) -> bool:  # noqa: ARG002 - what is lacking is said before any training
+        """Always: this kind is the last one."""
+        return True
+
+    def adapter(self, model: Any, use: ModelUse) -> Adapter:
+        """Trained by ``fit`` and asked by ``predict_proba``, unless the user's functions do it."""
+        return Adapter(_trainer(model, use.training), own_asker(use) or EstimatorAsker(use.classes))
+
+
+def _trainer(model: Any, training: Any) -> Trainer:
+    name = model.__name__ if isinstance(model, type) else type(model).__name__
+    if isinstance(training, TrainingSettings):
+        return NoTrainer(f"mia_training is a TorchTraining, which trains torch modules, but the model is {name}")
+    if training is not None:
+        return FunctionTrainer(training)
+    if isinstance(model, type):
+        return NoTrainer(
+            f"mia_model_factory returned the class {name}; it must return a model, such as lambda: {name}()"
+        )
+    if callable(getattr(model, "fit", None)):
+        return EstimatorTrainer()
+    return NoTrainer(
+        f"mia_model_factory returned {name}, which has no fit and is no torch module; "
+        "give mia_training, a function train(model, X, y)"
+    )
 
 
 def _several(model: Any, X: Any, y: Any) -> Answer:
@@ -149,13 +183,13 @@ def _several(model: Any, X: Any, y: Any) -> Answer:
             given, columns = model.predict_proba(X), getattr(model, "classes_", None)
             if isinstance(given, list):
                 given = np.stack(
-                    [_second(*pair) for pair in zip(map(numbers, given), columns or given, strict=True)], 1
+                    [_second(*pair) for pair in zip(map(as_numbers, given), columns or given, strict=True)], 1
                 )
-            answer, probabilities = numbers(given), True
+            answer, probabilities = as_numbers(given), True
         case "decision_function":
-            answer, probabilities = numbers(model.decision_function(X)), False
+            answer, probabilities = as_numbers(model.decision_function(X)), False
         case _:
-            answer, probabilities = numbers(model.predict(X)), True
+            answer, probabilities = as_numbers(model.predict(X)), True
     if answer.shape != wanted.shape:
         raise MIAUsageError(
             f"{type(model).__name__} answers with shape {answer.shape} where y has shape {wanted.shape}; it needs one "

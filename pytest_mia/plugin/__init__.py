@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ import pytest
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.plugin import options
 from pytest_mia.plugin.session import Session
+from pytest_mia.verdicts.gate_functions import shown_call
+from pytest_mia.verdicts.gates import EpsilonBelow, Gate, MembershipAdvantageBelow, NoAdvantageRegression, TprBelow
 
 if TYPE_CHECKING:
     from pytest_mia.auditing.run import ShadowModel
@@ -42,6 +45,8 @@ OVERRIDDEN = (
     "mia_outputs",
 )
 FIXTURES = frozenset(PROVIDED + OVERRIDDEN)
+NEEDING = frozenset(PROVIDED)
+"""Fixtures that audit or train."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -105,9 +110,16 @@ def _check_marker(item: pytest.Item, asked: options.Options) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Number the tests, for reports in their order."""
+    """Number the tests, for reports in their order, and load the engine where an audit is to come."""
     for position, item in enumerate(session.items):
         item.stash[POSITION] = position
+    if not session.config.option.collectonly and any(map(_audits, session.items)):
+        session.config.stash[SESSION].load_engine()
+
+
+def _audits(item: pytest.Item) -> bool:
+    """Whether a test needs the engine; one with a condition for its skipping may."""
+    return item.get_closest_marker("skip") is None and not NEEDING.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -160,15 +172,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Show all audits, one row each, and what became of the baseline, and tell GitHub where it asks."""
-    verdicts, told = config.stash[SESSION].verdicts, config.stash[SESSION].told
+    outcome, told = config.stash[SESSION].verdicts.outcome, config.stash[SESSION].told
     if told:
         terminalreporter.write_line(told)
-    if hasattr(config, "workerinput") or not (verdicts.audits or verdicts.lost):
+    if hasattr(config, "workerinput") or not (outcome.placed or outcome.lost):
         return
-    from pytest_mia.reports import github, terminal
+    from pytest_mia.reports import registry
 
-    terminal.show(terminalreporter, verdicts.audits, lost=verdicts.lost, unheeded=verdicts.unheeded)
-    github.publish(verdicts.placed, lost=verdicts.lost, root=config.rootpath, write_line=terminalreporter.write_line)
+    registry.show(outcome, terminalreporter)
 
 
 @pytest.fixture(scope="session")
@@ -349,42 +360,18 @@ def shadow_models(_mia_trial: AuditTest) -> tuple[ShadowModel, ...]:
     return _mia_trial.shadow_models()
 
 
-@pytest.fixture
-def assert_membership_advantage_below(_mia_trial: AuditTest) -> Callable[..., AuditResult]:
-    """``assert_membership_advantage_below(0.05, *, by=None, confidence=None)``: the gate on TPR - FPR.
+def _gate_fixture(gate: type[Gate]) -> Any:
+    """The fixture of a gate."""
 
-    The advantage is 0 for an attacker who guesses and 1 for one who is certain. The test fails unless it is shown to be
-    below the limit. ``by`` names a slice of the data set, a column of X or "class", or holds one value per record: each
-    part of the records must then be below it too.
-    """
-    return _mia_trial.gate("assert_membership_advantage_below")
+    def fixture(_mia_trial: AuditTest) -> Callable[..., AuditResult]:
+        return _mia_trial.gate(gate, gate.fixture)
 
-
-@pytest.fixture
-def assert_tpr_below(_mia_trial: AuditTest) -> Callable[..., AuditResult]:
-    """``assert_tpr_below(0.01, *, at_fpr=0.001, confidence=None)``: the gate on the few most exposed records.
-
-    The share of members whom an attacker finds while he accuses no more than ``at_fpr`` of the others wrongly. It takes
-    10 / ``at_fpr`` non-members to measure it.
-    """
-    return _mia_trial.gate("assert_tpr_below")
+    prose = inspect.cleandoc(gate.__doc__ or "").partition("\n\nParameters\n")[0]
+    fixture.__doc__ = f"``{shown_call(gate)}``: {prose[0].lower()}{prose[1:]}"
+    return pytest.fixture(name=gate.fixture)(fixture)
 
 
-@pytest.fixture
-def assert_epsilon_below(_mia_trial: AuditTest) -> Callable[..., AuditResult]:
-    """``assert_epsilon_below(8.0, *, delta=1e-5, mechanism="any", confidence=None)``: fails when a claim is refuted.
-
-    For training with differential privacy. A pass means that the attacks did not refute the claim; it proves nothing.
-    A recipe is audited as with ``--mia-coins``: who trains is drawn by coins, as the bounds' proofs ask for.
-    """
-    return _mia_trial.gate("assert_epsilon_below")
-
-
-@pytest.fixture
-def assert_no_advantage_regression(_mia_trial: AuditTest) -> Callable[..., AuditResult]:
-    """``assert_no_advantage_regression(*, tolerance=0.02)``: fails when the advantage grew since a baseline was saved.
-
-    The baseline is a committed file that ``pytest --mia-save=NAME`` writes. The one that ``--mia-compare=NAME`` names
-    is compared with, or else ``main``. A growth has to be shown: its interval must lie above the tolerance.
-    """
-    return _mia_trial.gate("assert_no_advantage_regression")
+assert_membership_advantage_below = _gate_fixture(MembershipAdvantageBelow)
+assert_tpr_below = _gate_fixture(TprBelow)
+assert_epsilon_below = _gate_fixture(EpsilonBelow)
+assert_no_advantage_regression = _gate_fixture(NoAdvantageRegression)

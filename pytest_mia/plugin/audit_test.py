@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
-import math
 import unittest
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from pytest_mia.core.errors import InvalidAuditWarning, MIAError, MIAUsageError
+from pytest_mia.core.reported import plain
 from pytest_mia.plugin import options
 from pytest_mia.plugin.progress import ProgressLine
-from pytest_mia.verdicts.audit_result import AuditResult
+from pytest_mia.verdicts.enforce import enforce
+from pytest_mia.verdicts.gate_functions import construct, describe, judge
 
 if TYPE_CHECKING:
     import pytest
@@ -22,16 +22,10 @@ if TYPE_CHECKING:
     from pytest_mia.auditing.run import ShadowModel
     from pytest_mia.core.request import AuditRequest
     from pytest_mia.plugin.session import Session
+    from pytest_mia.verdicts.audit_result import AuditResult
+    from pytest_mia.verdicts.gates import Gate
 
-EPSILON = "assert_epsilon_below"
-ADVANTAGE = "assert_membership_advantage_below"
-REGRESSION = "assert_no_advantage_regression"
-JUDGES = {
-    ADVANTAGE: "membership_advantage",
-    "assert_tpr_below": "tpr",
-    EPSILON: "epsilon",
-    REGRESSION: "regression",
-}
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -88,31 +82,38 @@ class AuditTest:
         self._measured: list[AuditResult] = []
         session.verdicts.begun.add(test)
 
-    def gate(self, name: str) -> Callable[..., AuditResult]:
-        """The gate of this name, which audits when it is called."""
+    def gate(self, kind: Callable[P, Gate], name: str) -> Callable[P, AuditResult]:
+        """The gate of this kind and name, which audits when it is called."""
         self.unasked.add(name)
 
-        def ask(*args: Any, **keywords: Any) -> AuditResult:
+        def ask(*args: P.args, **keywords: P.kwargs) -> AuditResult:
             __tracebackhide__ = True
-            from pytest_mia.verdicts import gate_arguments, gates
-
             self.unasked.discard(name)
-            arguments = _arguments(name, args, keywords)
-            gate_arguments.check(**{key: value for key, value in arguments.items() if key != "by"})
-            gate_arguments.check_parts(arguments.get("by"), self._subject)
-            if name == REGRESSION:
+            gate = construct(kind, *args, **keywords)
+            gate.check_request(self._subject)
+            if gate.needs_baseline:
                 self._check_baseline()
-            limit = arguments.get("threshold") if name == ADVANTAGE else None
-            result = self._audit(limit, coins=name == EPSILON)
-            return gates.enforce(self._judge(name, result, args, keywords))
+            return enforce(self.judge(gate, self._audit(gate.early_limit, coins=gate.on_coins)))
 
-        ask.__qualname__ = name
-        return ask
+        return describe(ask, kind, name)
+
+    def judge(self, gate: Gate, result: AuditResult) -> AuditResult:
+        """The result judged by a gate, and noted."""
+        __tracebackhide__ = True
+        if gate.needs_baseline:
+            self._check_baseline()
+            if self._session.makes_baseline:
+                self._shown.append(result)
+                raise unittest.SkipTest("this run makes the baseline, so there is nothing to compare it with")
+            result = self._compared(result)
+        judged = judge(gate, result)
+        self._judged.append(judged)
+        return judged
 
     def audit(self) -> AuditResult:
         """The audit, not judged yet; what its gates judge is noted here too."""
         __tracebackhide__ = True
-        result = _watched(self._audit(None), self._judge)
+        result = dataclasses.replace(self._audit(None), observer=Watcher(self))
         if result.findings:
             # Who looks at figures alone may take those of an audit that found nothing out for a pass.
             told = "; ".join(result.findings)
@@ -145,7 +146,7 @@ class AuditTest:
         """What was judged, or else what was shown, in built-in types; and forget it."""
         results = self._judged or self._shown
         self._judged, self._shown, self._measured = [], [], []
-        return [plain(result.to_dict()) for result in results]
+        return [result.to_dict() for result in results]
 
     def _audit(self, threshold: float | None, *, coins: bool = False) -> AuditResult:
         """The audit; that of a recipe on coins where they are asked for, while memberships elsewhere are given."""
@@ -183,68 +184,27 @@ class AuditTest:
         if missing:
             raise MIAUsageError(f"{missing}; make it with\n{self._replay} --mia-save={self._session.baseline().name}")
 
-    def _judge(self, name: str, result: AuditResult, args: tuple[Any, ...], keywords: Mapping[str, Any]) -> AuditResult:
+
+class Watcher:
+    """Judges the audit that a test was given, and notes the verdict of the test.
+
+    Parameters
+    ----------
+    trial
+        The test.
+    """
+
+    def __init__(self, trial: AuditTest) -> None:
+        self._trial = trial
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy or a pickle of a result outlives the test, so nobody watches it.
+        return type(None), ()
+
+    def judge(self, gate: Gate, audit: AuditResult) -> AuditResult:
+        """The judged audit."""
         __tracebackhide__ = True
-        from pytest_mia.verdicts import gates
-
-        if name == REGRESSION:
-            self._check_baseline()
-            if self._session.makes_baseline:
-                self._shown.append(result)
-                raise unittest.SkipTest("this run makes the baseline, so there is nothing to compare it with")
-            result = self._compared(result)
-        bound = _bound(name, args, keywords)
-        judged: AuditResult = getattr(gates, JUDGES[name])(result, *bound.args[1:], **bound.kwargs)
-        self._judged.append(judged)
-        return judged
-
-
-Judge = Callable[[str, AuditResult, tuple[Any, ...], Mapping[str, Any]], AuditResult]
-
-
-def _watched(result: AuditResult, judge: Judge) -> AuditResult:
-    """The same result, whose gates judge through `judge`."""
-    from pytest_mia.verdicts import gates
-
-    class Watched(AuditResult):
-        def assert_membership_advantage_below(self, *args: Any, **keywords: Any) -> AuditResult:
-            __tracebackhide__ = True
-            return gates.enforce(judge(ADVANTAGE, self, args, keywords))
-
-        def assert_tpr_below(self, *args: Any, **keywords: Any) -> AuditResult:
-            __tracebackhide__ = True
-            return gates.enforce(judge("assert_tpr_below", self, args, keywords))
-
-        def assert_epsilon_below(self, *args: Any, **keywords: Any) -> AuditResult:
-            __tracebackhide__ = True
-            return gates.enforce(judge(EPSILON, self, args, keywords))
-
-        def assert_no_advantage_regression(self, *args: Any, **keywords: Any) -> AuditResult:
-            __tracebackhide__ = True
-            return gates.enforce(judge(REGRESSION, self, args, keywords))
-
-        def __reduce__(self) -> tuple[Any, ...]:
-            # A copy or a pickle outlives the test, so it is a result like any other.
-            return AuditResult, _values(self)
-
-    Watched.__qualname__ = AuditResult.__qualname__
-    return Watched(*_values(result))
-
-
-def _values(result: AuditResult) -> tuple[Any, ...]:
-    return tuple(getattr(result, row.name) for row in dataclasses.fields(result))
-
-
-def _arguments(name: str, args: tuple[Any, ...], keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a call to a gate by name; a wrong name is an error before any training."""
-    __tracebackhide__ = True
-    return {key: value for key, value in _bound(name, args, keywords).arguments.items() if key != "self"}
-
-
-def _bound(name: str, args: tuple[Any, ...], keywords: Mapping[str, Any]) -> inspect.BoundArguments:
-    """The arguments of a call to a gate, the result itself left open."""
-    __tracebackhide__ = True
-    return inspect.signature(getattr(AuditResult, name)).bind(None, *args, **keywords)
+        return self._trial.judge(gate, audit)
 
 
 def _complete(subject: AuditRequest, *, shadows: int) -> AuditRequest:
@@ -263,23 +223,3 @@ def _complete(subject: AuditRequest, *, shadows: int) -> AuditRequest:
         raise MIAUsageError(problems)
     unneeded: dict[str, Any] = dict.fromkeys(missing)
     return dataclasses.replace(subject, **unneeded)
-
-
-def plain(value: Any) -> Any:
-    """The same value in built-in types, which survive pytest-xdist and JSON; what isn't finite becomes ``None``."""
-    match value:
-        case None | bool():
-            return value
-        case str():
-            return str(value)
-        case Mapping():
-            return {str(key): plain(each) for key, each in value.items()}
-        case list() | tuple():
-            return [plain(each) for each in value]
-        case _ if hasattr(value, "item"):
-            return plain(value.item())
-        case int():
-            return int(value)
-        case float():
-            return float(value) if math.isfinite(value) else None
-    raise TypeError(f"an audit can't hold a {type(value).__name__}")

@@ -7,7 +7,7 @@ import dataclasses
 import importlib.util
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,9 @@ import pytest
 
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.settings import PROFILES, Settings, parse
+from pytest_mia.reports.registry import FILES
 
 ROWS = {row.name: row for row in dataclasses.fields(Settings)}
-REPORTS = {"json": "write all audits to this file", "html": "write a page about all audits, with figures, to this file"}
-NEEDED = {"json": (), "html": ("jinja2", "matplotlib")}
-"""Packages that a report can't be written without."""
 BASELINE = "main"
 """The baseline that is meant where none is named."""
 NAMED: dict[str, dict[str, Any]] = {
@@ -51,8 +49,8 @@ class Options:
     ----------
     settings
         Settings of every audit that its marker doesn't change.
-    json, html
-        Where these reports go; ``None`` writes none.
+    reports
+        Where the reports go that are files, by their names.
     skip, only
         Skip all audits; run nothing else.
     save, compare
@@ -62,8 +60,7 @@ class Options:
     """
 
     settings: Settings
-    json: Path | None
-    html: Path | None
+    reports: Mapping[str, Path]
     skip: bool
     only: bool
     save: str | None = None
@@ -83,9 +80,9 @@ def add(parser: pytest.Parser) -> None:
             takes |= {"nargs": "?", "const": row.metadata["alone"]}
         group.addoption(_flag(row.name), dest=_key(row.name), help=text, **takes)
         parser.addini(_key(row.name), text, type=INI_TYPES[str(row.type).removesuffix(" | None")], default=None)
-    for name, text in REPORTS.items():
-        group.addoption(_flag(name), dest=_key(name), metavar="PATH", help=text)
-        parser.addini(_key(name), f"{text}, relative to the root folder", default=None)
+    for name, report in FILES.items():
+        group.addoption(_flag(name), dest=_key(name), metavar="PATH", help=report.help)
+        parser.addini(_key(name), f"{report.help}, relative to the root folder", default=None)
     for name, takes in NAMED.items():
         group.addoption(_flag(name), dest=_key(name), **takes)
         parser.addini(_key(name), takes["help"], default=None)
@@ -118,16 +115,15 @@ def read(config: pytest.Config) -> Options:
     skip = only = False
     with _gathered(problems):
         skip, only = _skip_and_only(config)
-    paths = {name: _report_path(config, name) for name in REPORTS}
-    problems += [
-        problem for name, path in paths.items() if path is not None for problem in _report_problems(name, path)
-    ]
+    given = {name: _report_path(config, name) for name in FILES}
+    reports = {name: path for name, path in given.items() if path is not None}
+    problems += [problem for name, path in reports.items() for problem in _report_problems(name, path)]
     problems += _baseline_problems(config, names)
     if not problems:
         problems += Settings(**values).contradictions()
     if problems:
         raise pytest.UsageError(*problems)
-    return Options(Settings(**values), paths["json"], paths["html"], skip, only, **names)
+    return Options(Settings(**values), reports, skip, only, **names)
 
 
 def marked(item: pytest.Item, settings: Settings) -> Settings:
@@ -293,7 +289,7 @@ def _report_path(config: pytest.Config, name: str) -> Path | None:
 
 def _report_problems(name: str, path: Path) -> list[str]:
     """Why a report can't be written there, or not at all."""
-    missing = [package for package in NEEDED[name] if importlib.util.find_spec(package) is None]
+    missing = [package for package in FILES[name].needs if importlib.util.find_spec(package) is None]
     if missing:
         return [f'{_flag(name)} needs {" and ".join(missing)}: pip install "pytest-mia[{name}]"']
     if path.is_dir():

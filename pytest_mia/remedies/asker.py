@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_mia.data.dataset import Dataset, count
-from pytest_mia.models.answers import Answer, checked
+from pytest_mia.data.containers import count
+from pytest_mia.data.dataset import Dataset
+from pytest_mia.models.answers import Answer, check_answer
 from pytest_mia.models.protocol import Adapter, Asker
 from pytest_mia.remedies.protocol import Remedy
 
@@ -32,9 +33,9 @@ class RemediedAsker:
 
     def answer(self, model: Any, X: Any, y: Any) -> Answer:
         """What is answered in the place of the model's answers."""
-        return self.remedy.apply(checked(self.asker.answer(model, X, y), count(X)))
+        return self.remedy.apply(check_answer(self.asker.answer(model, X, y), count(X)))
 
 
-def remedied(adapter: Adapter, remedy: Remedy) -> Adapter:
+def add_remedy(adapter: Adapter, remedy: Remedy) -> Adapter:
     """The adapter of models that are trained as these are, and answer with a remedy."""
     return replace(adapter, asker=RemediedAsker(adapter.asker, remedy))

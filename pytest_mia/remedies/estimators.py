@@ -6,7 +6,8 @@ measured is what is shipped.
 
 from __future__ import annotations
 
-from typing import Any
+from inspect import Parameter
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,24 +18,24 @@ from sklearn.utils.validation import check_is_fitted
 from pytest_mia.core.types import FloatArray
 from pytest_mia.models.answers import Answer, Labels
 from pytest_mia.models.sklearn import EstimatorAsker
-from pytest_mia.remedies.labels import Label
+from pytest_mia.remedies import ON_ANSWERS
 from pytest_mia.remedies.protocol import Remedy
-from pytest_mia.remedies.rounding import Rounded
-from pytest_mia.remedies.temperature import Tempered
-from pytest_mia.remedies.top_k import TopK
+from pytest_mia.remedies.wrappers import make_wrapper
 
 
 def _has_probabilities(wrapper: Any) -> bool:
     return any(hasattr(wrapper.estimator, name) for name in ("predict_proba", "decision_function"))
 
 
-class Remedied(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class RemediedEstimator(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """An estimator that answers with a remedy.
 
     Parameters
     ----------
     estimator
-        A classifier. It is cloned, and the clone fitted.
+        A classifier. It is cloned, and the clone is fitted.
+    **arguments
+        The arguments of its remedy.
 
     Attributes
     ----------
@@ -44,15 +45,19 @@ class Remedied(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ign
         Its classes.
     """
 
-    def __init__(self, estimator: Any) -> None:
+    remedy_type: ClassVar[type[Remedy]]
+
+    def __init__(self, estimator: Any, **arguments: Any) -> None:
         self.estimator = estimator
+        for name, value in arguments.items():
+            setattr(self, name, value)
 
     @property
     def remedy(self) -> Remedy:
-        """What is done to the answers."""
-        raise NotImplementedError
+        """What is done to the answers; bad arguments are refused here, since scikit-learn sets them in any way."""
+        return self.remedy_type(**{row.name: getattr(self, row.name) for row in self.remedy_type.arguments()})
 
-    def fit(self, X: Any, y: Any, **parameters: Any) -> Remedied:
+    def fit(self, X: Any, y: Any, **parameters: Any) -> RemediedEstimator:
         """Fit a clone of the estimator; its own `parameters`, such as ``sample_weight``, go to it."""
         self.remedy  # noqa: B018 - bad parameters are refused before anything is fitted
         self.estimator_ = clone(self.estimator).fit(X, y, **parameters)
@@ -80,7 +85,7 @@ class Remedied(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ign
         return tags
 
 
-class RemediedProbabilities(Remedied):
+class RemediedProbabilities(RemediedEstimator):
     """An estimator whose probabilities are changed by a remedy."""
 
     @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
@@ -89,76 +94,17 @@ class RemediedProbabilities(Remedied):
         return self._answer(X).values  # type: ignore[union-attr]
 
 
-class RoundedAnswers(RemediedProbabilities):
-    """Answers in whole steps; see `pytest_mia.remedies.Rounded`.
-
-    Parameters
-    ----------
-    estimator
-        A classifier.
-    step
-        One over a whole number; a quarter by default.
-    """
-
-    def __init__(self, estimator: Any, step: float = 0.25) -> None:
-        self.estimator, self.step = estimator, step
-
-    @property
-    def remedy(self) -> Rounded:
-        """What is done to the answers."""
-        return Rounded(self.step)
+def _wrapper(remedy: type[Remedy]) -> type:
+    base = RemediedEstimator if remedy.labels_alone else RemediedProbabilities
+    estimator = Parameter("estimator", Parameter.POSITIONAL_OR_KEYWORD)
+    return make_wrapper(base, remedy, estimator, "A classifier. It is cloned, and the clone is fitted.")
 
 
-class TopKAnswers(RemediedProbabilities):
-    """Answers with the likeliest classes; see `pytest_mia.remedies.TopK`.
-
-    Parameters
-    ----------
-    estimator
-        A classifier.
-    k
-        How many classes; 3 by default.
-    """
-
-    def __init__(self, estimator: Any, k: int = 3) -> None:
-        self.estimator, self.k = estimator, k
-
-    @property
-    def remedy(self) -> TopK:
-        """What is done to the answers."""
-        return TopK(self.k)
+WRAPPERS = {each.__name__: each for each in map(_wrapper, ON_ANSWERS)}
+"""``RoundedAnswers`` and its like, by their names."""
 
 
-class TemperedAnswers(RemediedProbabilities):
-    """Answers softened; see `pytest_mia.remedies.Tempered`.
-
-    Parameters
-    ----------
-    estimator
-        A classifier.
-    temperature
-        Above 1 softens; 2 by default.
-    """
-
-    def __init__(self, estimator: Any, temperature: float = 2.0) -> None:
-        self.estimator, self.temperature = estimator, temperature
-
-    @property
-    def remedy(self) -> Tempered:
-        """What is done to the answers."""
-        return Tempered(self.temperature)
-
-
-class LabelAnswers(Remedied):
-    """Answers with labels alone, and has no ``predict_proba``; see `pytest_mia.remedies.Label`.
-
-    Parameters
-    ----------
-    estimator
-        A classifier.
-    """
-
-    @property
-    def remedy(self) -> Label:
-        """What is done to the answers."""
-        return Label()
+def __getattr__(name: str) -> Any:
+    if name not in WRAPPERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return WRAPPERS[name]

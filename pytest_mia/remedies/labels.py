@@ -17,6 +17,7 @@ class Label(Remedy):
     """The likeliest class and no probability; the earlier one where two are as likely."""
 
     idea: ClassVar[str] = "labels alone"
+    labels_alone: ClassVar[bool] = True
 
     def changed(self, probabilities: FloatArray) -> Labels:
         """The likeliest class of each record."""

@@ -6,17 +6,16 @@ mode they answer exactly as `pytest_mia.remedies` has it: what was measured is w
 
 from __future__ import annotations
 
-from typing import Any
+from inspect import Parameter
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from pytest_mia.models.answers import Labels, as_logits
-from pytest_mia.remedies.labels import Label
+from pytest_mia.remedies import ON_ANSWERS
 from pytest_mia.remedies.protocol import Remedy
-from pytest_mia.remedies.rounding import Rounded
-from pytest_mia.remedies.temperature import Tempered
-from pytest_mia.remedies.top_k import TopK
+from pytest_mia.remedies.wrappers import make_wrapper
 
 
 class RemediedModule(torch.nn.Module):
@@ -27,13 +26,15 @@ class RemediedModule(torch.nn.Module):
     module
         Answers with logits (records, classes), with probabilities whose rows sum to one, or, for two classes, with
         one logit (records,) or (records, 1) for the second of them.
-    remedy
-        What is done to its answers.
+    **arguments
+        The arguments of its remedy.
     """
 
-    def __init__(self, module: torch.nn.Module, remedy: Remedy) -> None:
+    remedy_type: ClassVar[type[Remedy]]
+
+    def __init__(self, module: torch.nn.Module, **arguments: Any) -> None:
         super().__init__()
-        self.module, self.remedy = module, remedy
+        self.module, self.remedy = module, self.remedy_type(**arguments)
 
     def forward(self, *inputs: Any) -> torch.Tensor:
         """Logits while it is trained; then probabilities (records, classes), or numbers of classes (records,)."""
@@ -46,29 +47,16 @@ class RemediedModule(torch.nn.Module):
         return torch.from_numpy(values).to(outputs.device)
 
 
-class RoundedModule(RemediedModule):
-    """Answers in whole steps; see `pytest_mia.remedies.Rounded`."""
-
-    def __init__(self, module: torch.nn.Module, step: float = 0.25) -> None:
-        super().__init__(module, Rounded(step))
+def _wrapper(remedy: type[Remedy]) -> type:
+    module = Parameter("module", Parameter.POSITIONAL_OR_KEYWORD, annotation="torch.nn.Module")
+    return make_wrapper(RemediedModule, remedy, module, "A module that answers with logits, or with probabilities.")
 
 
-class TopKModule(RemediedModule):
-    """Answers with the likeliest classes; see `pytest_mia.remedies.TopK`."""
-
-    def __init__(self, module: torch.nn.Module, k: int = 3) -> None:
-        super().__init__(module, TopK(k))
+WRAPPERS = {each.__name__: each for each in map(_wrapper, ON_ANSWERS)}
+"""``RoundedModule`` and its like, by their names."""
 
 
-class TemperedModule(RemediedModule):
-    """Answers softened; see `pytest_mia.remedies.Tempered`."""
-
-    def __init__(self, module: torch.nn.Module, temperature: float = 2.0) -> None:
-        super().__init__(module, Tempered(temperature))
-
-
-class LabelModule(RemediedModule):
-    """Answers with numbers of classes alone, from 0; see `pytest_mia.remedies.Label`."""
-
-    def __init__(self, module: torch.nn.Module) -> None:
-        super().__init__(module, Label())
+def __getattr__(name: str) -> Any:
+    if name not in WRAPPERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return WRAPPERS[name]

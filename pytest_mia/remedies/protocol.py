@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy.typing as npt
@@ -11,10 +12,10 @@ from scipy import special
 
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import FloatArray
-from pytest_mia.models.answers import Answer, Labels, Logits, Probabilities, checked, in_unit, numbers
+from pytest_mia.models.answers import Answer, Labels, Logits, Probabilities, as_numbers, check_answer, in_unit
 
-PLACES = {"estimator": "Answers(estimator", "module": "Module(module"}
-"""Endings of the wrappers' names by what they are wrapped around, with their first argument."""
+ENDINGS = {"estimator": "Answers", "module": "Module"}
+"""Ends of the names of wrapper classes, by their first argument."""
 
 
 class Remedy(ABC):
@@ -24,9 +25,22 @@ class Remedy(ABC):
     ----------
     idea
         What it does, in a few words.
+    labels_alone
+        Whether it answers with labels and no probabilities; by default it doesn't.
     """
 
     idea: ClassVar[str]
+    labels_alone: ClassVar[bool] = False
+
+    @classmethod
+    def measured(cls, classes: int) -> Sequence[Remedy]:  # noqa: ARG003 - the number matters to some remedies
+        """The remedies of this type that ``--mia-what-if`` measures on models of so many classes, the weakest first."""
+        return (cls(),)
+
+    @classmethod
+    def arguments(cls) -> Sequence[dataclasses.Field[Any]]:
+        """The arguments of remedies of this type, and of their wrappers."""
+        return dataclasses.fields(cls)  # type: ignore[arg-type]
 
     @abstractmethod
     def changed(self, probabilities: FloatArray) -> Probabilities | Labels:
@@ -47,7 +61,7 @@ class Remedy(ABC):
             return answer
         if not isinstance(answer, Probabilities | Logits):
             raise MIAUsageError(f"{self!r} changes answers about classes, got {type(answer).__name__}")
-        checked(answer, len(answer.values))
+        check_answer(answer, len(answer.values))
         return self.changed(self.probabilities(answer))
 
     def probabilities(self, answer: Probabilities | Logits) -> FloatArray:
@@ -67,7 +81,7 @@ class Remedy(ABC):
         array
             Probabilities (records, classes), or numbers of classes (records,).
         """
-        array = numbers(values)
+        array = as_numbers(values)
         after = self.apply(Probabilities(array) if in_unit(array) else Logits(array))
         return after.codes if isinstance(after, Labels) else after.values
 
@@ -79,11 +93,10 @@ class Remedy(ABC):
         wrapped
             "estimator" or "module", for its wrapper; "answers" for what another function answers.
         """
-        values = {row.name: getattr(self, row.name) for row in dataclasses.fields(self)}  # type: ignore[arg-type]
-        arguments = [f"{name}={value:g}" for name, value in values.items()]
+        arguments = [f"{row.name}={getattr(self, row.name):g}" for row in self.arguments()]
         name = type(self).__name__
-        if wrapped in PLACES:
-            return f"{name}{', '.join([PLACES[wrapped], *arguments])})"
+        if wrapped in ENDINGS:
+            return f"{name}{ENDINGS[wrapped]}({', '.join([wrapped, *arguments])})"
         return f"{name}({', '.join(arguments)})({wrapped})"
 
 

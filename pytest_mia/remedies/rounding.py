@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -38,6 +39,11 @@ class Rounded(Remedy):
         fits = isinstance(self.step, numbers.Real) and not isinstance(self.step, bool) and 0 < self.step <= 1
         fits = fits and math.isclose(1 / self.step, round(1 / self.step), rel_tol=TOLERANCE)
         refuse("step", self.step, fits=fits, must="one over a whole number, such as 0.25 or 0.1")
+
+    @classmethod
+    def measured(cls, classes: int) -> Sequence[Remedy]:  # noqa: ARG003 - any number of classes can be rounded
+        """Steps of a tenth, and of a quarter."""
+        return cls(0.1), cls(0.25)
 
     def changed(self, probabilities: FloatArray) -> Probabilities:
         """The nearest whole steps."""

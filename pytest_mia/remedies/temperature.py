@@ -19,8 +19,8 @@ from pytest_mia.remedies.protocol import Remedy, refuse
 class Tempered(Remedy):
     """Probabilities at a temperature that is fixed beforehand: p ** (1 / T), made to sum to one (Guo et al. 2017).
 
-    Every label stays, and so does the order of all answers: who knows the temperature can undo it. It is measured so
-    that nobody takes it for a remedy.
+    Every label stays, and so does the order of all answers: an attacker who knows the temperature can undo it. It is
+    measured to show that it protects little.
 
     Attributes
     ----------

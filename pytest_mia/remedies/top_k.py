@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -30,6 +31,11 @@ class TopK(Remedy):
     def __post_init__(self) -> None:
         fits = isinstance(self.k, int) and not isinstance(self.k, bool) and self.k >= 1
         refuse("k", self.k, fits=fits, must="a whole number of at least 1")
+
+    @classmethod
+    def measured(cls, classes: int) -> Sequence[Remedy]:
+        """The three likeliest classes; of four classes or fewer these are nearly all that there is."""
+        return (cls(3),) if classes > 4 else ()
 
     def changed(self, probabilities: FloatArray) -> Probabilities:
         """The same with the rest levelled."""

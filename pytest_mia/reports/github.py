@@ -6,34 +6,18 @@ import html
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pytest_mia.reports.table import HEADINGS, rows
+from pytest_mia.results.run_outcome import Place, Placed, RunOutcome
 
 MARKUP = frozenset("\\`*_[]<>|~&#$@!")
 """Characters that mean something in a table of GitHub's Markdown."""
 
 
-class Place(NamedTuple):
-    """Where a test stands.
-
-    Attributes
-    ----------
-    file
-        Its file, relative to pytest's root folder.
-    line
-        The line that failed, or its first one, counted from 1.
-    failed
-        Whether it failed, rather than passed, was skipped, or was expected to fail.
-    """
-
-    file: str
-    line: int
-    failed: bool
-
-
-Placed = Sequence[tuple[Mapping[str, Any], Place]]
-"""Audits, as `AuditResult.to_dict` gives them, each with the place of its test."""
+def show(outcome: RunOutcome, reporter: Any) -> None:
+    """Publish a run; pytest's reporter writes to the log of the job."""
+    publish(outcome.placed, lost=outcome.lost, root=reporter.config.rootpath, write_line=reporter.write_line)
 
 
 def publish(audits: Placed, *, lost: Sequence[str], root: Path, write_line: Callable[[str], object]) -> None:

@@ -15,6 +15,7 @@ from pytest_mia.reports import atomic_write, plots
 from pytest_mia.reports.json import environment
 from pytest_mia.reports.svg import COLOURS
 from pytest_mia.reports.table import HEADINGS, UNJUDGED, cells, number, overview, part_name
+from pytest_mia.results.run_outcome import RunOutcome
 from pytest_mia.results.values import floored
 
 SYMBOLS = {"pass": "✓", "leak": "✗", "inconclusive": "?", "invalid": "!", UNJUDGED: "-"}
@@ -49,24 +50,22 @@ class Section:
     facts: Mapping[str, str]
 
 
-def write(path: Path, audits: Sequence[Mapping[str, Any]], *, lost: Sequence[str]) -> None:
+def write(path: Path, outcome: RunOutcome) -> None:
     """Write the page, whole or not at all.
 
     Parameters
     ----------
     path
         The file; its folder must exist.
-    audits
-        As `AuditResult.to_dict` gives them.
-    lost
-        What never arrived from the processes that run the tests, in words.
+    outcome
+        The run.
 
     Raises
     ------
     OSError
         When the file can't be written.
     """
-    atomic_write.write(path, page(audits, lost=lost))
+    atomic_write.write(path, page(outcome.audits, lost=outcome.lost))
 
 
 def page(audits: Sequence[Mapping[str, Any]], *, lost: Sequence[str] = ()) -> str:

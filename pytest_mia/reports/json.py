@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from pytest_mia._version import __version__
 from pytest_mia.reports import atomic_write
+from pytest_mia.results.run_outcome import RunOutcome
 
 SCHEMA = "pytest-mia/1"
 PACKAGES = ("pytest", "numpy", "scipy", "scikit-learn", "torch")
 
 
-def write(path: Path, audits: Sequence[Mapping[str, Any]]) -> None:
+def write(path: Path, outcome: RunOutcome) -> None:
     """Write the report, whole or not at all.
 
     Parameters
     ----------
     path
         The file; its folder must exist.
-    audits
-        As `AuditResult.to_dict` gives them.
+    outcome
+        The run.
 
     Raises
     ------
     OSError
         When the file can't be written.
     """
-    report = {"schema": SCHEMA, "pytest_mia": __version__, "environment": environment(), "audits": list(audits)}
+    report = {"schema": SCHEMA, "pytest_mia": __version__, "environment": environment(), "audits": outcome.audits}
     atomic_write.write(path, json.dumps(report, indent=2, allow_nan=False) + "\n")
 
 

@@ -9,31 +9,23 @@ from typing import Any
 import pytest
 
 from pytest_mia.reports.table import HEADINGS, UNJUDGED, rows
+from pytest_mia.results.run_outcome import RunOutcome
 
 COLOURS = {"pass": {"green": True}, "inconclusive": {"yellow": True}}
 A_PASS = "pass: these attacks, at this strength, did not exceed the limit; that is no proof of privacy"
 
 
-def show(
-    reporter: pytest.TerminalReporter,
-    audits: Sequence[Mapping[str, Any]],
-    *,
-    lost: Sequence[str],
-    unheeded: Sequence[str],
-) -> None:
+def show(outcome: RunOutcome, reporter: pytest.TerminalReporter) -> None:
     """Write the table; nothing when no audit ran. In a terminal that is too narrow, each row is folded.
 
     Parameters
     ----------
+    outcome
+        The run.
     reporter
         pytest's own.
-    audits
-        As `AuditResult.to_dict` gives them.
-    lost
-        What never arrived from the processes that run the tests, in words.
-    unheeded
-        Which tests passed though their audit did not, in words.
     """
+    audits = outcome.audits
     if audits:
         reporter.write_sep("=", "membership inference audits")
         lines = [HEADINGS, *(row for audit in audits for row in rows(audit))]
@@ -51,9 +43,9 @@ def show(
             reporter.write_line(f"mia: {remark}")
     if any(audit["verdict"] == "pass" for audit in audits):
         reporter.write_line(A_PASS)
-    for what in unheeded:
+    for what in outcome.unheeded:
         reporter.write_line(f"mia: {what}", yellow=True)
-    for what in lost:
+    for what in outcome.lost:
         reporter.write_line(f"mia: lost {what}; a verdict that goes missing fails the run", red=True)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from pytest_mia.core.reported import UNREPORTED, Reported, reported_as
 from pytest_mia.results.controls import Controls
 from pytest_mia.results.values import (
     Accuracy,
@@ -33,7 +34,7 @@ NO_CACHE = CacheUse()
 
 
 @dataclass(frozen=True)
-class RemedyResult:
+class RemedyResult(Reported):
     """What a remedy would make of an audit: the audit of the same models, shipped with it.
 
     Attributes
@@ -50,20 +51,13 @@ class RemedyResult:
 
     remedy: str
     idea: str
-    audit: AuditData
+    audit: AuditData = field(metadata=reported_as(lambda remedy: {"trains": remedy.trains, **_remedied(remedy.audit)}))
     trains: bool = False
 
-    def to_dict(self) -> dict[str, Any]:
-        """The remedy as the JSON report shows it."""
-        row = self.audit.row()
-        del row["name"]
-        accuracy = {"train": self.audit.accuracy.train, "test": self.audit.accuracy.test}
-        return {"remedy": self.remedy, "idea": self.idea, "trains": self.trains, **row, "accuracy": accuracy}
 
-
-@dataclass(frozen=True)
-class AuditData:
-    """One audit, in plain values; `pytest_mia.AuditResult` adds the gates.
+@dataclass(frozen=True, kw_only=True)
+class AuditData(Reported):
+    """One audit, in plain values, in the order of the JSON report; `pytest_mia.AuditResult` adds the gates.
 
     Attributes
     ----------
@@ -136,50 +130,56 @@ class AuditData:
         What the controls found; ``None`` where they weren't asked for.
     """
 
+    test: str = ""
     kind: str
-    attack: str
+    metric: str = "membership_advantage"
+    threshold: float | None = None
+    verdict: str | None = None
+    reasons: tuple[str, ...] = ()
     advantage: Interval
-    selected: Counts
-    tails: Mapping[str, Selected]
+    judged: Interval | None = field(
+        metadata=reported_as(lambda audit: {"judged": audit.judged or audit.advantage}), default=None
+    )
+    attack: str
     attacks: tuple[AttackResult, ...]
+    attacker: str = ""
+    attackers: tuple[AuditData, ...] = field(
+        metadata=reported_as(lambda audit: {"attackers": [_attacker(each) for each in audit.attackers]}), default=()
+    )
+    change: Change | None = None
+    what_if: tuple[RemedyResult, ...] = field(
+        metadata=reported_as(lambda audit: {"what_if": audit.what_if, "cheapest": _cheapest(audit)}), default=()
+    )
+    lines: tuple[str, ...] = ()
+    coins: tuple[CoinGuesses, ...] = ()
+    detectable: float | None = None
+    controls: Controls | None = None
     shadows: int
     models: int
     records: int
     accuracy: Accuracy
     slices: tuple[SliceResult, ...]
+    classes: tuple[SliceResult, ...] = ()
+    curves: tuple[Curve, ...] = field(metadata=reported_as(lambda audit: {"roc": audit.curves}), default=(), repr=False)
+    histogram: Histogram | None = field(default=None, repr=False)
     most_exposed: tuple[Exposure, ...]
+    grouped: bool = False
     seed: int
     device: str
     seconds: Seconds
+    cache: CacheUse = NO_CACHE
     findings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    replay: str = ""
-    looks: int = 1
-    shift: float = 0.0
-    cache: CacheUse = NO_CACHE
-    inconclusive: str = "fail"
-    test: str = ""
-    metric: str = "membership_advantage"
-    threshold: float | None = None
-    verdict: str | None = None
-    reasons: tuple[str, ...] = ()
-    judged: Interval | None = None
     message: str = field(default="", repr=False)
-    attacker: str = ""
-    attackers: tuple[AuditData, ...] = ()
-    classes: tuple[SliceResult, ...] = ()
-    curves: tuple[Curve, ...] = field(default=(), repr=False)
-    histogram: Histogram | None = field(default=None, repr=False)
     next_steps: tuple[str, ...] = field(default=(), repr=False)
-    change: Change | None = None
-    what_if: tuple[RemedyResult, ...] = ()
-    lines: tuple[str, ...] = ()
-    coins: tuple[CoinGuesses, ...] = ()
-    grouped: bool = False
-    guesses: Guesses | None = field(default=None, repr=False)
-    columns: Columns | None = field(default=None, repr=False, compare=False)
-    detectable: float | None = None
-    controls: Controls | None = None
+    replay: str = ""
+    selected: Counts = field(metadata=UNREPORTED)
+    tails: Mapping[str, Selected] = field(metadata=UNREPORTED)
+    looks: int = field(metadata=UNREPORTED, default=1)
+    shift: float = field(metadata=UNREPORTED, default=0.0)
+    inconclusive: str = field(metadata=UNREPORTED, default="fail")
+    guesses: Guesses | None = field(metadata=UNREPORTED, default=None, repr=False)
+    columns: Columns | None = field(metadata=UNREPORTED, default=None, repr=False, compare=False)
 
     @property
     def auc(self) -> float:
@@ -198,59 +198,29 @@ class AuditData:
         near = [each for each, test in zip(passing, accuracies, strict=True) if test > max(accuracies) - SAME_ACCURACY]
         return next(iter(near), None)
 
-    def row(self) -> dict[str, Any]:
-        """One row of the table of attackers, as the JSON report shows it."""
-        return {
-            "name": self.attacker,
-            "verdict": self.verdict,
-            "attack": self.attack,
-            "advantage": self.advantage.to_dict(),
-            "judged": (self.judged or self.advantage).to_dict(),
-            "auc": self.auc,
-        }
 
-    def to_dict(self) -> dict[str, Any]:
-        """The audit as the JSON report shows it: built-in types only."""
-        return {
-            "test": self.test,
-            "kind": self.kind,
-            "metric": self.metric,
-            "threshold": self.threshold,
-            "verdict": self.verdict,
-            "reasons": list(self.reasons),
-            "advantage": self.advantage.to_dict(),
-            "judged": (self.judged or self.advantage).to_dict(),
-            "attack": self.attack,
-            "attacks": [attack.to_dict() for attack in self.attacks],
-            "attacker": self.attacker,
-            "attackers": [each.row() for each in self.attackers],
-            "change": None if self.change is None else self.change.to_dict(),
-            "what_if": [each.to_dict() for each in self.what_if],
-            "cheapest": None if self.cheapest is None else self.cheapest.remedy,
-            "lines": list(self.lines),
-            "coins": [each.to_dict() for each in self.coins],
-            "detectable": self.detectable,
-            "controls": None if self.controls is None else self.controls.to_dict(),
-            "shadows": self.shadows,
-            "models": self.models,
-            "records": self.records,
-            "accuracy": {"train": self.accuracy.train, "test": self.accuracy.test},
-            "slices": [part.to_dict() for part in self.slices],
-            "classes": [part.to_dict() for part in self.classes],
-            "roc": [curve.to_dict() for curve in self.curves],
-            "histogram": None if self.histogram is None else self.histogram.to_dict(),
-            "most_exposed": [each.to_dict() for each in self.most_exposed],
-            "grouped": self.grouped,
-            "seed": self.seed,
-            "device": self.device,
-            "seconds": {"training": self.seconds.training, "attacks": self.seconds.attacks},
-            "cache": {"hits": self.cache.hits, "misses": self.cache.misses},
-            "findings": list(self.findings),
-            "notes": list(self.notes),
-            "message": self.message,
-            "next_steps": list(self.next_steps),
-            "replay": self.replay,
-        }
+def _attacker(audit: AuditData) -> dict[str, Any]:
+    """One row of the table of attackers, as the JSON report shows it."""
+    return {"name": audit.attacker, **_measured(audit)}
+
+
+def _cheapest(audit: AuditData) -> str | None:
+    return None if audit.cheapest is None else audit.cheapest.remedy
+
+
+def _remedied(audit: AuditData) -> dict[str, Any]:
+    """What the JSON report shows of an audit with a remedy."""
+    return {**_measured(audit), "accuracy": audit.accuracy}
+
+
+def _measured(audit: AuditData) -> dict[str, Any]:
+    return {
+        "verdict": audit.verdict,
+        "attack": audit.attack,
+        "advantage": audit.advantage,
+        "judged": audit.judged or audit.advantage,
+        "auc": audit.auc,
+    }
 
 
 Audit = TypeVar("Audit", bound=AuditData)

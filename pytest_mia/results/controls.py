@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
+from pytest_mia.core.reported import UNREPORTED, Reported
 from pytest_mia.statistics.counts import CoinGuesses, Counts, Interval
 
 
 @dataclass(frozen=True)
-class Canaries:
+class Canaries(Reported):
     """What the audit's attacks found of planted records, in models of their own: the positive control.
 
     Attributes
@@ -32,17 +32,12 @@ class Canaries:
     models: int
     attack: str
     advantage: Interval
-    counts: Counts
-    coins: tuple[CoinGuesses, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The canaries as the JSON report shows them."""
-        parts = {"planted": self.planted, "models": self.models, "attack": self.attack}
-        return parts | {"advantage": self.advantage.to_dict()}
+    counts: Counts = field(metadata=UNREPORTED)
+    coins: tuple[CoinGuesses, ...] = field(metadata=UNREPORTED, default=())
 
 
 @dataclass(frozen=True)
-class Controls:
+class Controls(Reported):
     """What is known of an audit that was audited itself.
 
     Attributes
@@ -55,8 +50,3 @@ class Controls:
 
     shuffled: Interval
     canaries: Canaries | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The controls as the JSON report shows them."""
-        found = None if self.canaries is None else self.canaries.to_dict()
-        return {"shuffled": self.shuffled.to_dict(), "canaries": found}

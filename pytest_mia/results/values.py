@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from pytest_mia.core.reported import UNREPORTED, Reported
 from pytest_mia.statistics.counts import Counts, Interval
 
 
@@ -16,7 +17,7 @@ def floored(bound: float) -> str:
 
 
 @dataclass(frozen=True)
-class AttackResult:
+class AttackResult(Reported):
     """What one attack reached on all targets, with thresholds learnt on the other models.
 
     Attributes
@@ -39,21 +40,12 @@ class AttackResult:
     advantage: Interval
     auc: float
     tpr_at_fpr: Mapping[str, float | None]
-    counts: Counts
-    tail_counts: Mapping[str, Counts]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The attack as the JSON report shows it."""
-        return {
-            "name": self.name,
-            "advantage": self.advantage.to_dict(),
-            "auc": self.auc,
-            "tpr_at_fpr": dict(self.tpr_at_fpr),
-        }
+    counts: Counts = field(metadata=UNREPORTED)
+    tail_counts: Mapping[str, Counts] = field(metadata=UNREPORTED)
 
 
 @dataclass(frozen=True)
-class SliceResult:
+class SliceResult(Reported):
     """The selected attack on the records of one slice, such as one sex or one hospital.
 
     Attributes
@@ -73,21 +65,10 @@ class SliceResult:
     by: str
     value: str
     records: int
-    counts: Counts
+    counts: Counts = field(metadata=UNREPORTED)
     advantage: Interval
     verdict: str | None = None
     needed: int | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The slice as the JSON report shows it."""
-        return {
-            "by": self.by,
-            "value": self.value,
-            "records": self.records,
-            "advantage": self.advantage.to_dict(),
-            "verdict": self.verdict,
-            "needed": self.needed,
-        }
 
 
 @dataclass(frozen=True)
@@ -114,7 +95,7 @@ class Columns(Protocol):
 
 
 @dataclass(frozen=True)
-class Curve:
+class Curve(Reported):
     """The ROC curve of one attack on the judged records themselves, averaged over the targets: it decides nothing.
 
     All have one entry per point, false-positive rates rising.
@@ -135,14 +116,9 @@ class Curve:
     low: tuple[float, ...]
     high: tuple[float, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """The curve as the JSON report shows it."""
-        rates = {"fpr": self.fpr, "tpr": self.tpr, "low": self.low, "high": self.high}
-        return {"attack": self.attack} | {name: list(values) for name, values in rates.items()}
-
 
 @dataclass(frozen=True)
-class Histogram:
+class Histogram(Reported):
     """How many members and non-members got which scores, over all targets that one attack was selected for.
 
     Attributes
@@ -161,14 +137,9 @@ class Histogram:
     members: tuple[int, ...]
     nonmembers: tuple[int, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """The histogram as the JSON report shows it."""
-        sides = {"members": list(self.members), "nonmembers": list(self.nonmembers)}
-        return {"attack": self.attack, "low": self.low, "high": self.high, **sides}
-
 
 @dataclass(frozen=True)
-class Change:
+class Change(Reported):
     """How far the advantage moved since a baseline was saved.
 
     Attributes
@@ -188,30 +159,17 @@ class Change:
     difference: Interval | None
     remark: str = ""
 
-    def to_dict(self) -> dict[str, Any]:
-        """The change as the JSON report shows it."""
-        return {
-            "baseline": self.baseline,
-            "before": None if self.before is None else self.before.to_dict(),
-            "difference": None if self.difference is None else self.difference.to_dict(),
-            "remark": self.remark,
-        }
-
 
 @dataclass(frozen=True)
-class Tally:
+class Tally(Reported):
     """How many guesses about one record were right, of how many."""
 
     right: int
     models: int
 
-    def to_dict(self) -> dict[str, int]:
-        """The tally as the JSON report shows it."""
-        return {"right": self.right, "models": self.models}
-
 
 @dataclass(frozen=True)
-class Exposure:
+class Exposure(Reported):
     """How far apart a record, or a person with several, stands as a member and as a non-member.
 
     Attributes
@@ -229,18 +187,9 @@ class Exposure:
     as_member: Tally = Tally(0, 0)
     as_nonmember: Tally = Tally(0, 0)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The record as the JSON report shows it."""
-        return {
-            "record": self.record,
-            "exposure": self.exposure,
-            "as_member": self.as_member.to_dict(),
-            "as_nonmember": self.as_nonmember.to_dict(),
-        }
-
 
 @dataclass(frozen=True)
-class Accuracy:
+class Accuracy(Reported):
     """Share of right answers on members and on non-members; ``None`` for models that answer with losses."""
 
     train: float | None
@@ -248,7 +197,7 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class Seconds:
+class Seconds(Reported):
     """Wall-clock seconds of the two parts of an audit."""
 
     training: float
@@ -256,7 +205,7 @@ class Seconds:
 
 
 @dataclass(frozen=True)
-class CacheUse:
+class CacheUse(Reported):
     """Models that were taken from the cache, and models that were not there and had to be trained; none without one."""
 
     hits: int = 0

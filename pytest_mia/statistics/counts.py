@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any
+
+from pytest_mia.core.reported import Reported
 
 
 @dataclass(frozen=True)
-class Interval:
-    """An estimate with one-sided bounds, each of which holds with at least `confidence`."""
+class Interval(Reported):
+    """An estimate with one-sided bounds, each of which holds with at least `confidence`.
+
+    `high` is infinite where there is no upper bound; a report shows ``None`` then.
+    """
 
     estimate: float
     low: float
@@ -18,11 +21,6 @@ class Interval:
 
     def __str__(self) -> str:
         return f"{self.estimate:.3f} ({self.low:.3f} to {self.high:.3f} at {self.confidence * 100:g}% confidence)"
-
-    def to_dict(self) -> dict[str, float | None]:
-        """The interval as the JSON report shows it; ``None`` for an upper bound that doesn't exist."""
-        high = self.high if math.isfinite(self.high) else None
-        return {"estimate": self.estimate, "low": self.low, "high": high, "confidence": self.confidence}
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class Selected:
 
 
 @dataclass(frozen=True)
-class CoinGuesses:
+class CoinGuesses(Reported):
     """Guesses of independent fair coins, on which a claimed epsilon is judged.
 
     Attributes
@@ -75,14 +73,3 @@ class CoinGuesses:
     right: int
     swapped: bool = False
     planted: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """The guesses as the JSON report shows them."""
-        return {
-            "attack": self.attack,
-            "coins": self.coins,
-            "guessed": self.guessed,
-            "right": self.right,
-            "swapped": self.swapped,
-            "planted": self.planted,
-        }

@@ -13,7 +13,7 @@ from pytest_mia.core.errors import InvalidAuditError
 from pytest_mia.core.seeding import generator_for, seed_for, seeded
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.data.containers import as_array, count, take
-from pytest_mia.models.answers import Answer, Labels, LogOdds, Residuals, checked
+from pytest_mia.models.answers import Answer, Labels, LogOdds, Residuals, check_answer
 from pytest_mia.models.protocol import Adapter
 
 MOST_ASKED = 1000
@@ -53,7 +53,7 @@ def check(adapter: Adapter, model: object, X: object, y: object, seed: int) -> N
     def asked(records: IntArray, number: int) -> FloatArray:
         part = None if y is None else take(y, records)
         with seeded(seed_for(seed, "order", number)):
-            answer = checked(adapter.answer(model, take(X, records), part), len(records))
+            answer = check_answer(adapter.answer(model, take(X, records), part), len(records))
         return _rows(answer, part)
 
     before = asked(straight, 0)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import joblib
 
 from pytest_mia.models.protocol import BatchTrainer
-from pytest_mia.models.select import is_module
+from pytest_mia.models.torch.tensors import is_module
 from pytest_mia.training.jobs import Job
 
 if TYPE_CHECKING:

@@ -113,6 +113,6 @@ def _model_problems(tried: FactoryProbe, method: Method, data: Data | None) -> l
     try:
         adapter = method.adapter(first, data)
         found += adapter.problems(first, Dataset(data.X, data.y))
-        return found or registry.problems(method.probes or (), adapter, first, data.X)
+        return found or registry.find_problems(method.probes or (), adapter, first, data.X)
     except MIAUsageError as error:
         return [*found, *error.problems]

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from pytest_mia.core.types import BoolArray
 from pytest_mia.data.records import Data
-from pytest_mia.models.select import Adapter, adapter_for
+from pytest_mia.models.protocol import Adapter
+from pytest_mia.models.select import adapter_for
 from pytest_mia.models.signals import Signals
 from pytest_mia.remedies.protocol import Remedy
 

@@ -17,6 +17,7 @@ from pytest_mia.cache.store import Entry, Store
 from pytest_mia.core.types import AnyArray
 from pytest_mia.data.records import Data
 from pytest_mia.models.signals import Signals
+from pytest_mia.models.torch import tensors
 from pytest_mia.training.factories import FactoryProbe
 from pytest_mia.training.jobs import UNCACHED, Cache, Job, Method, Slot, Trained
 
@@ -98,21 +99,21 @@ class ModelSlot:
 
     def _digest(self, path: str) -> str:
         if path not in self.files:
-            self.files[path] = file_reads.digest(path)
+            self.files[path] = file_reads.digest_file(path)
         return self.files[path]
 
     def _trained(self, train: Callable[[], Trained]) -> Trained:
-        before = content_key.of(self.code)
+        before = content_key.try_hash_content(self.code)
         with watched():
             trained = train()
-        if content_key.of(self.code) != before:
+        if content_key.try_hash_content(self.code) != before:
             self.store.remark(CHANGES)
             return trained
         try:
-            self._save(trained, file_reads.manifest(without=str(self.store.folder)))
+            self._save(trained, file_reads.digest_files_read(without=str(self.store.folder)))
         except file_reads.ChangedError as error:
             self.store.remark(f"models are not cached: {error} was changed while they were trained")
-        except file_reads.UnheardError as error:
+        except file_reads.UnknownReadsError as error:
             self.store.remark(f"models are not cached: {error}")
         return trained
 
@@ -158,7 +159,7 @@ class ModelCache:
     def _slot(self, job: Job, name: str, method: Method, files: dict[str, str]) -> ModelSlot:
         asked = method.queries, method.probes, method.seed, None if method.remedy is None else repr(method.remedy)
         company = tuple((each.seed, each.members) for each in job.company)
-        key = content_key.digest((name, job.seed, *asked, job.members, company))
+        key = content_key.hash_content((name, job.seed, *asked, job.members, company))
         records, code = len(self._data.labels), _code(job.factory, method)
         what_if = tuple(self._slot(job, name, each, files) for each in method.what_if)
         return ModelSlot(self._store, key, job.number, records, code, files, what_if)
@@ -166,18 +167,20 @@ class ModelCache:
     def _name(self, tried: FactoryProbe, method: Method) -> str:
         """A fingerprint of all that the models of a factory have in common."""
         fresh = tried.models[-1]
-        device = environment.kind(method.adapter(fresh, self._data).device)
+        device = tensors.device_kind(method.adapter(fresh, self._data).device)
         code = _code(tried.factory, method), {"a fresh model": fresh}
-        return content_key.digest((code, device, self._records, self._environment))
+        return content_key.hash_content((code, device, self._records, self._environment))
 
     @functools.cached_property
     def _records(self) -> str:
         data = self._data
-        return content_key.digest({"mia_dataset": (data.X, data.y), "classes": data.classes, "labels": data.labels})
+        return content_key.hash_content(
+            {"mia_dataset": (data.X, data.y), "classes": data.classes, "labels": data.labels}
+        )
 
     @functools.cached_property
     def _environment(self) -> tuple[str, ...]:
-        return environment.content()
+        return environment.describe_environment()
 
 
 def of(store: Store | None, data: Data, factories: Sequence[FactoryProbe]) -> Cache:
@@ -188,7 +191,7 @@ def of(store: Store | None, data: Data, factories: Sequence[FactoryProbe]) -> Ca
 @contextmanager
 def watched() -> Iterator[None]:
     """Hold this around the user's code: note which files it reads, which modules it loads, and what it keeps."""
-    with content_key.training(), file_reads.recorded():
+    with content_key.ignoring_what_training_loads(), file_reads.recording():
         yield
 
 

@@ -9,16 +9,16 @@ import numpy as np
 
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
 from pytest_mia.core.seeding import seed_for, seeded, single_threaded
-from pytest_mia.data.dataset import take
+from pytest_mia.data.containers import take
 from pytest_mia.data.records import Data
-from pytest_mia.models.answers import Answer, checked
+from pytest_mia.models.answers import Answer, check_answer
+from pytest_mia.models.protocol import Adapter
 from pytest_mia.models.queries import registry
-from pytest_mia.models.queries.augment import augmented
+from pytest_mia.models.queries.augment import augment_records
 from pytest_mia.models.queries.protocol import QueryTarget
-from pytest_mia.models.select import Adapter
 from pytest_mia.models.signals import Signals, mean, merged, signals_of
 from pytest_mia.models.torch.cuda import memory_ran_out
-from pytest_mia.remedies.asker import remedied
+from pytest_mia.remedies.asker import add_remedy
 from pytest_mia.training import answer_order
 from pytest_mia.training.jobs import Method, Trained
 from pytest_mia.training.out_of_memory import where_it_fits
@@ -43,7 +43,7 @@ def asked(adapter: Adapter, model: Any, data: Data, method: Method, number: int,
     device, description = adapter.device, adapter.description
     plain = Trained(number, signals, settled.queries or 1, device, description, probes=settled.probes or ())
     what_if = [
-        plain if signals.confidence is None else asked(remedied(adapter, remedy), model, data, each, number, seed)
+        plain if signals.confidence is None else asked(add_remedy(adapter, remedy), model, data, each, number, seed)
         for each in method.what_if
         if (remedy := each.remedy) is not None
     ]
@@ -66,10 +66,10 @@ def ask(adapter: Adapter, model: Any, data: Data, method: Method, seed: int) -> 
         # Copies, since the user's code may write to them: a model would spoil what the next one is asked.
         X, y = (None if part is None else take(part, everything) for part in (data.X, data.y))
         if changed:
-            X = augmented(method.augment, X, seed=method.seed, number=number)
+            X = augment_records(method.augment, X, seed=method.seed, number=number)
         with seeded(seed_for(seed, "query", number)):
             answer = adapter.answer(model, X, y)
-        return checked(answer, len(data.labels))
+        return check_answer(answer, len(data.labels))
 
     def reduced(number: int, *, changed: bool = False) -> Signals:
         return signals_of(query(number, changed=changed), data.labels)
@@ -113,7 +113,7 @@ def _probed(
     signals: Signals, plain: Answer, oracle: QueryTarget, data: Data, method: Method, seed: int
 ) -> tuple[Signals, Method]:
     """The signals with those of the probes; where nothing was asked for, with those that a plain answer calls for."""
-    names = registry.by_default(plain, data.X) if method.probes is None else method.probes
+    names = registry.choose_by_default(plain, data.X) if method.probes is None else method.probes
     try:
         found = registry.measure(names, oracle, data.X, seed=method.seed, model_seed=seed)
     except Exception as error:
@@ -144,7 +144,7 @@ def ask_released(model: Any, data: Data, method: Method, seed: int, *, number: i
 
     def released(method: Method) -> Trained:
         adapter = method.adapter(model, data)
-        problems = registry.problems(method.probes or (), adapter, model, data.X)
+        problems = registry.find_problems(method.probes or (), adapter, model, data.X)
         if problems:
             raise MIAUsageError(problems)
         answer_order.check(adapter, model, data.X, data.y, seed_for(seed, "released"))

@@ -20,7 +20,7 @@ import numpy as np
 
 from pytest_mia.cache import file_reads
 from pytest_mia.core.seeding import seeded, single_threaded
-from pytest_mia.data.dataset import take
+from pytest_mia.data.containers import take
 from pytest_mia.data.records import Data
 from pytest_mia.models.protocol import BatchTrainer, CannotBatch
 from pytest_mia.models.torch.cuda import meant_by_cuda, memory_ran_out, release
@@ -162,7 +162,7 @@ def _kept(unit: Unit, train: Callable[[Job], Trained], wait: float) -> list[Trai
 
     def trained() -> Trained:
         one = train(job)
-        with file_reads.unheard():
+        with file_reads.not_recording():
             others.extend(_kept(rest, train, 0.0))
         return one
 

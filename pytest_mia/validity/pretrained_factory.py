@@ -15,7 +15,7 @@ from pytest_mia.core.seeding import seeded, single_threaded
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data.containers import take
 from pytest_mia.data.records import Data
-from pytest_mia.models.answers import checked
+from pytest_mia.models.answers import check_answer
 from pytest_mia.models.signals import Signals, same, signals_of, stack
 from pytest_mia.training.jobs import Method, Trained
 from pytest_mia.validity import identical_models
@@ -72,7 +72,7 @@ def _untrained(model: Any, some: IntArray, data: Data, method: Method) -> Signal
         with seeded(0), single_threaded():
             adapter = method.adapter(model, data)
             answer = adapter.answer(model, take(data.X, some), None if data.y is None else take(data.y, some))
-        return signals_of(checked(answer, len(some)), data.labels[some])
+        return signals_of(check_answer(answer, len(some)), data.labels[some])
     except Exception:
         # Few models answer before they are trained, and the user's code may then raise anything.
         return None

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from pytest_mia.cache import pickling
-from pytest_mia.cache.user_modules import is_own
+from pytest_mia.cache.user_modules import is_user_module
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data.containers import is_sparse, is_tensor, take
 from pytest_mia.data.records import Data
@@ -88,7 +88,9 @@ def _own_modules() -> list[ModuleType]:
     # One module may be loaded under two names.
     loaded = {id(module): module for module in [*sys.modules.values()] if getattr(module, "__file__", None)}.values()
     return [
-        module for module in loaded if type(module) is ModuleType and module.__name__ != "__main__" and is_own(module)
+        module
+        for module in loaded
+        if type(module) is ModuleType and module.__name__ != "__main__" and is_user_module(module)
     ]
 
 
@@ -113,7 +115,7 @@ class _Copier(pickling.Pickler):
 def _is_by_name(kind: type) -> bool:
     """Whether a class is a library's, which a copy of the code shares."""
     module = sys.modules.get(kind.__module__)
-    return module is not None and not is_own(module) and "<locals>" not in kind.__qualname__
+    return module is not None and not is_user_module(module) and "<locals>" not in kind.__qualname__
 
 
 def _is_table(value: Any) -> bool:

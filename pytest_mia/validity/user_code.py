@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytest_mia.cache.store import Store
-from pytest_mia.cache.user_modules import is_own
+from pytest_mia.cache.user_modules import is_user_module
 from pytest_mia.data.records import Data
 from pytest_mia.models.signals import same
 from pytest_mia.models.torch.module import TorchTraining
@@ -80,4 +80,4 @@ def _is_own(model: Any) -> bool:
     """Whether a model, or a part of it, is trained by a class of the user's own."""
     parts = [model, *(model.get_params(deep=True).values() if hasattr(model, "get_params") else ())]
     trained = [type(part) for part in parts if hasattr(part, "fit") and not isinstance(part, type)]
-    return any(kind.__module__ in sys.modules and is_own(sys.modules[kind.__module__]) for kind in trained)
+    return any(kind.__module__ in sys.modules and is_user_module(sys.modules[kind.__module__]) for kind in trained)

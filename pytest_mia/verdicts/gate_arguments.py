@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_mia.attacks.thresholds import FALSE_POSITIVE_RATES
-from pytest_mia.core.errors import MIAUsageError, quoted
-from pytest_mia.verdicts import subgroups
-
-if TYPE_CHECKING:
-    from pytest_mia.core.request import AuditRequest
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.text import quoted
 
 MECHANISMS = ("any", "gaussian")
 """What a claimed epsilon may be known of: (epsilon, delta) alone, or a Gaussian mechanism's whole trade-off curve."""
@@ -55,13 +52,6 @@ def check(**arguments: Any) -> None:
     ]
     if problems:
         raise MIAUsageError(problems)
-
-
-def check_parts(by: Any, subject: AuditRequest) -> None:
-    """Refuse what can't divide the records of a subject, before anything is trained; see `pytest_mia.verdicts.subgroups.check`."""
-    __tracebackhide__ = True
-    if by is not None and subject.outputs is None:
-        subgroups.check(by, subject.dataset if subject.target is None else getattr(subject.target, "members", None))
 
 
 def _float(value: numbers.Real) -> float:

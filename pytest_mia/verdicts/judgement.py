@@ -29,10 +29,10 @@ Named = Sequence[tuple[str, Interval]]
 """What other attacks reached."""
 
 
-def advantage(result: Audit, *, threshold: float, by: Any, confidence: float | None) -> Audit:
+def judge_advantage(result: Audit, *, threshold: float, by: Any, confidence: float | None) -> Audit:
     """TPR - FPR, overall and in every part."""
     __tracebackhide__ = True
-    found = () if by is None else subgroups.of(result, by)
+    found = () if by is None else subgroups.divide(result, by)
     if by is not None or confidence is not None:
         confidence = confidence or result.advantage.confidence
         levels = error_budget.levels(confidence, attacks=len(result.attacks), looks=result.looks, parts=by is not None)
@@ -42,7 +42,7 @@ def advantage(result: Audit, *, threshold: float, by: Any, confidence: float | N
     return _judge(result, "membership_advantage", threshold, result.advantage, others, found)
 
 
-def tpr(result: Audit, *, threshold: float, at_fpr: float, confidence: float | None) -> Audit:
+def judge_tpr(result: Audit, *, threshold: float, at_fpr: float, confidence: float | None) -> Audit:
     """The TPR at a fixed FPR."""
     rate, confidence = f"{at_fpr:g}", confidence or result.advantage.confidence
     tail, levels = result.tails[rate], error_budget.levels(confidence, attacks=len(result.attacks), looks=result.looks)
@@ -66,7 +66,7 @@ def tpr(result: Audit, *, threshold: float, at_fpr: float, confidence: float | N
     return dataclasses.replace(judged, reasons=(*judged.reasons, *resolved))
 
 
-def epsilon(result: Audit, *, claimed: float, delta: float, gaussian: bool, confidence: float | None) -> Audit:
+def judge_epsilon(result: Audit, *, claimed: float, delta: float, gaussian: bool, confidence: float | None) -> Audit:
     """A claimed epsilon and the measured lower bound.
 
     Guesses that depend on each other share the error (Bonferroni), so those that show most may be taken.
@@ -91,7 +91,7 @@ def epsilon(result: Audit, *, claimed: float, delta: float, gaussian: bool, conf
     return _closed(result, "epsilon", claimed, interval, outcome, [] if outcome == "invalid" else reasons)
 
 
-def change(result: Audit, *, tolerance: float) -> Audit:
+def judge_change(result: Audit, *, tolerance: float) -> Audit:
     """How far the advantage moved since a baseline was saved."""
     moved, result = result.change, _weighed(result, DEFAULT_LIMIT)
     if moved is None or moved.difference is None:
@@ -156,7 +156,7 @@ def _closed(
 
 def _weighed(result: Audit, limit: float) -> Audit:
     """The result with the finding that its sides differ too much by themselves for this limit, if they do."""
-    finding = split_shift.shift_finding(result.shift, limit)
+    finding = split_shift.describe_shift(result.shift, limit)
     return dataclasses.replace(result, findings=(*result.findings, finding)) if finding else result
 
 
@@ -176,7 +176,7 @@ def _shared(result: Audit, levels: error_budget.Levels) -> Audit:
 def _parts(found: Sequence[SliceResult], threshold: float, levels: error_budget.Levels) -> tuple[SliceResult, ...]:
     """Each part with its verdict, the worst first."""
     intervals = error_budget.parts_intervals([part.counts for part in found], threshold, levels)
-    judged = [subgroups.judged(part, each, threshold) for part, each in zip(found, intervals, strict=True)]
+    judged = [subgroups.judge(part, each, threshold) for part, each in zip(found, intervals, strict=True)]
     return tuple(sorted(judged, key=lambda part: (SEVERITY.index(str(part.verdict)), -part.advantage.estimate)))
 
 

@@ -50,7 +50,7 @@ WIDTH = 72
 """Columns of a line, which pytest indents by eight: a terminal has 80 at least."""
 
 
-def message(judged: AuditData) -> str:
+def write(judged: AuditData) -> str:
     """The message of a judged result: one line that says it all, then the details.
 
     Parameters

@@ -18,8 +18,9 @@ import numpy.typing as npt
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.text import shown
 from pytest_mia.core.types import BoolArray, IntArray
-from pytest_mia.data.containers import described, take
-from pytest_mia.data.dataset import Dataset, as_labels, count, missing
+from pytest_mia.data.containers import count, describe, take
+from pytest_mia.data.dataset import Dataset
+from pytest_mia.data.labels import as_labels, find_missing
 from pytest_mia.data.memberships import independent_share
 from pytest_mia.results.audit_data import AuditData
 from pytest_mia.results.values import Guesses, SliceResult
@@ -108,20 +109,20 @@ def _counted(rows: IntArray, groups: IntArray | None) -> Counts:
     )
 
 
-def check(by: Any, given: Any) -> None:
-    """Refuse what divides nothing, as far as that is known of the records before anything is trained.
+def check_records(by: Any, given: Any) -> None:
+    """Refuse a `by` that can't divide the records, as far as they are known before anything is trained.
 
     Parameters
     ----------
     by
-        As `of` takes it.
+        As `divide` takes it.
     given
         The records as the user gave them: of a release, those of one side.
 
     Raises
     ------
     MIAUsageError
-        As `of` does.
+        As `divide` does.
     """
     __tracebackhide__ = True
     records = Dataset(*given) if isinstance(given, (tuple, list)) and len(given) == 2 else given
@@ -139,8 +140,8 @@ def check(by: Any, given: Any) -> None:
         raise MIAUsageError(_unknown(by, [*map(str, slices), CLASS], columns=frame is not None))
 
 
-def of(result: AuditData, by: Any) -> tuple[SliceResult, ...]:
-    """The parts of an audit's records; what `by` may be stands in `AuditData.assert_membership_advantage_below`.
+def divide(result: AuditData, by: Any) -> tuple[SliceResult, ...]:
+    """The parts of an audit's records; what `by` may be stands in `pytest_mia.verdicts.gates.MembershipAdvantageBelow`.
 
     Raises
     ------
@@ -163,7 +164,7 @@ def of(result: AuditData, by: Any) -> tuple[SliceResult, ...]:
     return found
 
 
-def judged(part: SliceResult, advantage: Interval, limit: float) -> SliceResult:
+def judge(part: SliceResult, advantage: Interval, limit: float) -> SliceResult:
     """A part with its verdict.
 
     Parameters
@@ -219,7 +220,7 @@ def _read(given: Any) -> npt.NDArray[Any]:
     except ValueError:
         values = np.empty((0, 0))
     if values.ndim != 1:
-        raise MIAUsageError(f"by must be a name, or one value per record, got {described(given)}")
+        raise MIAUsageError(f"by must be a name, or one value per record, got {describe(given)}")
     return values
 
 
@@ -241,7 +242,7 @@ def _numeric(values: npt.NDArray[Any]) -> bool:
     """Whether these are numbers or dates, rather than names."""
     if values.dtype.kind != "O":
         return values.dtype.kind in "iufcmM"
-    held = values[~missing(values)].tolist()
+    held = values[~find_missing(values)].tolist()
     return all(isinstance(value, Number) and not isinstance(value, bool) for value in held)
 
 

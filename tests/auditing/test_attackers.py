@@ -1,4 +1,4 @@
-"""Several attackers, each of whom knows something else, compared in one audit."""
+"""Several attackers, who know different things, compared in one audit."""
 
 import dataclasses
 import time

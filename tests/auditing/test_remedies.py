@@ -239,7 +239,7 @@ class TestWords:
             "ship the cheapest remedy that was measured to pass, RoundedAnswers(estimator, step=0.25): "
             f"membership advantage 0.000 (at most {high:.3f}), accuracy 0.960"
         )
-        assert "what if   RoundedAnswers(estimator, step=0.25): pass, 0.000" in message.message(found)
+        assert "what if   RoundedAnswers(estimator, step=0.25): pass, 0.000" in message.write(found)
 
     def test_none_passes(self):
         steps = next_steps.next_steps(judged(remedy("a", LEAK), remedy("b", counted(0.6, 0.35))))

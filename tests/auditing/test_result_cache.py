@@ -87,7 +87,7 @@ def test_what_attacks_see(audit, found, settings):
     assert figures(result) == figures(audit(**settings, cache_dir=None))
 
 
-@pytest.mark.parametrize("where", ["installed", "ours"])
+@pytest.mark.parametrize("where", ["digest_installed_packages", "digest_own_code"])
 def test_other_versions(audit, found, monkeypatch, where):
     audit()
     monkeypatch.setattr(environment, where, lambda: "another")

@@ -32,7 +32,7 @@ def lines():
     ],
 )
 def test_the_same_content_made_twice(make):
-    assert content_key.of(make()) == content_key.of(make()) is not None
+    assert content_key.try_hash_content(make()) == content_key.try_hash_content(make()) is not None
 
 
 def closure(value):
@@ -53,14 +53,14 @@ def closure(value):
     ],
 )
 def test_different_content(one, other):
-    assert content_key.of(one) != content_key.of(other)
+    assert content_key.try_hash_content(one) != content_key.try_hash_content(other)
 
 
 def test_globals_of_the_users_modules_count(monkeypatch):
-    before = content_key.of(lines)
+    before = content_key.try_hash_content(lines)
     monkeypatch.setitem(globals(), "DEPTH", 4)
 
-    assert content_key.of(lines) != before
+    assert content_key.try_hash_content(lines) != before
 
 
 def test_modules_that_the_users_code_calls_count(monkeypatch, tmp_path):
@@ -70,26 +70,26 @@ def test_modules_that_the_users_code_calls_count(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "mia_helper", helper)
     factory = eval("lambda: mia_helper.depth", {"mia_helper": helper})
 
-    before = content_key.of(factory)
+    before = content_key.try_hash_content(factory)
     helper.depth = 2
 
-    assert content_key.of(factory) != before is not None
+    assert content_key.try_hash_content(factory) != before is not None
 
 
 def test_what_cant_be_told_by_its_content_has_none():
-    assert content_key.of(step for step in range(3)) is None
+    assert content_key.try_hash_content(step for step in range(3)) is None
 
 
 def test_what_cant_be_told_by_its_content_is_named():
     stream = (step for step in range(3))
 
     with pytest.raises(content_key.UnhashableValue, match=r"mia_training/stream can't be told .*generator"):
-        content_key.digest({"mia_training": lambda: next(stream)})
+        content_key.hash_content({"mia_training": lambda: next(stream)})
 
 
 def test_arrays_stay_as_they_were():
     array = np.arange(3.0)
-    content_key.of(array)
+    content_key.try_hash_content(array)
     array += 1
 
     assert array.tolist() == [1, 2, 3]
@@ -104,7 +104,7 @@ def test_tensors_count_by_content(torch):
     def tensors():
         return [torch.arange(6.0).reshape(2, 3), torch.ones(2, dtype=torch.bfloat16), torch.tensor(3), torch.zeros(0)]
 
-    assert content_key.of(tensors()) == content_key.of(tensors()) is not None
+    assert content_key.try_hash_content(tensors()) == content_key.try_hash_content(tensors()) is not None
 
 
 @pytest.mark.parametrize("change", ["value", "shape", "dtype", "grad", "parameter"])
@@ -118,7 +118,7 @@ def test_tensors_that_differ(torch, change):
         "parameter": torch.nn.Parameter(torch.zeros(2, 3), requires_grad=False),
     }[change]
 
-    assert content_key.of(one) != content_key.of(other)
+    assert content_key.try_hash_content(one) != content_key.try_hash_content(other)
 
 
 def test_modules_count_by_their_weights(torch):
@@ -130,8 +130,8 @@ def test_modules_count_by_their_weights(torch):
             layer.bias.zero_()
         return torch.nn.Sequential(layer, torch.nn.ReLU())
 
-    assert content_key.of(model(0)) == content_key.of(model(0)) is not None
-    assert content_key.of(model(0)) != content_key.of(model(1))
+    assert content_key.try_hash_content(model(0)) == content_key.try_hash_content(model(0)) is not None
+    assert content_key.try_hash_content(model(0)) != content_key.try_hash_content(model(1))
 
 
 def test_pandas_and_estimators_count_by_content():
@@ -142,7 +142,7 @@ def test_pandas_and_estimators_count_by_content():
         frame = pandas.DataFrame({"age": [30.0, 40.0, 50.0], "town": ["a", "b", "a"]})
         return frame, DecisionTreeClassifier(random_state=0).fit(frame[["age"]], [0, 1, 0])
 
-    assert content_key.of(content()) == content_key.of(content()) is not None
+    assert content_key.try_hash_content(content()) == content_key.try_hash_content(content()) is not None
 
 
 MANY = """
@@ -152,7 +152,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from pytest_mia import fingerprint
+from pytest_mia.cache import content_key
 
 class Own(ClassifierMixin, BaseEstimator):
     def __init__(self, depth=1):
@@ -194,7 +194,7 @@ values = [
     lambda n: inner(n), ["text"] * 3, np.dtype([("a", "f8")]), np.array([None, "a"]), slice(1), re.compile("b"), np.add,
 ]
 for value in values:
-    print(fingerprint.digest(value))
+    print(content_key.hash_content(value))
 """
 
 
@@ -219,18 +219,18 @@ def test_a_class_is_the_same_after_its_first_copy():
     class Copied:
         pass
 
-    before = content_key.of(Copied)
+    before = content_key.try_hash_content(Copied)
     copy.copy(Copied())
     assert "__slotnames__" in vars(Copied), "Python keeps what it learns when it copies"
-    assert content_key.of(Copied) == before
+    assert content_key.try_hash_content(Copied) == before
 
 
 def test_sparse_matrices_may_learn_about_themselves():
     matrix = sparse.random(20, 10, 0.2, random_state=0, format="csr")
-    before = content_key.digest(matrix)
+    before = content_key.hash_content(matrix)
     assert matrix.has_sorted_indices
 
-    assert content_key.digest(matrix) == before
+    assert content_key.hash_content(matrix) == before
 
 
 def test_values_that_hold_themselves():
@@ -238,4 +238,4 @@ def test_values_that_hold_themselves():
     one.append(one)
     other.append(other)
 
-    assert content_key.of(one) != content_key.of(other) is not None
+    assert content_key.try_hash_content(one) != content_key.try_hash_content(other) is not None

@@ -98,7 +98,7 @@ def content(lines):
     """The fingerprint of `factory` among other definitions, as a test file would hold it."""
     namespace = {"__name__": "test_lines"}
     exec(compile(lines, "test_lines.py", "exec"), namespace)
-    return content_key.digest(namespace["factory"])
+    return content_key.hash_content(namespace["factory"])
 
 
 @pytest.mark.parametrize(
@@ -188,28 +188,28 @@ def train(model, X, _y, depth):
 def test_methods_that_are_patched_into_installed_classes(monkeypatch, method):
     from sklearn.tree import DecisionTreeClassifier
 
-    before = content_key.digest(DecisionTreeClassifier)
+    before = content_key.hash_content(DecisionTreeClassifier)
     monkeypatch.setattr(DecisionTreeClassifier, "fit", method(1))
-    one = content_key.digest(DecisionTreeClassifier)
+    one = content_key.hash_content(DecisionTreeClassifier)
     monkeypatch.setattr(DecisionTreeClassifier, "fit", method(2))
 
-    assert len({before, one, content_key.digest(DecisionTreeClassifier)}) == 3
+    assert len({before, one, content_key.hash_content(DecisionTreeClassifier)}) == 3
 
 
 def test_functions_that_are_patched_into_installed_modules(monkeypatch):
-    before = content_key.digest(train)
+    before = content_key.hash_content(train)
     monkeypatch.setattr(np.linalg, "matrix_rank", lambda X: 1)
-    one = content_key.digest(train)
+    one = content_key.hash_content(train)
     monkeypatch.setattr(np.linalg, "matrix_rank", lambda X: 2)
 
-    assert len({before, one, content_key.digest(train)}) == 3
+    assert len({before, one, content_key.hash_content(train)}) == 3
 
 
 def test_names_that_are_made_known_everywhere(monkeypatch):
-    found = {content_key.digest(train)}
+    found = {content_key.hash_content(train)}
     for value in (1, 2):
         monkeypatch.setattr(builtins, "MIA_BUILTIN", value, raising=False)
-        found.add(content_key.digest(train))
+        found.add(content_key.hash_content(train))
 
     assert len(found) == 3
 
@@ -228,12 +228,12 @@ def test_answers_that_were_kept_before_training(most):
         told[0] = answer
         kept()
         told[0] = 0
-        return content_key.digest(kept)
+        return content_key.hash_content(kept)
 
-    empty = content_key.digest(kept)
-    with content_key.training(), content_key.training():
+    empty = content_key.hash_content(kept)
+    with content_key.ignoring_what_training_loads(), content_key.ignoring_what_training_loads():
         kept()
-    trained = content_key.digest(kept)
+    trained = content_key.hash_content(kept)
     kept.cache_clear()
 
     assert empty == trained, "the closure is the same"
@@ -247,13 +247,13 @@ def recursive(depth):
 
 def test_a_function_that_keeps_its_own_answers():
     recursive.cache_clear()
-    empty = content_key.digest(recursive)
-    with content_key.training():
+    empty = content_key.hash_content(recursive)
+    with content_key.ignoring_what_training_loads():
         recursive(3)
 
-    assert content_key.digest(recursive) == empty
+    assert content_key.hash_content(recursive) == empty
     recursive(4)
-    assert content_key.digest(recursive) != empty
+    assert content_key.hash_content(recursive) != empty
 
 
 def test_kept_answers_that_cannot_be_told():
@@ -261,9 +261,9 @@ def test_kept_answers_that_cannot_be_told():
     def kept():
         return (one for one in "a")
 
-    assert content_key.of(kept) is not None
+    assert content_key.try_hash_content(kept) is not None
     kept()
-    assert content_key.of(kept) is None
+    assert content_key.try_hash_content(kept) is None
 
 
 def test_values_of_a_thread():
@@ -271,6 +271,6 @@ def test_values_of_a_thread():
     found = set()
     for depth in (1, 2):
         values.depth = depth
-        found.add(content_key.digest(values))
+        found.add(content_key.hash_content(values))
 
     assert len(found) == 2

@@ -61,10 +61,10 @@ def factory_of(lines):
 def test_files_of_modules_that_the_code_reaches(package, lines, file):
     package(FILES)
     factory = factory_of(lines)
-    before = content_key.digest(factory)
+    before = content_key.hash_content(factory)
     package({file: FILES[file] + "# changed\n"})
 
-    assert content_key.digest(factory) != before
+    assert content_key.hash_content(factory) != before
 
 
 @pytest.mark.parametrize("lines", [*LAYERS.values(), PACKAGE])
@@ -72,32 +72,32 @@ def test_files_of_modules_that_the_code_does_not_reach(package, lines):
     package(FILES)
     factory = factory_of(lines)
     importlib.import_module("mia_other")
-    before = content_key.digest(factory)
+    before = content_key.hash_content(factory)
     package({"mia_other": "OTHER = 2\n"})
 
-    assert content_key.digest(factory) == before
+    assert content_key.hash_content(factory) == before
 
 
 @pytest.mark.parametrize("lines", LAYERS.values())
 def test_values_of_modules_that_the_code_reaches(package, monkeypatch, lines):
     package(FILES)
     factory = factory_of(lines)
-    before = content_key.digest(factory)
+    before = content_key.hash_content(factory)
     monkeypatch.setattr(sys.modules["mia_layers"], "WIDTH", 4)
 
-    assert content_key.digest(factory) != before
+    assert content_key.hash_content(factory) != before
 
 
 def test_what_training_loads_counts_only_once_it_changes(package, monkeypatch):
     package(FILES)
     factory = factory_of("def factory():\n    import mia_layers\n    return mia_layers.layer()")
-    before = content_key.digest(factory)
-    with content_key.training():
+    before = content_key.hash_content(factory)
+    with content_key.ignoring_what_training_loads():
         factory()
 
-    assert content_key.digest(factory) == before
+    assert content_key.hash_content(factory) == before
     monkeypatch.setattr(sys.modules["mia_layers"], "WIDTH", 4)
-    assert content_key.digest(factory) != before
+    assert content_key.hash_content(factory) != before
 
 
 @pytest.mark.parametrize("lines", ["import os\nLATE = os.environ.get('MIA_LATE')\n", "from mia_other import OTHER\n"])
@@ -105,31 +105,31 @@ def test_what_training_loads_counts_where_its_file_does_not_tell_what_it_holds(p
     package({**FILES, "mia_late": lines})
     importlib.import_module("mia_other")
     factory = factory_of("def factory():\n    import mia_late\n    return mia_late")
-    before = content_key.digest(factory)
-    with content_key.training():
+    before = content_key.hash_content(factory)
+    with content_key.ignoring_what_training_loads():
         factory()
 
-    assert content_key.digest(factory) != before
+    assert content_key.hash_content(factory) != before
 
 
 def test_values_of_modules_that_are_found_by_names_made_on_the_way(package, monkeypatch):
     package(FILES)
     factory = factory_of("import importlib\ndef factory(): return importlib.import_module('mia_' + 'other').OTHER")
     importlib.import_module("mia_other")
-    before = content_key.digest(factory)
+    before = content_key.hash_content(factory)
     monkeypatch.setattr(sys.modules["mia_other"], "OTHER", 2)
 
-    assert content_key.digest(factory) != before
+    assert content_key.hash_content(factory) != before
 
 
 def test_modules_that_are_imported_by_names_made_on_the_way(package):
     package(FILES)
     factory = factory_of("import importlib\ndef factory(): return importlib.import_module('mia_' + 'other')")
     importlib.import_module("mia_other")
-    before = content_key.digest(factory)
+    before = content_key.hash_content(factory)
     package({"mia_other": "OTHER = 2\n"})
 
-    assert content_key.digest(factory) != before
+    assert content_key.hash_content(factory) != before
 
 
 def test_functions_of_compiled_modules_count_by_its_file(tmp_path, monkeypatch):
@@ -140,7 +140,7 @@ def test_functions_of_compiled_modules_count_by_its_file(tmp_path, monkeypatch):
     file.write_bytes(b"1")
     monkeypatch.setattr(_struct, "__file__", str(file), raising=False)
     monkeypatch.setattr(_struct, "__spec__", None)
-    before = content_key.digest(_struct.calcsize)
+    before = content_key.hash_content(_struct.calcsize)
     file.write_bytes(b"2")
 
-    assert content_key.digest(_struct.calcsize) != before
+    assert content_key.hash_content(_struct.calcsize) != before

@@ -9,67 +9,80 @@ from pytest_mia.cache import environment
 
 
 def test_it_stays_as_it_is():
-    assert environment.content() == environment.content()
+    assert environment.describe_environment() == environment.describe_environment()
 
 
 def test_another_process_finds_the_same():
-    script = "from pytest_mia import environment; print(environment.content())"
+    script = "from pytest_mia.cache import environment; print(environment.describe_environment())"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
 
-    assert found.strip() == str(environment.content())
+    assert found.strip() == str(environment.describe_environment())
+
+
+def test_packages_on_the_path(tmp_path, monkeypatch):
+    before = environment.digest_installed_packages()
+    (tmp_path / "site-packages" / "net-1.0.dist-info").mkdir(parents=True)
+    monkeypatch.syspath_prepend(tmp_path / "site-packages")
+    assert environment.digest_installed_packages() != before
 
 
 @pytest.mark.parametrize("record", [None, "net.py,sha256=abc,10\n"])
-def test_a_package_that_is_installed_or_upgraded(tmp_path, monkeypatch, record):
+def test_a_package_that_is_installed_or_upgraded(tmp_path, record):
     packages = tmp_path / "site-packages"
-    monkeypatch.syspath_prepend(packages)
-    before = environment.installed()
+    digest = environment.digest_packages.__wrapped__
+    before = digest((str(packages),))
     found = [before]
     for version in ("1.0", "1.1"):
         folder = packages / f"net-{version}.dist-info"
         folder.mkdir(parents=True)
         if record is not None:
             (folder / "RECORD").write_text(record)
-        found.append(environment.installed())
+        found.append(digest((str(packages),)))
         if record is not None:
             (folder / "RECORD").write_text(record.replace("abc", "def"))
-            found.append(environment.installed())
+            found.append(digest((str(packages),)))
             (folder / "RECORD").unlink()
         folder.rmdir()
 
     assert len(set(found)) == len(found)
-    assert environment.installed() == before
+    assert digest((str(packages),)) == before
 
 
 def test_the_package_itself(tmp_path, monkeypatch):
-    """All rooms count, not only the one that this is told in."""
+    before = environment.digest_own_code.__wrapped__()
+    (tmp_path / "another_room.py").write_text("")
     monkeypatch.setattr(environment, "__file__", str(tmp_path / "cache" / "environment.py"))
-    before = environment.ours()
-    (tmp_path / "attacks").mkdir()
-    (tmp_path / "attacks" / "loss.py").write_text("")
+    empty = environment.digest_own_code.__wrapped__()
+    (tmp_path / "another_room.py").write_text("1")
 
-    assert environment.ours() == before, "an empty file is no code"
-    (tmp_path / "attacks" / "loss.py").write_text("1")
-    assert environment.ours() != before
+    assert len({before, empty, environment.digest_own_code.__wrapped__()}) == 3
+
+
+def test_files_are_looked_through_once_per_process(monkeypatch):
+    before = environment.describe_environment()
+    monkeypatch.setattr(environment, "_recorded", lambda folder: pytest.fail(f"{folder} is read again"))
+    monkeypatch.setattr(environment, "__file__", "nowhere")
+
+    assert environment.describe_environment() == before
 
 
 @pytest.mark.parametrize("name", ["version", "platform"])
 def test_python_and_the_system(monkeypatch, name):
-    before = environment.content()
+    before = environment.describe_environment()
     monkeypatch.setattr(sys, name, "another")
 
-    assert environment.content() != before
+    assert environment.describe_environment() != before
 
 
 def test_settings_of_torch():
     torch = pytest.importorskip("torch")
-    before = environment.content()
+    before = environment.describe_environment()
     torch.set_default_dtype(torch.float64)
     try:
-        assert environment.content() != before
+        assert environment.describe_environment() != before
     finally:
         torch.set_default_dtype(torch.float32)
-    assert environment.content() == before
+    assert environment.describe_environment() == before
 
 
 def test_precisions_of_gpus_by_their_new_names():
@@ -78,10 +91,10 @@ def test_precisions_of_gpus_by_their_new_names():
     script = """
 import torch
 from pytest_mia.cache import environment
-found = [environment.content()]
+found = [environment.describe_environment()]
 for setting in (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn):
     setting.fp32_precision = "ieee"
-    found.append(environment.content())
+    found.append(environment.describe_environment())
 print(len(set(found)))
 """
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
@@ -91,15 +104,7 @@ print(len(set(found)))
 def test_settings_of_scikit_learn():
     import sklearn
 
-    before = environment.content()
+    before = environment.describe_environment()
     with sklearn.config_context(transform_output="pandas"):
-        assert environment.content() != before
-    assert environment.content() == before
-
-
-def test_devices_of_one_kind(monkeypatch):
-    torch = pytest.importorskip("torch")
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "H200")
-
-    assert environment.kind("cpu") == "cpu"
-    assert environment.kind("cuda:0") == environment.kind("cuda:1") == "H200"
+        assert environment.describe_environment() != before
+    assert environment.describe_environment() == before

@@ -40,7 +40,7 @@ def header(shape, descr="<f8"):
 
 
 def read(content, most=10_000):
-    return safe_npz.read(io.BytesIO(content), most=most)
+    return safe_npz.read_arrays(io.BytesIO(content), most=most)
 
 
 @pytest.mark.parametrize("write", [np.savez, np.savez_compressed])

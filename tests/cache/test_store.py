@@ -258,7 +258,7 @@ for number in itertools.count():
 BEFORE = """
 import itertools, pathlib, sys, time
 import numpy as np
-from pytest_mia.store import Entry, Store
+from pytest_mia.cache.store import Entry, Store
 kept = Store(pathlib.Path(sys.argv[1]))
 """
 

@@ -1,11 +1,12 @@
 import dataclasses
+import typing
 
 import pytest
 
 from pytest_mia import MIAUsageError
 from pytest_mia.attacks import registry as attacks
 from pytest_mia.core import settings
-from pytest_mia.core.settings import PROFILES, Settings, parse
+from pytest_mia.core.settings import PROFILES, Settings, SettingsKeywords, parse
 
 ROWS = dataclasses.fields(Settings)
 
@@ -114,6 +115,13 @@ def test_texts_that_cannot_be_read(name, text):
     must = Settings.__dataclass_fields__[name].metadata["must"]
     with pytest.raises(MIAUsageError, match=f"^{name} must be {must}, got {text!r}$"):
         parse(name, text)
+
+
+def test_the_keywords_are_the_table():
+    """`attacks` alone takes more than it keeps: a list as well as a tuple."""
+    keywords, rows = typing.get_type_hints(SettingsKeywords), typing.get_type_hints(Settings)
+    assert list(keywords) == [row.name for row in ROWS]
+    assert {name for name in keywords if keywords[name] != rows[name]} == {"attacks"}
 
 
 @pytest.mark.parametrize("name", PROFILES)

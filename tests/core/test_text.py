@@ -1,6 +1,6 @@
 import pytest
 
-from pytest_mia.core.text import printable, shown
+from pytest_mia.core.text import printable, quoted, shown
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,22 @@ def test_it_may_be_cut_shorter():
 
 def test_a_whole_text_stays_whole():
     assert printable("one\ttwo" * 1000) == "one?two" * 1000
+
+
+class Hidden:
+    def __repr__(self):
+        raise ValueError("no")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("x", "'x'"),
+        ("x" * 300, "'" + "x" * 199 + "..."),
+        (10**5000, "a int that can't be shown"),
+        (Hidden(), "a Hidden that can't be shown"),
+    ],
+    ids=["short", "long", "huge", "hidden"],
+)
+def test_a_bad_value_is_quoted_in_a_message(value, expected):
+    assert quoted(value) == expected

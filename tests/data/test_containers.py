@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from pytest_mia.data.containers import as_array, bad_features, sortable, texts
+from pytest_mia.data.containers import as_array, as_sortable, as_texts, find_bad_features
 
 torch = pytest.importorskip("torch")
 
@@ -25,20 +25,20 @@ VALUES = np.array([[1.0, 2.0], [np.nan, 2.0], [1.0, -np.inf], [0.0, 0.0]])
     ],
 )
 def test_finds_records_with_bad_features(given):
-    assert bad_features(given).tolist() == BAD
+    assert find_bad_features(given).tolist() == BAD
 
 
 def test_missing_values_of_any_column_count():
     frame = pd.DataFrame({"a": pd.array([1, None], dtype="Int64"), "b": ["x", "y"]})
-    assert bad_features(frame).tolist() == [False, True]
-    assert bad_features(frame.assign(a=1, b=[None, "y"])).tolist() == [True, False]
+    assert find_bad_features(frame).tolist() == [False, True]
+    assert find_bad_features(frame.assign(a=1, b=[None, "y"])).tolist() == [True, False]
 
 
 @pytest.mark.parametrize(
     "given", [["a", "b"], np.array(["a"]), np.array([1, 2]), torch.tensor([1]), pd.Series(["a"]), np.array([None])]
 )
 def test_nothing_to_find_where_there_are_no_fractions(given):
-    assert bad_features(given) is None
+    assert find_bad_features(given) is None
 
 
 def test_dense_arrays():
@@ -58,7 +58,7 @@ def test_dense_arrays():
     ],
 )
 def test_texts_tell_entries_apart(values, expected):
-    assert texts(values) == expected
+    assert as_texts(values) == expected
 
 
 @pytest.mark.parametrize(
@@ -73,4 +73,4 @@ def test_texts_tell_entries_apart(values, expected):
     ],
 )
 def test_entries_that_can_be_sorted(values, expected):
-    assert sortable(values).tolist() == expected
+    assert as_sortable(values).tolist() == expected

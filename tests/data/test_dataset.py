@@ -6,18 +6,9 @@ import pytest
 from scipy import sparse
 
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.data.dataset import (
-    Dataset,
-    Target,
-    as_dataset,
-    as_labels,
-    codes_of,
-    concatenate,
-    count,
-    encode,
-    problems,
-    take,
-)
+from pytest_mia.data.containers import concatenate, count, take
+from pytest_mia.data.dataset import Dataset, Target, as_dataset, find_problems
+from pytest_mia.data.labels import as_labels, encode, encode_by
 
 torch = pytest.importorskip("torch")
 
@@ -197,12 +188,12 @@ class TestLabels:
         found, numbers = encode(y)
         assert found.tolist() == classes
         assert numbers.tolist() == codes
-        assert codes_of(y, found).tolist() == codes
+        assert encode_by(y, found).tolist() == codes
 
     def test_unknown_labels_are_minus_one_and_equal_numbers_one_label(self):
-        assert codes_of(np.array([1.0, 0.0, 5.0, np.nan]), np.array([0, 1])).tolist() == [1, 0, -1, -1]
-        assert codes_of([True, False], np.array([0, 1])).tolist() == [1, 0]
-        assert codes_of(["a", None], np.array(["a", "b"], dtype=object)).tolist() == [0, -1]
+        assert encode_by(np.array([1.0, 0.0, 5.0, np.nan]), np.array([0, 1])).tolist() == [1, 0, -1, -1]
+        assert encode_by([True, False], np.array([0, 1])).tolist() == [1, 0]
+        assert encode_by(["a", None], np.array(["a", "b"], dtype=object)).tolist() == [0, -1]
 
     def test_missing_values_in_lists_are_not_turned_into_text(self):
         assert as_labels(["a", np.nan])[1] is np.nan
@@ -223,15 +214,17 @@ class TestProblems:
     )
     def test_sound_records_have_none(self, y):
         frame = pd.DataFrame({"sex": list("mfmfmf")})
-        assert problems(Dataset(X, y, groups=range(6), slices=frame), needs_labels=True) == []
-        assert problems(Dataset(X, y, groups=list("aabbcc"), slices={"sex": list("mfmfmf")}), needs_labels=True) == []
+        assert find_problems(Dataset(X, y, groups=range(6), slices=frame), needs_labels=True) == []
+        assert (
+            find_problems(Dataset(X, y, groups=list("aabbcc"), slices={"sex": list("mfmfmf")}), needs_labels=True) == []
+        )
 
     def test_nan_features_are_left_to_the_models(self):
-        assert problems(Dataset(np.full((6, 2), np.nan), Y), needs_labels=True) == []
+        assert find_problems(Dataset(np.full((6, 2), np.nan), Y), needs_labels=True) == []
 
     @pytest.mark.parametrize("y", [None, np.linspace(0, 1, 6), np.zeros((6, 3)), [None] * 6])
     def test_with_a_loss_y_may_be_anything(self, y):
-        assert problems(Dataset(X, y), needs_labels=False) == []
+        assert find_problems(Dataset(X, y), needs_labels=False) == []
 
     @pytest.mark.parametrize(
         ("dataset", "said"),
@@ -264,12 +257,12 @@ class TestProblems:
         ],
     )
     def test_each_is_named(self, dataset, said):
-        found = problems(dataset, needs_labels=True)
+        found = find_problems(dataset, needs_labels=True)
         assert len(found) == 1
         assert re.search(said, found[0])
 
     def test_all_are_found_at_once(self):
-        found = problems(Dataset(X, Y[:3], groups=[1], slices={"sex": [1], "age": [2]}), needs_labels=True)
+        found = find_problems(Dataset(X, Y[:3], groups=[1], slices={"sex": [1], "age": [2]}), needs_labels=True)
         assert len(found) == 4
 
 

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from pytest_mia.data import duplicates
+from pytest_mia.data import duplicates, split_shift
 from pytest_mia.data.duplicates import merge_groups, record_keys
-from pytest_mia.data.split_shift import blind_advantage, shift, shift_finding
+from pytest_mia.data.split_shift import blind_advantage, describe_shift, measure_shift
 from pytest_mia.models.answers import Probabilities
 from pytest_mia.models.signals import Signals, signals_of, stack
 from pytest_mia.validity.identical_models import all_alike
@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 
 
 def shifted(X, y, members, *, seed, limit):
-    return shift_finding(shift(X, y, members, seed=seed), limit)
+    return describe_shift(measure_shift(X, y, members, seed=seed), limit)
 
 
 rng = np.random.default_rng(0)
@@ -233,7 +233,7 @@ class TestShift:
             assert shifted(X, np.zeros(100), members, seed=0, limit=0.05) is None
 
     def test_a_part_of_many_records_is_enough(self, monkeypatch):
-        monkeypatch.setattr(duplicates, "MOST_BLIND", 100)
+        monkeypatch.setattr(split_shift, "MOST_BLIND", 100)
         X, members = sides(400, 2.0)
         assert shifted(X, X[:, 0] > 0, members, seed=0, limit=0.05)
         assert not shifted(X, None, rng.random(400) < 0.5, seed=0, limit=0.05)

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
-from pytest_mia.data.task import Task, is_labels, problems, strata, task_of
+from pytest_mia.data.task import Task, find_problems, is_labels, strata, task_of
 from pytest_mia.models.answers import Labels, LogOdds, Residuals, TokenLogProbabilities
-from pytest_mia.models.reading import log_odds, read
+from pytest_mia.models.reading import log_odds, read_answer
 
 torch = pytest.importorskip("torch")
 
@@ -75,19 +75,19 @@ class TestProblems:
     def test_numbers_that_are_none(self):
         y = FRACTIONS.copy()
         y[[4, 7]] = np.nan, np.inf
-        (found,) = problems(y, Task.NUMBERS)
+        (found,) = find_problems(y, Task.NUMBERS)
         assert found == "y holds NaN or infinity in 2 of 300 records, first in record 4"
 
     def test_a_column_that_never_changes(self):
         y = SEVERAL.copy()
         y[:, 1] = 1
-        assert problems(y, Task.LABELS) == ["y holds the same value in all records, in column 1"]
+        assert find_problems(y, Task.LABELS) == ["y holds the same value in all records, in column 1"]
 
     @pytest.mark.parametrize(("y", "task"), [
         (FRACTIONS, Task.NUMBERS), (SEVERAL, Task.LABELS), (None, Task.LIKELIHOOD), (FEW, Task.CLASSES),
     ])  # fmt: skip
     def test_sound_ones(self, y, task):
-        assert problems(y, task) == []
+        assert find_problems(y, task) == []
 
 
 class TestStrata:
@@ -118,28 +118,28 @@ class TestStrata:
 
 class TestRead:
     def test_classes_as_ever(self):
-        assert isinstance(read([1, 0], np.array([0, 1]), None), Labels)
+        assert isinstance(read_answer([1, 0], np.array([0, 1]), None), Labels)
 
     @pytest.mark.parametrize("values", [[1.0, 5.0], [[1.0], [5.0]], np.array([1, 5]), torch.tensor([[1.0], [5.0]])])
     @pytest.mark.parametrize("y", [np.array([3.0, 4.0]), np.array([[3.0], [4.0]]), [3, 4]])
     def test_residuals_are_the_truth_less_the_answer(self, values, y):
-        answer = read(values, NONE, y)
+        answer = read_answer(values, NONE, y)
         assert isinstance(answer, Residuals)
         assert answer.values.tolist() == [[2.0], [-1.0]]
 
     def test_several_outputs(self):
-        assert read([[1.0, 2.0]], NONE, np.array([[1.5, 4.0]])).values.tolist() == [[0.5, 2.0]]
+        assert read_answer([[1.0, 2.0]], NONE, np.array([[1.5, 4.0]])).values.tolist() == [[0.5, 2.0]]
 
     def test_probabilities_and_logits_of_labels(self):
         y = np.array([[1, 0], [0, 0]])
-        from_probabilities = read(np.array([[0.8, 0.2], [0.5, 0.8]]), NONE, y)
-        from_logits = read(np.array([[np.log(4), -np.log(4)], [0, np.log(4)]]), NONE, y)
+        from_probabilities = read_answer(np.array([[0.8, 0.2], [0.5, 0.8]]), NONE, y)
+        from_logits = read_answer(np.array([[np.log(4), -np.log(4)], [0, np.log(4)]]), NONE, y)
         assert isinstance(from_probabilities, LogOdds)
         assert from_probabilities.values == pytest.approx(from_logits.values)
         assert from_logits.values == pytest.approx(np.log(4) * np.array([[1, 1], [0, -1]]))
 
     def test_labels_alone_are_certain(self):
-        found = read(np.array([[1, 0]]), NONE, np.array([[1, 1]])).values
+        found = read_answer(np.array([[1, 0]]), NONE, np.array([[1, 1]])).values
         assert found == pytest.approx(np.log(1e12) * np.array([[1, -1]]))
 
     def test_probabilities_out_of_range_are_invalid(self):
@@ -157,11 +157,11 @@ class TestRead:
     )
     def test_what_does_not_fit_is_refused(self, values, y, said):
         with pytest.raises(MIAUsageError, match=said):
-            read(values, NONE, y)
+            read_answer(values, NONE, y)
 
     def test_tokens_of_any_type(self):
         values = torch.tensor([[-1.0, float("nan")]])
-        answer = read(TokenLogProbabilities(values, values, -values), NONE, None)
+        answer = read_answer(TokenLogProbabilities(values, values, -values), NONE, None)
         assert answer.values.dtype == np.float64
         assert answer.deviations[0, 0] == 1
 
@@ -170,7 +170,7 @@ class TestRead:
     ])  # fmt: skip
     def test_tokens_of_wrong_shapes(self, parts):
         with pytest.raises(MIAUsageError, match=r"needs values \(records, tokens\), and means and deviations"):
-            read(TokenLogProbabilities(*parts), NONE, None)
+            read_answer(TokenLogProbabilities(*parts), NONE, None)
 
 
 @pytest.mark.parametrize(("y", "several"), [(SEVERAL, True), (FRACTIONS, False), (FEW > 4, False), (None, False)])

@@ -12,9 +12,9 @@ from pytest_mia.models.answers import (
     Residuals,
     TokenLogProbabilities,
     as_logits,
-    checked,
+    check_answer,
     interpret,
-    losses,
+    read_losses,
     smallest_probability,
 )
 
@@ -127,15 +127,15 @@ class TestLosses:
         "values", [[1.5, 2.0], np.array([[1.5], [2.0]]), torch.tensor([1.5, 2.0]), pd.Series([1.5, 2])]
     )
     def test_one_per_record(self, values):
-        assert losses(values).values.tolist() == [1.5, 2.0]
+        assert read_losses(values).values.tolist() == [1.5, 2.0]
 
     def test_whole_numbers_are_losses_too(self):
-        assert losses(np.array([0, 1])).values.dtype == np.float64
+        assert read_losses(np.array([0, 1])).values.dtype == np.float64
 
     @pytest.mark.parametrize("values", [1.5, torch.tensor(1.5), np.zeros((2, 2)), ["a"]])
     def test_anything_else_is_refused(self, values):
         with pytest.raises(MIAUsageError, match="one loss per record"):
-            losses(values)
+            read_losses(values)
 
 
 class TestChecked:
@@ -154,7 +154,7 @@ class TestChecked:
         ],
     )
     def test_sound_answers_come_back_as_they_are(self, answer):
-        assert checked(answer, 2) is answer
+        assert check_answer(answer, 2) is answer
 
     @pytest.mark.parametrize(
         ("answer", "said"),
@@ -191,7 +191,7 @@ class TestChecked:
     )
     def test_others_are_invalid(self, answer, said):
         with pytest.raises(InvalidAuditError, match=said):
-            checked(answer, 3)
+            check_answer(answer, 3)
 
 
 def test_what_stands_for_zero_follows_the_precision():

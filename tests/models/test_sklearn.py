@@ -20,8 +20,9 @@ from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.data.dataset import Dataset, take
-from pytest_mia.models.answers import Labels, Logits, Probabilities, checked
+from pytest_mia.data.containers import take
+from pytest_mia.data.dataset import Dataset
+from pytest_mia.models.answers import Labels, Logits, Probabilities, check_answer
 from pytest_mia.models.select import adapter_for
 
 RNG = np.random.default_rng(0)
@@ -39,7 +40,7 @@ def trained(model, X=X, y=Y, seed=1, classes=CLASSES):
 def answer(model, X=X, y=Y, seed=1, classes=CLASSES, asked=None):
     adapter, model = trained(model, X, y, seed, classes)
     asked = X if asked is None else asked
-    return checked(adapter.answer(model, asked, None), asked.shape[0] if hasattr(asked, "shape") else len(asked))
+    return check_answer(adapter.answer(model, asked, None), asked.shape[0] if hasattr(asked, "shape") else len(asked))
 
 
 class TestKinds:

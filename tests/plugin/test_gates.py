@@ -39,8 +39,31 @@ def test_the_users_test_is_all_that_a_traceback_shows(fake):
     result = fake(LEAK + "\ndef test_audit(mia_audit):\n    mia_audit.assert_membership_advantage_below(0.1)\n")
 
     result.assert_outcomes(failed=2)
-    for internal in ("*gates.py*", "*judgement.py*", "*limits.py*", "*trial.py*", "*results.py*", "*raise error*"):
-        result.stdout.no_fnmatch_line(internal)
+    for module in ("gates", "judgement", "enforce", "gate_functions", "gate_arguments", "audit_test", "audit_result"):
+        result.stdout.no_fnmatch_line(f"*{module}.py*")
+    result.stdout.no_fnmatch_line("*raise error*")
+
+
+def test_a_bad_argument_shows_no_frames_of_ours(fake):
+    result = fake(
+        ADVANTAGE.format(name="bad", limit=2) + "\ndef test_audit(mia_audit):\n    mia_audit.assert_tpr_below(0)\n"
+    )
+
+    result.assert_outcomes(failed=2)
+    for module in ("gates", "gate_functions", "gate_arguments", "audit_test", "audit_result"):
+        result.stdout.no_fnmatch_line(f"*{module}.py*")
+
+
+def test_a_verdict_on_an_attackers_audit_keeps_the_watch(fake, pytester):
+    """What a gate returned may be judged again, later in the test."""
+    tests = """
+        def test_twice(mia_audit):
+            judged = mia_audit.assert_membership_advantage_below(0.5)
+            judged.assert_tpr_below(0.5, at_fpr=0.1)
+        """
+    fake(tests, "--mia-json=mia.json").assert_outcomes(passed=1)
+
+    assert [audit["metric"] for audit in audits(pytester)] == ["membership_advantage", "tpr_at_fpr_0.1"]
 
 
 def test_an_inconclusive_verdict_can_warn_or_skip(fake, pytester):
@@ -165,7 +188,7 @@ def test_two_gates_in_one_test_are_two_audits(fake, pytester):
 
 def test_the_gates_of_an_audit_are_reported_too(fake, pytester, mode):
     tests = """
-        import copy, pickle
+        import copy, dataclasses, pickle
 
         def test_judged(mia_audit):
             mia_audit.assert_membership_advantage_below(threshold=0.5)
@@ -181,6 +204,8 @@ def test_the_gates_of_an_audit_are_reported_too(fake, pytester, mode):
 
         def test_copies(mia_audit):
             assert copy.deepcopy(mia_audit).to_dict() == pickle.loads(pickle.dumps(mia_audit)).to_dict()
+            assert copy.deepcopy(mia_audit).observer is None
+            assert dataclasses.asdict(mia_audit)["observer"] is None
         """
     fake(tests, *mode, "--mia-json=mia.json").assert_outcomes(passed=4, failed=1)
 

@@ -1,26 +1,33 @@
 """The guides: followed from an empty folder, as a new user would; their links, tables and workflows hold."""
 
+import configparser
 import functools
 import json
 import re
+import runpy
 import shlex
 from importlib.resources import files
 
 import jsonschema
 import pytest
+import test_layering
 import yaml
 from pages import LANGUAGES, ROOT, blocks_of, check_installed, follow, rows_of, run, sections_of
 
 import pytest_mia
 from pytest_mia import knowledge, plugin, statistics
+from pytest_mia.attacks import registry
 from pytest_mia.core.settings import PROFILES
 
 DOCS = ROOT / "docs"
-GUIDES = sorted(DOCS.glob("*.md"))
-PAGES = [*GUIDES, ROOT / "README.md", ROOT / "SECURITY.md"]
+GUIDES = sorted(DOCS.rglob("*.md"))
+PROJECT = [ROOT / f"{name}.md" for name in ("README", "SECURITY", "CONTRIBUTING", "CHANGELOG")]
+PAGES = [*GUIDES, *PROJECT]
 WORKFLOWS = {".github/workflows/privacy.yml": "github-workflows", ".gitlab-ci.yml": "gitlab-ci"}
-CI = blocks_of((DOCS / "ci.md").read_text(encoding="utf-8"))
+CI = blocks_of((DOCS / "how-to" / "ci.md").read_text(encoding="utf-8"))
 every_page = pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+# The tutorial is followed with the README, whose first test it goes on with; see test_readme.py.
+FOLLOWED = [page for page in GUIDES if page.stem != "tutorial" and "```" in page.read_text(encoding="utf-8")]
 
 
 def text_of(page):
@@ -33,26 +40,14 @@ def prose_of(page):
 
 
 def guide(name):
-    return text_of(DOCS / f"{name}.md")
+    (page,) = DOCS.rglob(f"{name}.md")
+    return text_of(page)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in GUIDES if page.stem != "start"], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", FOLLOWED, ids=lambda page: page.stem)
 def test_a_guide_does_what_it_shows(page, tmp_path):
     follow(blocks_of(text_of(page)), tmp_path)
-
-
-@pytest.mark.slow
-def test_a_new_user_gets_from_an_empty_folder_to_a_red_build_its_remedy_and_a_green_one(tmp_path):
-    begun, first, red, asked, green = follow(blocks_of(guide("start")), tmp_path)
-
-    assert "mia: wrote conftest.py" in begun
-    assert [" passed" in output for output in (first, red, asked, green)] == [True, False, False, True]
-    # What the last conftest ships is what the message before it named.
-    (named,) = re.findall(r"the cheapest remedy that was measured to pass,\s+E\s+(\w+)\(", asked)
-    assert f"lambda: {named}(" in (tmp_path / "conftest.py").read_text(encoding="utf-8")
-    # Nothing is trained twice: the remedy's audit is that of the models that were asked about it.
-    assert f"with {named}(estimator)" in asked
 
 
 @every_page
@@ -90,11 +85,21 @@ def anchors(text):
     return {re.sub(r"[^\w -]", "", found.lower()).replace(" ", "-") for found in re.findall(r"^#+ (.*)$", text, re.M)}
 
 
-def test_every_guide_is_in_the_index_and_the_index_in_the_readme():
-    linked = set(re.findall(r"\]\((\w[\w-]*\.md)\)", guide("README")))
+def test_every_page_is_in_the_index_and_the_menu_and_the_index_in_the_readme():
+    pages = {page.relative_to(DOCS).as_posix() for page in GUIDES}
+    menu = set(re.findall(r": (\S+\.md)$", text_of(ROOT / "mkdocs.yml"), re.MULTILINE))
+    linked = set(re.findall(r"\]\((\w[\w/-]*\.md)\)", guide("index")))
 
-    assert linked == {page.name for page in GUIDES if page.stem != "README"}
-    assert "](docs/README.md)" in text_of(ROOT / "README.md")
+    assert linked == pages - {"index.md"}
+    assert {page for page in menu if not page.startswith("project/")} == pages
+    assert "](docs/index.md)" in text_of(ROOT / "README.md")
+
+
+@pytest.mark.parametrize("name", ["options.md", "fixtures.md", "attacks.md", "json.md"])
+def test_reference_pages_are_what_the_code_says(name):
+    written = runpy.run_path(str(DOCS / "generate.py"))["PAGES"]
+    assert {page.name for page in (DOCS / "reference").glob("*.md")} == written.keys()
+    assert text_of(DOCS / "reference" / name) == written[name](), "run: python docs/generate.py"
 
 
 @functools.cache
@@ -109,9 +114,11 @@ def test_options_fixtures_and_names_are_there(page):
     fixtures = {each for each in named if re.fullmatch(r"mia_\w+|assert_\w+|shadow_models", each)}
     public = {found for each in named for found in re.findall(r"pytest_mia\.(\w+)", each)}
 
-    assert options <= set(re.findall(r"--mia-[\w-]+", helped()))
-    assert fixtures <= plugin.FIXTURES
-    assert public <= {*pytest_mia.__all__, "remedies"}
+    known = set(re.findall(r"--mia-[\w-]+", helped()))
+
+    assert options <= known
+    assert fixtures <= plugin.FIXTURES | {option.removeprefix("--").replace("-", "_") for option in known}
+    assert public <= {*pytest_mia.__all__, "remedies", "strategies"}
     assert {found for each in named for found in re.findall(r"--mia-profile=(\w+)", each)} <= {*PROFILES}
 
 
@@ -130,15 +137,50 @@ def test_workflows_are_what_their_hosts_demand(block):
         assert all(re.fullmatch(r"[\w-]+/[\w-]+@v\d+", step["uses"]) for step in job["steps"] if "uses" in step)
 
 
-@pytest.mark.parametrize("block", [block for block in CI if block.language == "yaml"], ids=lambda block: block.file)
-def test_workflows_fit_their_schemas(block):
+@pytest.mark.parametrize("text", [block.text for block in CI if block.language == "yaml"], ids=WORKFLOWS)
+def test_workflows_fit_their_schemas(text, request):
+    check_schema(text, WORKFLOWS[request.node.callspec.id])
+
+
+def test_the_workflow_of_a_release_fits_its_schema_and_tests_before_it_builds():
+    workflow = text_of(ROOT / ".github" / "workflows" / "release.yml")
+
+    check_schema(workflow, "github-workflows")
+    assert workflow.index("bash .ci/run") < workflow.index("python -m build") < workflow.index("gh release create")
+
+
+def check_schema(text, name):
     schemas = files(pytest.importorskip("check_jsonschema")) / "builtin_schemas" / "vendor"
-    schema = json.loads((schemas / f"{WORKFLOWS[block.file]}.json").read_text(encoding="utf-8"))
-    workflow = {"on" if key is True else key: value for key, value in yaml.safe_load(block.text).items()}
+    schema = json.loads((schemas / f"{name}.json").read_text(encoding="utf-8"))
+    workflow = {"on" if key is True else key: value for key, value in yaml.safe_load(text).items()}
 
     validator = jsonschema.validators.validator_for(schema)(schema)
     assert [error.message for error in validator.iter_errors(workflow)] == []
     assert [*validator.iter_errors({**workflow, "jobs": "none", "privacy": {"script": 7}})]
+
+
+@pytest.mark.parametrize(
+    "form", sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml")), ids=lambda form: form.stem
+)
+def test_forms_of_issues_can_be_read(form):
+    """What the host demands of a form: a name, a description, and fields with a label and an id of their own."""
+    read = yaml.safe_load(text_of(form))
+    if form.stem == "config":
+        assert read.keys() == {"blank_issues_enabled"}
+        return
+    fields = [field for field in read["body"] if field["type"] != "markdown"]
+    assert read.keys() == {"name", "description", "labels", "body"}
+    assert {field["type"] for field in fields} <= {"textarea", "input", "dropdown"}
+    assert all(field["attributes"]["label"] for field in fields)
+    assert len({field["id"] for field in fields}) == len(fields)
+
+
+def test_the_citation_is_of_this_version():
+    citation = yaml.safe_load(text_of(ROOT / "CITATION.cff"))
+    assert citation["version"] == pytest_mia.__version__
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+    assert "MIT" in text_of(ROOT / "LICENSE")
+    assert citation["license"] == "MIT"
 
 
 def test_the_commands_of_workflows_are_accepted(tmp_path):
@@ -211,7 +253,7 @@ def test_the_tail_needs_as_many_non_members_as_the_guide_says():
 
 
 def test_lines_of_a_message_are_those_that_the_guide_explains():
-    words = (ROOT / "pytest_mia" / "verdict.py").read_text(encoding="utf-8")
+    words = (ROOT / "pytest_mia" / "verdicts" / "message.py").read_text(encoding="utf-8")
     told = {*re.findall(r'yield (?:from \(\()?"(\w[\w ]+)"', words), *re.findall(r'yield f"(try) ', words)}
     explained = {row[0].strip("`").split("`")[0] for row in rows_of(sections_of(guide("reports"))["The message"])}
 
@@ -228,3 +270,69 @@ def test_columns_of_the_table_are_those_that_the_guide_explains():
 def test_every_function_of_knowledge_is_in_the_threat_model():
     rows = rows_of(sections_of(guide("threat-model"))["Attackers who know less"])
     assert sorted(re.match(r"`(\w+)", row[0])[1] for row in rows) == knowledge.__all__
+
+
+def attacks_of(text):
+    return {attack for row in rows_of(text) for attack in re.findall(r"`(\w+)`", row[0])}
+
+
+def test_every_attack_is_explained():
+    table, _, named = text_of(DOCS / "explanation" / "attacks.md").partition(
+        "\n## Attacks that run only where they are named\n"
+    )
+    centred = {f"{attack}_centred" for row in rows_of(table) for attack in re.findall(r"`(\w+)` \*", row[0])}
+
+    assert attacks_of(table) | centred == {attack.name for attack in registry.ATTACKS}
+    on_request = set(re.findall(r"`(\w+)`", named.partition("\n## ")[0]))
+    assert on_request == {attack.name for attack in registry.ON_REQUEST}
+
+
+def test_the_table_of_repairs_is_that_of_its_benchmark():
+    cases = runpy.run_path(str(ROOT / "benchmarks" / "repairs.py"))["CASES"]
+    rows = rows_of(sections_of(guide("remedies"))["What repairs a leak"])
+
+    assert [row[:2] for row in rows] == [[case.name, case.answers] for case in cases]
+
+
+@pytest.mark.parametrize(("shown", "targets"), [(650, 8), (320, 16), (160, 32), (2500, 1)])
+def test_sample_sizes(shown, targets):
+    assert f"{shown:,}" in sections_of(guide("statistics"))["Which figure is for which model"]
+    assert statistics.records_to_pass(0.05, targets=targets, alpha=0.05) == pytest.approx(shown, rel=0.02)
+
+
+def test_the_architecture_shows_the_rooms_that_there_are():
+    rows = rows_of(sections_of(guide("architecture"))["The house"])
+    package = ROOT / "pytest_mia"
+
+    assert [row[0].strip("`/") for row in rows] == [*test_layering.ROOMS]
+    assert {row[0].strip("`/") for row in rows} == {path.parent.name for path in package.glob("*/__init__.py")}
+    assert all((package / row[0].strip("`") / row[2].strip("`")).exists() for row in rows)
+    assert all(f">{row[0].strip('`/')}</text>" in text_of(DOCS / "pictures" / "house.svg") for row in rows)
+
+
+@pytest.mark.parametrize("page", [*GUIDES, *PROJECT], ids=lambda page: page.stem)
+def test_files_that_a_page_names_are_there(page):
+    for name in re.findall(r"`((?:docs|examples|benchmarks|tests|pytest_mia)/[\w./-]*|\.ci/run)`", text_of(page)):
+        assert (ROOT / name).exists(), name
+
+
+def test_pictures_are_small_and_shown():
+    for picture in (DOCS / "pictures").iterdir():
+        assert picture.stat().st_size < 200_000
+        assert any(f"pictures/{picture.name})" in text_of(page) for page in PAGES)
+
+
+def test_the_commands_for_contributors_are_there():
+    """They are those of tools that the first one installs, with environments, markers and files that there are."""
+    commands = [shlex.split(each) for block in blocks_of(text_of(ROOT / "CONTRIBUTING.md")) for each in block.commands]
+    tools = {command[0].rpartition("/")[2] for command in commands[1:]}
+    tox = configparser.ConfigParser()
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
+
+    assert commands[0][:3] == ["python3", "-m", "venv"]
+    check_installed(commands[0][commands[0].index("install") :][:3])
+    assert commands[0][commands[0].index("install") + 3 :] == ["ruff", "mypy", "tox"]
+    assert tools == {"pytest", "python", "tox"}
+    for _, *arguments in commands[1:]:
+        assert all((ROOT / each).exists() for each in arguments if "/" in each), arguments
+        assert all(f"testenv:{each}" in tox for each in arguments if arguments[0] == "-e" and each != "-e")

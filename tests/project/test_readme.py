@@ -1,46 +1,72 @@
-"""The README: every block of code is run, what it shows is what comes out, and its tables are those of the code."""
+"""The README: short, every block of code is run, what it shows is what comes out, and its tables are the code's."""
 
 import ast
 import configparser
-import dataclasses
 import inspect
 import os
 import re
-import runpy
 import shlex
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-from pages import LANGUAGES, ROOT, blocks_of, follow, rows_of, run, sections_of
+from pages import LANGUAGES, ROOT, blocks_of, check_output, follow, rows_of, run, sections_of, shown
 
-import pytest_mia
 from pytest_mia import AuditResult, TorchTraining, plugin
-from pytest_mia.attacks import registry as attacks
-from pytest_mia.core.settings import PROFILES, Settings
-from pytest_mia.models.queries import registry
-from pytest_mia.statistics import records_to_pass
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SECTIONS = sections_of(README)
 BLOCKS = {title: blocks_of(text) for title, text in SECTIONS.items()}
 CLONE = "From a clone, two commands"
-RUN = [title for title, blocks in BLOCKS.items() if blocks and title != CLONE]
+TUTORIAL = blocks_of((ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8"))
 
 
 def rows(title):
     return rows_of(SECTIONS[title])
 
 
+def test_it_is_short():
+    assert len(README.splitlines()) <= 250
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("title", RUN)
-def test_blocks_do_what_they_show(title, tmp_path):
-    follow(BLOCKS[title], tmp_path)
+def test_the_first_test_fails_and_the_tutorial_leads_to_a_green_build(tmp_path):
+    """Both begin with the same two files, so one run shows what both show."""
+    red, asked, green = follow(TUTORIAL, tmp_path)
+    (told,) = BLOCKS["A first test"][2].steps
+
+    assert told[0] == "pytest"
+    check_output(told[1], red)
+    assert [" passed" in output for output in (red, asked, green)] == [False, False, True]
+    # What the last conftest ships is what the message before it named.
+    (named,) = re.findall(r"the cheapest remedy that was measured to pass,\s+E\s+(\w+)\(", asked)
+    assert f"lambda: {named}(" in (tmp_path / "conftest.py").read_text(encoding="utf-8")
+    # Nothing is trained twice: the remedy's audit is that of the models that were asked about it.
+    assert f"with {named}(estimator)" in asked
+    # The picture of the terminal shows this run. Lines that depend on versions or say how long it took are left out.
+    picture = (ROOT / "docs" / "pictures" / "terminal.svg").read_text(encoding="utf-8")
+    lines = shown(re.search(r"<desc>(.*?)</desc>", picture, re.DOTALL)[1].replace("&gt;", ">"))
+    message = [line for line in lines if re.match(r"E +(accuracy|power|try [12]|replay) ", line)]
+    assert len(message) == 5
+    check_output(message, red)
 
 
-def test_all_blocks_are_of_kinds_that_are_run():
+def test_the_tutorial_begins_where_the_readme_does():
+    files = [[block.text for block in page if block.file] for page in (BLOCKS["A first test"], TUTORIAL)]
+    assert len(files[0]) == 2
+    assert files[0] == files[1][:2]
+
+
+@pytest.mark.slow
+def test_the_audit_without_pytest_does_what_it_shows(tmp_path):
+    follow(BLOCKS["Without pytest"], tmp_path)
+
+
+def test_what_is_installed_is_this_package(tmp_path):
+    follow(BLOCKS["Install"], tmp_path)
+
+
+def test_all_blocks_are_of_kinds_that_are_run_and_stand_where_they_are():
     assert {block.language for block in blocks_of(README)} <= LANGUAGES
+    assert {title for title, blocks in BLOCKS.items() if blocks} == {"Install", "A first test", "Without pytest", CLONE}
 
 
 def test_the_first_command_installs_the_package_and_runs_the_examples():
@@ -58,7 +84,12 @@ def test_the_second_command_runs_what_ci_runs():
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert re.search(r'env/bin/pip" install .*\btox\n.*env/bin/tox" -p -o', ci)
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
-    assert _ini("tox.ini")["tox"]["env_list"] == "lint, types, coverage"
+    assert _ini("tox.ini")["tox"]["env_list"] == "lint, types, docs, coverage"
+
+
+def test_the_site_is_built_with_what_the_extra_brings():
+    extra = _ini("setup.cfg")["options.extras_require"]["docs"].split("\n")
+    assert _ini("tox.ini")["testenv:docs"]["deps"].split("\n") == extra
 
 
 def _commands():
@@ -74,54 +105,27 @@ def _ini(name):
     return parser
 
 
-def test_the_table_of_options_is_that_of_the_code():
-    shown = {option.strip("`"): default for option, _, default in rows("Options") if option.startswith("`--")}
-    help_text = subprocess.run(
-        [sys.executable, "-m", "pytest", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
+def test_the_ten_options_are_options_with_their_defaults():
+    reference = (ROOT / "docs" / "reference" / "options.md").read_text(encoding="utf-8")
+    known = {row[0]: row[2] for row in rows_of(reference) if row[0].startswith("`--")}
+    said = {row[0]: row[2] for row in rows("Options")}
 
-    assert list(shown) == [
-        option.replace("=", " ") for option in re.findall(r"^  (--mia-\S+)", help_text, re.MULTILINE)
-    ]
-    words = {"None": ("none", "all that fit", "one per core", "1, and 16 when answers vary"), "False": ("off",)}
-    for row, default in zip(dataclasses.fields(Settings), shown.values(), strict=False):
-        assert default in words.get(str(row.default), (str(row.default),)), row.name
-
-
-def test_the_settings_are_above_the_other_options():
-    flags = [row[0].split()[0].strip("`") for row in rows("Options") if row[0].startswith("`--")]
-
-    assert flags[: flags.index("--mia-json")] == [
-        f"--mia-{row.name.replace('_', '-')}" for row in dataclasses.fields(Settings)
-    ]
-
-
-def test_profiles_stand_for_what_the_table_says():
-    shown = {row[0].strip("`"): row[1] for row in rows("Options") if not row[0].startswith("`--")}
-
-    assert list(shown) == list(PROFILES)
-    for name, told in shown.items():
-        assert PROFILES[name].get("shadows") == (
-            int(found[1]) if (found := re.search(r"shadows=(\d+)", told)) else None
-        )
-        assert PROFILES[name].get("early_stop", False) == ("--mia-early-stop" in told)
-    assert "eleven attacks" in shown["fast"]
-    assert len(PROFILES["fast"]["attacks"]) == 11
-    unasked = {"default", *(attack.name for attack in attacks.ATTACKS)}
-    asking = {attack.name for attack in attacks.ON_REQUEST if registry.measuring(attack.signals)}
-    assert set(PROFILES["thorough"]["attacks"]) - unasked == {
-        attack.name for attack in attacks.ON_REQUEST if attack.name not in asking
+    assert len(said) == 10
+    assert {option: default.replace("all that fit", "none") for option, default in said.items()} == {
+        option: known[option] for option in said
     }
 
 
 def test_the_tables_of_fixtures_are_those_of_the_plugin():
-    names = [re.match(r"`(\w+)", row[0])[1] for row in rows("Fixtures")]
+    overridden = [row[0].strip("`") for row in rows("Fixtures that you override")]
+    gates = [re.match(r"`(\w+)", row[0])[1] for row in rows("Gates")]
+    others = re.findall(r"`(mia_audit|shadow_models)` gives", SECTIONS["Gates"])
 
-    assert names[: len(plugin.OVERRIDDEN)] == list(plugin.OVERRIDDEN)
-    assert sorted(names[len(plugin.OVERRIDDEN) :]) == sorted(plugin.PROVIDED)
+    assert overridden == list(plugin.OVERRIDDEN)
+    assert sorted([*gates, *others]) == sorted(plugin.PROVIDED)
 
 
-@pytest.mark.parametrize("call", re.findall(r"^\| `(assert_\w+\(.*?\))`", SECTIONS["Fixtures"], re.MULTILINE))
+@pytest.mark.parametrize("call", re.findall(r"^\| `(assert_\w+\(.*?\))`", SECTIONS["Gates"], re.MULTILINE))
 def test_gates_take_what_their_row_says(call):
     name, _, arguments = call.rstrip(")").partition("(")
     keywords = dict(each.split("=") for each in arguments.split(", ") if "=" in each)
@@ -132,54 +136,11 @@ def test_gates_take_what_their_row_says(call):
     }
 
 
-def test_the_defaults_of_torch_training_are_its_own():
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/kinds-of-models.md"])
+def test_the_defaults_of_torch_training_are_its_own(page):
     epochs, size, optimizer, lr = re.search(
-        r"TorchTraining\(epochs=(\d+), batch_size=(\d+), optimizer=\"(\w+)\", lr=([\d.]+)", README
+        r"TorchTraining\(epochs=(\d+), batch_size=(\d+), optimizer=\"(\w+)\", lr=([\d.]+)",
+        (ROOT / page).read_text(encoding="utf-8"),
     ).groups()
 
     assert TorchTraining() == TorchTraining(epochs=int(epochs), batch_size=int(size), optimizer=optimizer, lr=float(lr))
-
-
-def test_the_table_of_attacks_is_the_registry():
-    shown = {attack for row in rows("Attacks") for attack in re.findall(r"`(\w+)`", row[0])}
-    shown |= {f"{attack}_centred" for row in rows("Attacks") for attack in re.findall(r"`(\w+)` \*", row[0])}
-
-    assert shown == {attack.name for attack in attacks.ATTACKS}
-
-
-def test_attacks_on_request_are_named_below_the_table():
-    _, _, below = SECTIONS["Attacks"].rpartition("|\n")
-
-    assert set(re.findall(r"`(\w+)`", below)) == {attack.name for attack in attacks.ON_REQUEST}
-
-
-def test_the_table_of_repairs_is_that_of_its_benchmark():
-    cases = runpy.run_path(str(ROOT / "benchmarks" / "repairs.py"))["CASES"]
-
-    assert [row[:2] for row in rows("What repairs a leak")] == [[case.name, case.answers] for case in cases]
-
-
-@pytest.mark.parametrize(("shown", "targets"), [(650, 8), (320, 16), (160, 32), (2500, 1)])
-def test_sample_sizes(shown, targets):
-    assert f"{shown:,}" in SECTIONS["Statistics"]
-    assert records_to_pass(0.05, targets=targets, alpha=0.05) == pytest.approx(shown, rel=0.02)
-
-
-def test_the_table_of_modules_names_every_file():
-    shown = set()
-    for cell, what in rows("Architecture"):
-        names = re.findall(r"`([\w/]+)`", cell)
-        folder = names[0] if names and names[0].endswith("/") else ""
-        shown |= {folder + name for name in re.findall(r"`(\w+)`", what)} if folder else set(names)
-    package = Path(pytest_mia.__file__).parent
-
-    assert shown == {
-        str(path.relative_to(package).with_suffix("").as_posix())
-        for path in package.rglob("*.py")
-        if path.stem != "__init__"
-    }
-
-
-def test_links_to_files_lead_somewhere():
-    for name in re.findall(r"`((?:examples|benchmarks|tests)/[\w./]*|\w+\.md|\.ci/run)`", README):
-        assert (ROOT / name).exists(), name

@@ -1,5 +1,6 @@
 """Remedies: closed forms, and wrappers that answer exactly as what was measured."""
 
+import inspect
 import pickle
 
 import numpy as np
@@ -190,6 +191,24 @@ def test_a_name_that_is_none():
     with pytest.raises(AttributeError, match="no attribute 'NoAnswers'"):
         remedies.NoAnswers  # noqa: B018
     assert set(dir(remedies)) >= {"RoundedAnswers", "RoundedModule"}
+
+
+def test_wrappers_are_like_classes_that_are_written_out():
+    assert str(inspect.signature(RoundedAnswers)).replace("'", "") == "(estimator, step: float = 0.25)"
+    assert str(inspect.signature(TopKModule)).replace("'", "") == "(module: torch.nn.Module, k: int = 3)"
+    assert [*inspect.signature(LabelAnswers).parameters] == ["estimator"]
+    assert "step\n    A step, one over a whole number" in RoundedAnswers.__doc__
+    assert repr(TopKAnswers(LogisticRegression(), 2)) == "TopKAnswers(estimator=LogisticRegression(), k=2)"
+    for kinds, home in ((WRAPPED, "estimators"), (MODULES, "modules")):
+        assert {each.__module__ for each in kinds} == {f"pytest_mia.remedies.{home}"}
+    with pytest.raises(TypeError, match="unexpected keyword argument 'k'"):
+        RoundedAnswers(LogisticRegression(), k=3)
+
+
+def test_every_remedy_of_the_registry_has_its_wrappers():
+    for remedy in remedies.ON_ANSWERS:
+        for ending in ("", "Answers", "Module"):
+            assert getattr(remedies, remedy.__name__ + ending).__name__ == remedy.__name__ + ending
 
 
 WRAPPED = [RoundedAnswers, TopKAnswers, TemperedAnswers, LabelAnswers]

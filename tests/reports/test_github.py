@@ -8,9 +8,8 @@ import pytest
 from audits import LEAK, NONE, audited
 
 from pytest_mia import gates
-from pytest_mia.plugin.audit_test import plain
 from pytest_mia.reports import github
-from pytest_mia.reports.github import Place
+from pytest_mia.results.run_outcome import Place
 
 EVIL = "50%, a|b <script>*x*</script>\r\n::error::`c`: [d](e)"
 JUDGED = {
@@ -23,7 +22,7 @@ JUDGED = {
 
 
 def audit(verdict, **changes):
-    return plain(dataclasses.replace(JUDGED[verdict], **({"test": "test_a.py::test_b"} | changes)).to_dict())
+    return dataclasses.replace(JUDGED[verdict], **({"test": "test_a.py::test_b"} | changes)).to_dict()
 
 
 def cells(line):

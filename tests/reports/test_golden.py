@@ -14,14 +14,14 @@ from audits import LEAK, NONE, audited, counted
 
 from pytest_mia import gates
 from pytest_mia.core.settings import Settings
-from pytest_mia.plugin.audit_test import plain
 from pytest_mia.reports import github, html, junit, plots, terminal
-from pytest_mia.reports.github import Place
 from pytest_mia.results.audit_data import RemedyResult
+from pytest_mia.results.run_outcome import Place, RunOutcome
 from pytest_mia.results.values import Change, Curve, Exposure, Histogram, Tally
 from pytest_mia.statistics import error_budget
 from pytest_mia.verdicts import baseline, baseline_file
 
+PLACE = Place("test_privacy.py", 3, True)
 GOLDEN = Path(__file__).with_name("golden")
 BY = {("sex", "f"): LEAK, ("sex", "m"): NONE, ("sex", "x"): counted(0.5, 0.5, records=9)}
 
@@ -78,7 +78,7 @@ class Reporter:
 
 def terminal_of(audit):
     reporter = Reporter()
-    terminal.show(reporter, [audit], lost=["the verdict of test_other"], unheeded=[])
+    terminal.show(RunOutcome([(audit, PLACE)], lost=["the verdict of test_other"]), reporter)
     return reporter.text
 
 
@@ -105,16 +105,14 @@ def rounded(value):
 
 def reports():
     result = fixed()
-    audit = plain(result.to_dict())
+    audit = result.to_dict()
     saved = dataclasses.replace(baseline.saved(result, Settings(shadows=3)), version="0").to_dict()
     return {
         "message.txt": f"{result.message}\n",
         "audit.json": json.dumps(rounded(audit), indent=1) + "\n",
         "terminal.txt": terminal_of(audit),
         "summary.md": github.summary([audit], ["the verdict of test_other"]),
-        "commands.txt": "\n".join(
-            github.commands([(audit, Place("test_privacy.py", 3, True))], Path("/r"), Path("/r"))
-        ),
+        "commands.txt": "\n".join(github.commands([(audit, PLACE)], Path("/r"), Path("/r"))),
         "junit.txt": "".join(f"{name}={rounded(value)}\n" for name, value in junit.properties(audit)),
         "baseline.json": baseline_file.text({"test_privacy.py::test_release": saved}),
         "page.html": page_of(audit),

@@ -9,13 +9,13 @@ import pytest
 from audits import LEAK, NONE, audited, counted
 
 from pytest_mia import gates
-from pytest_mia.plugin.audit_test import plain
 from pytest_mia.reports import github, html, junit, plots, table
 from pytest_mia.reports import json as json_report
-from pytest_mia.reports.github import Place
+from pytest_mia.results.run_outcome import Place, RunOutcome
 from pytest_mia.results.values import Change
 from pytest_mia.verdicts import message
 
+PLACE = Place("test_a.py", 1, True)
 HOSTILE = {
     "html": "<script>alert('x')</script>&\"<!--",
     "ansi": "\x1b[31mred\x1b[0m\x07\x00",
@@ -41,14 +41,14 @@ def judged(evil):
     )
     found = gates.membership_advantage(result, 0.1, by=evil)
     return dataclasses.replace(
-        found, attackers=(found,), message=message.message(dataclasses.replace(found, attackers=(found,)))
+        found, attackers=(found,), message=message.write(dataclasses.replace(found, attackers=(found,)))
     )
 
 
 @pytest.fixture(params=HOSTILE, scope="module")
 def hostile(request):
     evil = HOSTILE[request.param]
-    return evil, plain(judged(evil).to_dict())
+    return evil, judged(evil).to_dict()
 
 
 def test_the_message(hostile):
@@ -64,7 +64,7 @@ def test_the_table(hostile):
 
 
 def test_the_json_report(hostile, tmp_path):
-    json_report.write(tmp_path / "mia.json", [hostile[1]])
+    json_report.write(tmp_path / "mia.json", RunOutcome([(hostile[1], PLACE)]))
     text = (tmp_path / "mia.json").read_text(encoding="utf-8")
     assert "\x1b" not in text
     assert json.loads(text)["audits"][0]["slices"][0]["by"] == hostile[0]
@@ -86,7 +86,7 @@ class Tags(HTMLParser):
 
 def test_the_page(hostile, tmp_path, monkeypatch):
     monkeypatch.setattr(plots, "drawn", lambda paint, *, label, **_: "<svg></svg>")
-    html.write(tmp_path / "mia.html", [hostile[1]], lost=[])
+    html.write(tmp_path / "mia.html", RunOutcome([(hostile[1], PLACE)]))
     text = (tmp_path / "mia.html").read_text(encoding="utf-8")
     assert not {"script", "comment", "img", "iframe"} & Tags(text).found
     tables = text.partition("<caption>Slices</caption>")[2].partition("</table>")[0]
@@ -103,7 +103,7 @@ def test_junit(hostile):
 
 
 def test_github(hostile, tmp_path):
-    (command,) = github.commands([(hostile[1], Place("test_a.py", 1, True))], tmp_path, tmp_path)
+    (command,) = github.commands([(hostile[1], PLACE)], tmp_path, tmp_path)
     assert command.isprintable()
     summary = github.summary([hostile[1]], [])
     rows = [line for line in summary.split("\n") if line.startswith("| ")]

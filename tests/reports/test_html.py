@@ -10,8 +10,8 @@ import pytest
 from audits import LEAK, NONE, audited, counted
 
 from pytest_mia import gates
-from pytest_mia.plugin.audit_test import plain
 from pytest_mia.reports import html, plots
+from pytest_mia.results.run_outcome import Place, RunOutcome
 from pytest_mia.results.values import Accuracy, Curve, Histogram
 
 EVIL = "<script>alert('x')</script>&\"$x$"
@@ -68,7 +68,7 @@ def drawn(result=None, **changes):
 
 
 def page(*results, lost=()):
-    text = html.page([plain(result.to_dict()) for result in results], lost=lost)
+    text = html.page([result.to_dict() for result in results], lost=lost)
     return Page(text), text
 
 
@@ -182,8 +182,8 @@ def test_texts_of_users_are_shown_as_they_are(evil):
 
 
 def test_a_page_of_odd_text_can_be_written(tmp_path, undrawn):
-    result = plain(drawn(test="test[\ud800]").to_dict())
-    html.write(tmp_path / "mia.html", [result], lost=[])
+    result = drawn(test="test[\ud800]").to_dict()
+    html.write(tmp_path / "mia.html", RunOutcome([(result, Place("test_a.py", 1, True))]))
 
     assert "test[?]" in (tmp_path / "mia.html").read_text(encoding="utf-8")
     assert [path.name for path in tmp_path.iterdir()] == ["mia.html"]

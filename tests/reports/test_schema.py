@@ -11,9 +11,9 @@ from sklearn.naive_bayes import GaussianNB
 
 import pytest_mia
 from pytest_mia import gates
-from pytest_mia.plugin.audit_test import plain
 from pytest_mia.reports import json as report
 from pytest_mia.results.audit_data import RemedyResult
+from pytest_mia.results.run_outcome import Place, RunOutcome
 from pytest_mia.results.values import Change
 from pytest_mia.statistics.counts import CoinGuesses, Interval
 
@@ -23,7 +23,7 @@ X, Y = RNG.normal(size=(200, 3)), RNG.integers(0, 2, 200)
 
 
 def written(path, *results):
-    report.write(path, [plain(result.to_dict()) for result in results])
+    report.write(path, RunOutcome([(result.to_dict(), Place("test_a.py", 1, False)) for result in results]))
     return json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -8,7 +8,6 @@ import subprocess
 import pytest
 from test_golden import fixed
 
-from pytest_mia.plugin.audit_test import plain
 from pytest_mia.reports import html
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -31,7 +30,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "mia.html"
-    text = html.page([plain(fixed().to_dict())])
+    text = html.page([fixed().to_dict()])
     path.write_text(text.replace("</body>", f"{MEASURE}</body>"), encoding="utf-8")
     return path
 

@@ -14,6 +14,7 @@ from whole import NOISE, entries, figures, tree, uses
 
 import pytest_mia
 from pytest_mia.cache import environment
+from pytest_mia.models.torch import tensors
 
 X, Y = NOISE
 RNG = np.random.default_rng(1)
@@ -151,7 +152,7 @@ def test_whatever_changes_what_is_trained_is_trained_again(cached_audit, before,
     assert uses(cached_audit(**before)) == (trained, 0)
 
 
-@pytest.mark.parametrize("where", ["installed", "ours"])
+@pytest.mark.parametrize("where", ["digest_installed_packages", "digest_own_code"])
 def test_other_versions_are_trained_again(cached_audit, monkeypatch, where):
     cached_audit()
     monkeypatch.setattr(environment, where, lambda: "another")
@@ -175,7 +176,7 @@ def test_a_global_that_the_factory_reads(cached_audit, monkeypatch):
 
 def test_the_device_counts_by_its_kind(cached_audit, monkeypatch):
     cached_audit()
-    monkeypatch.setattr(environment, "kind", lambda device: "H200")
+    monkeypatch.setattr(tensors, "device_kind", lambda device: "H200")
 
     assert uses(cached_audit()) == (0, 4)
 

@@ -266,7 +266,7 @@ class TestFailures:
         assert lines[0] == "model 1 (seed 101) could not be trained: ValueError: no such weight"
         assert lines[-1] == "ValueError: no such weight"
         assert "KeyError: 'weight'" in lines
-        assert any("test_shadows.py" in line and line.endswith("in fit") for line in lines)
+        assert any("test_train.py" in line and line.endswith("in fit") for line in lines)
         assert not any("pytest_mia" in line for line in lines if line.startswith("  File"))
 
     def test_an_answer_of_the_wrong_shape_says_which_model(self, workers):

@@ -16,7 +16,7 @@ def judged(limit=0.1, selected=LEAK, *others, **changes):
 def details(result):
     """Entries of a message by name, wrapped lines joined again."""
     found, name = {}, ""
-    for line in message.message(result).splitlines()[1:]:
+    for line in message.write(result).splitlines()[1:]:
         name = line[2:12].strip() or name
         found.setdefault(name, []).append(line[12:])
     return {name: " ".join(texts) for name, texts in found.items()}
@@ -41,7 +41,7 @@ class TestFirstLine:
         result = judged(limit)
         low, high = result.advantage.low, result.advantage.high
         start = f"membership advantage 0.200 ({low:.3f} to {high:.3f} at 95% confidence) "
-        assert message.message(result).splitlines()[0] == start + end
+        assert message.write(result).splitlines()[0] == start + end
 
     def test_of_an_audit_that_is_invalid(self):
         line = message.first_line(judged(0.3, findings=("all alike",)))
@@ -130,9 +130,9 @@ class TestDetails:
         command = "pytest tests/test_privacy.py::test_release " + " ".join(f"--mia-option-{n}=1" for n in range(20))
         result = judged(notes=("one", "two"), replay=command)
         assert details(result)["note"] == "one two"
-        assert message.message(result).splitlines()[-1] == "  replay    " + command
+        assert message.write(result).splitlines()[-1] == "  replay    " + command
 
     def test_long_lines_are_wrapped_and_nothing_is_lost(self):
         result = judged(0.3, findings=("a very-long-word " * 20,))
-        assert max(map(len, message.message(result).splitlines()[1:])) <= message.WIDTH
+        assert max(map(len, message.write(result).splitlines()[1:])) <= message.WIDTH
         assert details(result)["because"] == ("a very-long-word " * 20).strip()

@@ -13,7 +13,6 @@ from sklearn.tree import DecisionTreeClassifier
 
 import pytest_mia
 from pytest_mia import Dataset, MembershipLeakError, MIAUsageError, Target, gates
-from pytest_mia.plugin.audit_test import plain
 from pytest_mia.results.values import Guesses
 from pytest_mia.statistics.counts import Counts
 from pytest_mia.verdicts import subgroups
@@ -58,7 +57,7 @@ class TestEncoding:
 
     def test_every_guess_is_kept(self):
         kept = subgroups.guesses(self.flagged, self.members, self.judged, None)
-        (part,) = subgroups.divided("all", np.array(["x"] * 4), kept, subgroups.bounds.levels(0.95, attacks=1))
+        (part,) = subgroups.divided("all", np.array(["x"] * 4), kept, subgroups.error_budget.levels(0.95, attacks=1))
         assert part.counts == Counts((1,), (2,), (1,), (1,))
 
     def test_it_is_made_of_built_in_types_that_json_has(self):
@@ -88,7 +87,7 @@ class TestDivision:
 
     def test_a_value_that_few_have_is_named_nowhere(self, result):
         judged = gates.membership_advantage(result, 0.05, by=pd.Series(TOWN[::-1], name="town"))
-        assert "Wolkenkuckucksheim" not in json.dumps(plain(judged.to_dict()))
+        assert "Wolkenkuckucksheim" not in json.dumps(judged.to_dict())
         assert f"(that of record {RECORDS - 4})" in {part.value for part in judged.slices}
 
     def test_the_part_that_is_learnt_by_heart_leaks(self, result):
@@ -182,10 +181,10 @@ class TestRefusal:
         told = []
         for given in ((FRAME, Y), [FRAME, Y], Dataset(FRAME, Y)):
             with pytest.raises(MIAUsageError) as error:
-                subgroups.check(by, given)
+                subgroups.check_records(by, given)
             told.append(str(error.value))
         with pytest.raises(MIAUsageError) as error:
-            subgroups.of(result, by)
+            subgroups.divide(result, by)
         assert {*told} == {str(error.value)}
 
     @pytest.mark.parametrize(
@@ -200,7 +199,7 @@ class TestRefusal:
         ],
     )
     def test_what_may_do_is_let_through(self, by, given):
-        subgroups.check(by, given)
+        subgroups.check_records(by, given)
 
     def test_no_value_stands_in_the_message(self, result):
         with pytest.raises(MIAUsageError) as error:

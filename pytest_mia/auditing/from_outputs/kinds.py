@@ -14,8 +14,8 @@ from pytest_mia.attacks.observations import Observations, recipe
 from pytest_mia.auditing.from_outputs.read import ModelOutputs
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
 from pytest_mia.core.types import IntArray
-from pytest_mia.data import dataset
 from pytest_mia.data import task as tasks
+from pytest_mia.data.labels import encode, number_groups
 from pytest_mia.data.memberships import strata_of
 from pytest_mia.data.task import Task
 from pytest_mia.models import reading
@@ -26,11 +26,11 @@ from pytest_mia.models.answers import (
     Probabilities,
     Residuals,
     TokenLogProbabilities,
-    checked,
+    as_numbers,
+    check_answer,
     in_unit,
     interpret,
-    losses,
-    numbers,
+    read_losses,
 )
 from pytest_mia.models.signals import signals_of, stack
 
@@ -78,7 +78,7 @@ def read(given: ModelOutputs, *, seed: int) -> Reading:
     answers, note = _told(given, task, classes)
     parts = [signals_of(answer, codes) for answer in _checked(answers, len(codes))]
     signals = stack(parts, losses=isinstance(given.outputs, Losses))
-    groups = dataset.numbered(given.groups)
+    groups = number_groups(given.groups)
     observations = recipe(signals, given.members.astype(bool), codes, seed=seed, groups=groups)
     return Reading(observations, given.labels.tolist() if len(classes) else (), (note,) if note else ())
 
@@ -90,7 +90,7 @@ def _coded(given: ModelOutputs, task: Task) -> tuple[npt.NDArray[Any], IntArray]
         return NO_CLASSES, strata_of(given.labels, records)
     if task is not Task.CLASSES:
         return NO_CLASSES, tasks.strata(given.labels, task, records)
-    classes, codes = dataset.encode(given.labels)
+    classes, codes = encode(given.labels)
     columns = given.outputs.shape[2] if isinstance(given.outputs, np.ndarray) and given.outputs.ndim == 3 else 0
     if columns > len(classes):
         # Classes that no record has still have their column.
@@ -102,19 +102,19 @@ def _told(given: ModelOutputs, task: Task, classes: npt.NDArray[Any]) -> tuple[I
     """Each model's answer, and what it was taken for where that is told by nobody."""
     match given.outputs:
         case Residuals(values):
-            return (Residuals(numbers(part).reshape(len(part), -1).astype(np.float64)) for part in values), ""
+            return (Residuals(as_numbers(part).reshape(len(part), -1).astype(np.float64)) for part in values), ""
         case Losses(values):
-            return (losses(part) for part in values), ""
+            return (read_losses(part) for part in values), ""
         case TokenLogProbabilities():
-            return (reading.read(each, classes, given.labels) for each in _texts(given.outputs)), ""
+            return (reading.read_answer(each, classes, given.labels) for each in _texts(given.outputs)), ""
     values = given.outputs
     if task is Task.NUMBERS:
         return (
-            reading.read(part, classes, given.labels) for part in values
+            reading.read_answer(part, classes, given.labels) for part in values
         ), "outputs were taken for predicted numbers"
     together = values.reshape(-1, *values.shape[2:])
     if task is Task.LABELS:
-        return _of_labels(numbers(together), given.labels)
+        return _of_labels(as_numbers(together), given.labels)
     # All are read as one, since logits of one model alone may look like probabilities.
     try:
         answer = interpret(together, classes)
@@ -151,7 +151,7 @@ def _checked(answers: Iterator[Answer], records: int) -> Iterator[Answer]:
     model = 0
     try:
         for answer in answers:
-            yield checked(answer, records)
+            yield check_answer(answer, records)
             model += 1
     except InvalidAuditError as error:
         error.add_note(f"in the outputs of model {model}")

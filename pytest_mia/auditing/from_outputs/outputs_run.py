@@ -80,7 +80,7 @@ def _dependent(observations: Observations) -> tuple[str, ...]:
 
 def _needing_models(subject: AuditRequest, settings: Settings) -> list[str]:
     """What can't be asked of outputs that were made before."""
-    asking = registry.measuring(attacks.reads(settings.attacks or ()))
+    asking = registry.names_that_measure(attacks.reads(settings.attacks or ()))
     found = [f"{name} asks the models themselves, which outputs can't answer; leave it out" for name in asking]
     if subject.augment is not None:
         found.append("mia_augment changes records, of which mia_outputs holds none; give mia_dataset in its place")

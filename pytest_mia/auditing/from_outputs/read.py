@@ -15,9 +15,10 @@ import numpy.typing as npt
 from pytest_mia.auditing.from_outputs import validate
 from pytest_mia.auditing.from_outputs.validate import FEWEST_MODELS
 from pytest_mia.cache import safe_npz
-from pytest_mia.core.errors import MIAUsageError, quoted
+from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.text import quoted
 from pytest_mia.data.containers import as_array
-from pytest_mia.data.dataset import as_labels
+from pytest_mia.data.labels import as_labels
 from pytest_mia.models.answers import Losses, Residuals, TokenLogProbabilities
 
 __all__ = ["FEWEST_MODELS", "FIELDS", "ModelOutputs", "read"]
@@ -82,7 +83,7 @@ def _loaded(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             most = max(ALWAYS_READ, MOST_TIMES * safe_npz.size_of(file))
-            return safe_npz.read(file, most=most)
+            return safe_npz.read_arrays(file, most=most)
     except (OSError, ValueError) as error:
         raise MIAUsageError(
             f"mia_outputs: {path} can't be read ({error}); {remedy}, as numpy.savez writes it, and no Python objects"

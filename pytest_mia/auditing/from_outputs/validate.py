@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pytest_mia.data import dataset
 from pytest_mia.data import task as tasks
 from pytest_mia.data.dataset import Dataset
+from pytest_mia.data.labels import number_groups
 from pytest_mia.data.task import FEW_SHARE, FEW_VALUES, Task
 from pytest_mia.models import reading
 from pytest_mia.models.answers import Losses, Residuals, TokenLogProbabilities
@@ -122,9 +123,9 @@ def _label_problems(outputs: Array | Typed, labels: Array | None, records: int, 
     if isinstance(outputs, Residuals) and labels.dtype.kind not in "biuf":
         return [f"labels beside Residuals must be the true numbers, got {labels.dtype}; leave them out"]
     if task is Task.CLASSES:
-        found = _fraction_problems(labels) or dataset.problems(Dataset(labels, labels), needs_labels=True)
+        found = _fraction_problems(labels) or dataset.find_problems(Dataset(labels, labels), needs_labels=True)
     else:
-        found = tasks.problems(labels, task)
+        found = tasks.find_problems(labels, task)
     return [f"labels: {problem}" for problem in found]
 
 
@@ -164,13 +165,13 @@ def _group_problems(groups: Array | None, members: Array, shape: Shape) -> list[
         return []
     if groups.shape != shape[1:]:
         return [f"groups must be (records,) = {shape[1:]}, got shape {groups.shape}"]
-    found = dataset.problems(Dataset(groups, None, groups), needs_labels=False)
+    found = dataset.find_problems(Dataset(groups, None, groups), needs_labels=False)
     return found or ([] if members.shape != shape else _divided(groups, members))
 
 
 def _divided(groups: Array, members: Array) -> list[str]:
     """Groups of which a model had a part only; named by the places of their records, since ids may be people's."""
-    codes = np.asarray(dataset.numbered(groups))
+    codes = np.asarray(number_groups(groups))
     first = np.unique(codes, return_index=True)[1][codes]
     divided = np.argwhere(members != members[:, first])
     if not len(divided):

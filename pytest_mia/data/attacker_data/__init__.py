@@ -1,1 +1,1 @@
-"""Records of an attacker who lacks the training data, made from what he knows."""
+"""Records of an attacker who lacks the training data, made from what the attacker knows."""

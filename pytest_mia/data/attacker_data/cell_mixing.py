@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import IntArray
-from pytest_mia.data.containers import as_array, count, described, is_sparse, is_tensor
+from pytest_mia.data.containers import as_array, as_texts, count, describe, is_sparse, is_tensor
 
 CELLS_AT_ONCE = 2**22
 
@@ -21,7 +21,7 @@ Sources = Callable[[IntArray, IntArray], IntArray]
 each cell of the new records comes from."""
 
 
-def mixed(X: Any, records: int, sources: Sources) -> Any:
+def mix_cells(X: Any, records: int, sources: Sources) -> Any:
     """New records, each cell of which comes from any row of X.
 
     Columns go through in blocks of a size that depends on the shapes alone, so that the same table gives the same
@@ -43,7 +43,7 @@ def mixed(X: Any, records: int, sources: Sources) -> Any:
     """
     if not hasattr(X, "shape") or len(X.shape) < 2:
         raise MIAUsageError(
-            f"{described(X)} has no columns of which records could be put together; "
+            f"{describe(X)} has no columns of which records could be put together; "
             "give an array, a DataFrame, a sparse matrix, a tensor or a list of texts"
         )
     blocks = [_block(X, part, sources) for part in _parts(records, count(X), int(np.prod(X.shape[1:])))]
@@ -82,7 +82,11 @@ def _block(X: Any, part: slice, sources: Sources) -> Any:
 
 def _codes(column: Any) -> IntArray:
     """Numbers for the values of a column of any type; missing ones are a value too."""
-    return np.asarray(sys.modules["pandas"].factorize(column, use_na_sentinel=False)[0])
+    factorize = sys.modules["pandas"].factorize
+    try:
+        return np.asarray(factorize(column, use_na_sentinel=False)[0])
+    except TypeError:  # cells such as lists, which have no hash
+        return np.asarray(factorize(np.array(as_texts(column)))[0])
 
 
 def _kinds(values: npt.NDArray[Any]) -> tuple[IntArray, IntArray]:
@@ -92,9 +96,9 @@ def _kinds(values: npt.NDArray[Any]) -> tuple[IntArray, IntArray]:
     return np.where(differs, np.where(second, 1, 2), 0), other
 
 
-def words_of(texts: Sequence[str]) -> tuple[npt.NDArray[np.object_], IntArray]:
+def words_of(given: Sequence[str]) -> tuple[npt.NDArray[np.object_], IntArray]:
     """All words of the texts one after another, and how many each text has."""
-    split = [text.split() for text in texts]
+    split = [text.split() for text in given]
     return np.array([word for words in split for word in words], dtype=object), np.array([*map(len, split)], dtype=int)
 
 

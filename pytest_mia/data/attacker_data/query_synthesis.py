@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import generator_for, seed_for, seeded
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.data.containers import as_array, bad_features, count, described, is_sparse, is_tensor
+from pytest_mia.data.containers import as_array, count, describe, find_bad_features, is_sparse, is_tensor
 from pytest_mia.data.dataset import Dataset
 
 LARGEST_SHARE = 4
@@ -157,9 +157,9 @@ class _Form:
     def __init__(self, template: Any) -> None:
         if is_sparse(template) or len(getattr(template, "shape", ())) < 2 or not count(template):
             raise MIAUsageError(
-                f"the template is a {described(template)}; give an array, a DataFrame or a tensor of a record or more"
+                f"the template is a {describe(template)}; give an array, a DataFrame or a tensor of a record or more"
             )
-        bad = bad_features(template)
+        bad = find_bad_features(template)
         if bad is not None and bad.any():
             raise MIAUsageError(f"the template holds NaN or infinity, first in record {int(bad.argmax())}")
         self._template, self.width = template, int(np.prod(template.shape[1:]))

@@ -10,13 +10,13 @@ import numpy as np
 from pytest_mia.cache import content_key
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import generator_for, seed_for, seeded
-from pytest_mia.data.dataset import count, take
+from pytest_mia.data.containers import count, take
 
 TRIED = 10
 """Records on which the function is tried before any training."""
 
 
-def augmented(augment: Callable[[Any, Any], Any], X: Any, *, seed: int, number: int) -> Any:
+def augment_records(augment: Callable[[Any, Any], Any], X: Any, *, seed: int, number: int) -> Any:
     """One changed copy of each record.
 
     Parameters
@@ -43,23 +43,23 @@ def augmented(augment: Callable[[Any, Any], Any], X: Any, *, seed: int, number: 
     return copies
 
 
-def problems(augment: Any, X: Any) -> list[str]:
+def find_problems(augment: Any, X: Any) -> list[str]:
     """Why this function can't be used: tried on a few records, before any training."""
     if not callable(augment):
         return [f"mia_augment must be a function augment(X, rng), got {type(augment).__name__}"]
     rows = np.arange(min(TRIED, count(X)))
     try:
-        copies = [augmented(augment, take(X, order), seed=0, number=1) for order in (rows, rows[::-1])]
+        copies = [augment_records(augment, take(X, order), seed=0, number=1) for order in (rows, rows[::-1])]
     except MIAUsageError as error:
         return list(error.problems)
     except Exception as error:
         return [f"mia_augment fails on the first {len(rows)} records of X: {type(error).__name__}: {error}"]
-    given = [content_key.of(take(X, order)) for order in (rows, rows[::-1])]
+    given = [content_key.try_hash_content(take(X, order)) for order in (rows, rows[::-1])]
     if given[0] != given[1] and _same(*copies):
         return ["mia_augment ignores the records that it is given: it must change those that come with the call"]
     return []
 
 
 def _same(first: Any, second: Any) -> bool:
-    name = content_key.of(first)
-    return name is not None and name == content_key.of(second)
+    name = content_key.try_hash_content(first)
+    return name is not None and name == content_key.try_hash_content(second)

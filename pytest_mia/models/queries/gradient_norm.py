@@ -61,12 +61,12 @@ class GradientNorm:
             return [] if memory_ran_out(error) else [said]
         return []
 
-    def measure(self, oracle: QueryTarget, X: Any, seed: int) -> Signals:  # noqa: ARG002 - nothing is drawn
+    def measure(self, target: QueryTarget, X: Any, seed: int) -> Signals:  # noqa: ARG002 - nothing is drawn
         """The gradients of many records at once; one by one where torch can't batch the module."""
-        asker = oracle.adapter.asker
+        asker = target.adapter.asker
         assert isinstance(asker, ModuleAsker), "other models are refused earlier"
-        loss = _loss_of(type(oracle.answer(X)))
-        norms = _norms(oracle.model, as_tensor(X, oracle.model), oracle.labels, asker.device, loss)
+        loss = _loss_of(type(target.answer(X)))
+        norms = _norms(target.model, as_tensor(X, target.model), target.labels, asker.device, loss)
         return Signals(gradient_norm=-np.log(np.maximum(norms, SMALLEST_NORM)))
 
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, FloatArray
-from pytest_mia.data.containers import described, take
+from pytest_mia.data.containers import describe, take
 from pytest_mia.data.dataset import Dataset
-from pytest_mia.data.features import Features, as_floats, dense
+from pytest_mia.data.numeric import Features, as_features, as_floats
 from pytest_mia.models.protocol import Adapter
 from pytest_mia.models.queries.protocol import QueryTarget
 from pytest_mia.models.signals import Signals
@@ -51,10 +51,10 @@ class HopSkipJump:
     fields: tuple[str, ...] = ("boundary_distance",)
 
     def problems(self, adapter: Adapter, model: Any, X: Any) -> list[str]:
-        """Why one can't walk from record to record."""
-        features = dense(as_floats(X))
+        """Why the records don't allow a walk between them."""
+        features = as_features(as_floats(X))
         if features is None or features.whole.any():
-            return [f"hop_skip_jump needs dense numeric features that may be fractions, got a {described(X)}"]
+            return [f"hop_skip_jump needs dense numeric features that may be fractions, got a {describe(X)}"]
         bad = ~np.asarray(np.isfinite(features.values).all(axis=1))
         if bad.any():
             where = f"{int(bad.sum())} of {len(bad)} records, first in record {int(bad.argmax())}"
@@ -65,11 +65,11 @@ class HopSkipJump:
             return [f"hop_skip_jump asks about features with fractions, which {type(model).__name__} can't answer"]
         return []
 
-    def measure(self, oracle: QueryTarget, X: Any, seed: int) -> Signals:
+    def measure(self, target: QueryTarget, X: Any, seed: int) -> Signals:
         """Walk along the boundary, ever nearer to the record."""
-        features = dense(as_floats(X))
+        features = as_features(as_floats(X))
         assert features is not None, "records without numbers are refused earlier"
-        walk = _Walk(oracle, features)
+        walk = _Walk(target, features)
         rng = generator_for(seed, "directions")
         starts, reached = _starts(walk, rng)
         points = walk.search(starts, reached)
@@ -81,15 +81,15 @@ class HopSkipJump:
 class _Walk:
     """The records in units of their columns' spread, and the model that is asked about points around them."""
 
-    def __init__(self, oracle: QueryTarget, features: Features) -> None:
+    def __init__(self, target: QueryTarget, features: Features) -> None:
         spread = features.spread
-        self._oracle, self._features = oracle, features
+        self._oracle, self._features = target, features
         self._unit = np.where(spread > 0, spread, 1.0)
         self.moves = spread > 0
         self.records = features.values / self._unit
-        self.guesses = oracle.guesses(features.restored(features.values))
-        self.right = self.guesses == oracle.labels
-        self.labels = oracle.labels
+        self.guesses = target.guesses(features.restored(features.values))
+        self.right = self.guesses == target.labels
+        self.labels = target.labels
 
     def wrong(self, points: FloatArray) -> BoolArray:
         """Whether points (records, columns) are answered with another label than their record's."""

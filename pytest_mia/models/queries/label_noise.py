@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pytest_mia.core.seeding import generator_for
-from pytest_mia.data.containers import described
+from pytest_mia.data.containers import describe
 from pytest_mia.models.protocol import Adapter
 from pytest_mia.models.queries.perturb import FLIPPED, noise_for
 from pytest_mia.models.queries.protocol import QueryTarget
@@ -35,15 +35,15 @@ class LabelNoise:
         """Why these records can't be changed a little."""
         if noise_for(X) is not None:
             return []
-        return [f"label_noise changes numbers, texts or categories a little; X, a {described(X)}, holds none"]
+        return [f"label_noise changes numbers, texts or categories a little; X, a {describe(X)}, holds none"]
 
-    def measure(self, oracle: QueryTarget, X: Any, seed: int) -> Signals:
+    def measure(self, target: QueryTarget, X: Any, seed: int) -> Signals:
         """Ask about one copy of all records at a time."""
         noise = noise_for(X)
         assert noise is not None, "records that can't be changed are refused earlier"
-        right = np.zeros((len(oracle.labels), len(FLIPPED)))
+        right = np.zeros((len(target.labels), len(FLIPPED)))
         for level in range(len(FLIPPED)):
             for number in range(COPIES):
                 rng = generator_for(seed, "copy", level * COPIES + number)
-                right[:, level] += oracle.right(noise.copy(level, rng))
+                right[:, level] += target.right(noise.copy(level, rng))
         return Signals(noise_robustness=right / COPIES)

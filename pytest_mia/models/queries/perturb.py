@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.data.features import Features, dense, is_number
+from pytest_mia.data.numeric import Features, as_features, is_number_type
 
 FLIPPED = (0.01, 0.02, 0.05, 0.1)
 """Probability of a flip, of a lost word, or of another record's category, at each level of noise."""
@@ -38,12 +38,12 @@ class Noise(Protocol):
 
 def noise_for(X: Any) -> Noise | None:
     """The noise that fits these records; ``None`` for types that hold neither numbers nor texts nor categories."""
-    features = dense(X)
+    features = as_features(X)
     if features is not None:
         return Numbers(features)
     sparse = sys.modules.get("scipy.sparse")
     if sparse is not None and sparse.issparse(X):
-        return Sparse(X.tocoo(), X.format) if is_number(X.dtype) else None
+        return Sparse(X.tocoo(), X.format) if is_number_type(X.dtype) else None
     if hasattr(X, "iloc") and X.ndim == 2:
         return Frame(X)
     if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "OUS":
@@ -142,9 +142,9 @@ class Frame:
 
     def __init__(self, X: Any) -> None:
         self._frame = X
-        numbers = np.array([is_number(kind) for kind in X.dtypes], dtype=bool)
+        numbers = np.array([is_number_type(kind) for kind in X.dtypes], dtype=bool)
         self._numbers, self._others = np.flatnonzero(numbers), np.flatnonzero(~numbers)
-        features = dense(X.iloc[:, self._numbers]) if len(self._numbers) else None
+        features = as_features(X.iloc[:, self._numbers]) if len(self._numbers) else None
         self._noise = None if features is None else Numbers(features)
 
     def copy(self, level: int, rng: np.random.Generator) -> Any:

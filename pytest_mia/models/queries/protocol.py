@@ -9,7 +9,7 @@ import numpy as np
 
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import BoolArray, IntArray
-from pytest_mia.models.answers import Answer, Labels, Logits, Probabilities, checked
+from pytest_mia.models.answers import Answer, Labels, Logits, Probabilities, check_answer
 from pytest_mia.models.protocol import Adapter
 from pytest_mia.models.signals import Signals
 
@@ -40,7 +40,7 @@ class QueryTarget:
         InvalidAuditError
             For answers that can't be judged.
         """
-        return checked(self.adapter.answer(self.model, X, None), len(self.labels))
+        return check_answer(self.adapter.answer(self.model, X, None), len(self.labels))
 
     def guesses(self, X: Any) -> IntArray:
         """The class (records,) that the model guesses for a copy of each record.
@@ -83,12 +83,12 @@ class Probe(Protocol):
         """Why models like this one can't be probed about these records, each with its remedy."""
         ...
 
-    def measure(self, oracle: QueryTarget, X: Any, seed: int) -> Signals:
+    def measure(self, target: QueryTarget, X: Any, seed: int) -> Signals:
         """What is found on one model; the records stay as they are.
 
         Parameters
         ----------
-        oracle
+        target
             The trained model.
         X
             All records, in the user's own type.

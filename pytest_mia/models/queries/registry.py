@@ -1,6 +1,6 @@
-"""What is asked of a trained model besides its answers on the records: changed copies of them, or a look inside.
+"""The registry of queries: what a trained model is asked besides its answers on the records, one query a file.
 
-One probe a file, behind one protocol; this module is their registry.
+A query asks about changed copies of the records, or looks inside the model.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ FEWEST_VALUES = 10
 """Answers of fewer distinct values than this hide what noise brings to light."""
 
 
-def measuring(fields: Collection[str]) -> tuple[str, ...]:
+def names_that_measure(fields: Collection[str]) -> tuple[str, ...]:
     """Names of the probes that measure any of these fields of `Signals`."""
     return tuple(probe.name for probe in PROBES if not set(probe.fields).isdisjoint(fields))
 
 
-def by_default(answer: Answer, X: Any) -> tuple[str, ...]:
+def choose_by_default(answer: Answer, X: Any) -> tuple[str, ...]:
     """Names of the probes that run unasked, by the answer of the first model.
 
     Labels alone, and answers of few values, hide how sure a model is; how much noise they bear shows it (Choquette-Choo
@@ -48,7 +48,7 @@ def by_default(answer: Answer, X: Any) -> tuple[str, ...]:
     return (LabelNoise.name,) if coarse and noise_for(X) is not None else ()
 
 
-def problems(names: Sequence[str], adapter: Adapter, model: Any, X: Any) -> list[str]:
+def find_problems(names: Sequence[str], adapter: Adapter, model: Any, X: Any) -> list[str]:
     """Why models like this one can't be probed about these records; before any training.
 
     Parameters
@@ -67,14 +67,14 @@ def problems(names: Sequence[str], adapter: Adapter, model: Any, X: Any) -> list
     return [problem for probe in _named(names) for problem in probe.problems(adapter, model, X)]
 
 
-def measure(names: Sequence[str], oracle: QueryTarget, X: Any, *, seed: int, model_seed: int) -> Signals:
+def measure(names: Sequence[str], target: QueryTarget, X: Any, *, seed: int, model_seed: int) -> Signals:
     """What these probes find on one model.
 
     Parameters
     ----------
     names
         The probes.
-    oracle
+    target
         The trained model.
     X
         All records.
@@ -86,7 +86,7 @@ def measure(names: Sequence[str], oracle: QueryTarget, X: Any, *, seed: int, mod
     found = Signals()
     for probe in _named(names):
         with seeded(seed_for(model_seed, f"probe {probe.name}")):
-            found = merged(found, probe.measure(oracle, X, seed_for(seed, f"probe {probe.name}")))
+            found = merged(found, probe.measure(target, X, seed_for(seed, f"probe {probe.name}")))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Which modules can be trained as one, and where that is faster: known before any of them is trained."""
+"""Whether modules can be trained as one, and whether that is faster; checked before any of them is trained."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CONTENTS = ("_parameters", "_buffers", "_modules")
 NOT_DENSE = ("LocalResponseNorm", "CrossMapLRN2d", "GroupNorm", "MultiheadAttention", "Bilinear", "EmbeddingBag")
 
 
-def why_not(
+def explain_refusal(
     modules: Sequence[torch.nn.Module],
     training: TrainingSettings,
     inputs: torch.Tensor,

@@ -1,4 +1,4 @@
-"""What is to be learnt: records that lie where the training is, and the order in which each learner meets its own."""
+"""The records on the device that trains, and the batches in which each module meets its own records."""
 
 from __future__ import annotations
 

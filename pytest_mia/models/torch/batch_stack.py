@@ -27,7 +27,7 @@ class Stack:
     Attributes
     ----------
     skeleton
-        A module of their kind that lends its code; its own parameters don't matter.
+        A module of the same kind, of which the code is used and the parameters are not.
     learnt
         What is trained, by name. Each tensor is contiguous, its first axis counts the modules, and its others lie in
         the order in which gradients arrive.
@@ -43,7 +43,7 @@ class Stack:
     fixed: dict[str, torch.Tensor]
 
     @classmethod
-    def of(cls, modules: Sequence[torch.nn.Module], device: torch.device) -> Stack:
+    def from_modules(cls, modules: Sequence[torch.nn.Module], device: torch.device) -> Stack:
         """Stack copies of the tensors of these modules, on a device."""
         import torch
 

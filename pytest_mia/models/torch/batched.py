@@ -44,11 +44,11 @@ def train_many(
     Parameters
     ----------
     learners
-        Modules against which `pytest_mia.models.torch.batch_checks.why_not` has nothing to say.
+        Modules against which `pytest_mia.models.torch.batch_checks.explain_refusal` finds no reason against it.
     inputs, targets
         One row per record, on the CPU; `Learner.members` counts these rows.
     settings
-        How.
+        The training.
     device
         The CPU or a GPU.
 
@@ -87,16 +87,16 @@ def _most_at_once(learners: Sequence[Learner], course: BatchSchedule) -> int:
         return len(learners)
 
     def one_step() -> None:
-        stack = Stack.of([learners[0].module], course.device)
-        Updater.of(stack, learners[:1], course).step(course.gradients(stack, course.first_rows(learners[:1])))
+        stack = Stack.from_modules([learners[0].module], course.device)
+        Updater.for_learners(stack, learners[:1], course).step(course.gradients(stack, course.first_rows(learners[:1])))
 
     return cuda.most_at_once(one_step, course.device)
 
 
 def _train_group(learners: Sequence[Learner], course: BatchSchedule) -> Stack:
     _keep_freed_memory()
-    stack = _checked(Stack.of([learner.module for learner in learners], course.device), learners, course)
-    updater = Updater.of(stack, learners, course)
+    stack = _checked(Stack.from_modules([learner.module for learner in learners], course.device), learners, course)
+    updater = Updater.for_learners(stack, learners, course)
 
     def gradients(rows: torch.Tensor) -> Gradients:
         return course.gradients(stack, rows)
@@ -165,7 +165,7 @@ class Updater:
     shares: list[tuple[slice, list[torch.Tensor]]]
 
     @classmethod
-    def of(cls, stack: Stack, learners: Sequence[Learner], course: BatchSchedule) -> Updater:
+    def for_learners(cls, stack: Stack, learners: Sequence[Learner], course: BatchSchedule) -> Updater:
         """An optimizer for learners in the order of their number of steps."""
         steps = [course.steps(learner) for learner in learners]
         starts = [steps.index(each) - len(steps) for each in sorted(set(steps))]

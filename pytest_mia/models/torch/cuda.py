@@ -53,12 +53,12 @@ def own_stream(device: torch.device) -> Iterator[None]:
 
 
 def send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Copy a tensor to a device without waiting for what the device is at."""
+    """Copy a tensor to a device without waiting for the work that the device is doing."""
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 def memory_ran_out(error: Exception) -> bool:
-    """Whether a GPU had no memory left; no error of ours, which may quote one that was the last word."""
+    """Whether a GPU had no memory left; errors of ours don't count, since they may quote such an error."""
     from_torch = isinstance(error, RuntimeError) and not isinstance(error, MIAError)
     return from_torch and any(words in str(error) for words in WORDS_OF_MEMORY)
 
@@ -95,7 +95,7 @@ def most_at_once(step: Callable[[], None], device: torch.device) -> int:
     """
     import torch
 
-    # The first step leaves behind what libraries keep for all others.
+    # In the first step libraries allocate memory that they keep for all later steps.
     step()
     torch.cuda.reset_peak_memory_stats(device)
     before = torch.cuda.memory_allocated(device)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_mia.data.containers import is_tensor
-from pytest_mia.data.dataset import codes_of
+from pytest_mia.data.labels import encode_by
 from pytest_mia.models.torch.cuda import has_room
 from pytest_mia.models.torch.settings import TrainingSettings
 from pytest_mia.models.torch.tensors import evaluating, float_type
@@ -57,7 +57,7 @@ def epochs(
     seed: int,
     device: torch.device,
 ) -> Iterator[None]:
-    """The same, epoch by epoch: after each of them whoever iterates may look at the module, or stop."""
+    """The same, epoch by epoch: after each epoch the caller may look at the module, or stop."""
     import torch
 
     _materialise(module, inputs, device)
@@ -129,7 +129,7 @@ def targets_of(y: Any, classes: npt.NDArray[Any], module: torch.nn.Module) -> to
     import torch
 
     if len(classes):
-        return torch.from_numpy(codes_of(y, classes).astype(np.int64))
+        return torch.from_numpy(encode_by(y, classes).astype(np.int64))
     targets = y.detach() if is_tensor(y) else torch.as_tensor(np.array(y))
     return targets.to(float_type(module)) if targets.is_floating_point() else targets
 

@@ -13,15 +13,18 @@ import numpy.typing as npt
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import seeded
 from pytest_mia.core.types import IntArray
-from pytest_mia.data.containers import bad_features
-from pytest_mia.data.dataset import Dataset, as_labels, encode, take
+from pytest_mia.data.containers import find_bad_features, take
+from pytest_mia.data.dataset import Dataset
+from pytest_mia.data.labels import as_labels, encode
 from pytest_mia.models import reading
-from pytest_mia.models.answers import Answer
-from pytest_mia.models.protocol import CannotBatch
+from pytest_mia.models.answers import Answer, as_logits, interpret
+from pytest_mia.models.functions import FunctionTrainer, own_asker
+from pytest_mia.models.protocol import Adapter, CannotBatch, ModelUse, Trainer
+from pytest_mia.models.sklearn import is_estimator
 from pytest_mia.models.torch.cuda import memory_ran_out
 from pytest_mia.models.torch.loop import targets_of, train
 from pytest_mia.models.torch.settings import TrainingSettings
-from pytest_mia.models.torch.tensors import as_tensor, forward, home_of
+from pytest_mia.models.torch.tensors import as_tensor, device_named, forward, home_of, is_module
 
 if TYPE_CHECKING:
     import torch
@@ -117,7 +120,7 @@ class ModuleTrainer:
 
     def problems(self, model: Any, dataset: Dataset) -> list[str]:
         """Why this module can't be trained on these records."""
-        name, bad = type(model).__name__, bad_features(dataset.X)
+        name, bad = type(model).__name__, find_bad_features(dataset.X)
         found = []
         if not any(parameter.requires_grad for parameter in model.parameters()):
             found.append(f"{name} has no parameter to train; give mia_training if it learns in another way")
@@ -145,7 +148,7 @@ class ModuleTrainer:
 
     def why_alone(self, models: Sequence[Any], X: Any, y: Any) -> str | None:
         """Why modules like these are better trained one by one; ``None`` where they aren't."""
-        from pytest_mia.models.torch.batch_checks import why_not
+        from pytest_mia.models.torch.batch_checks import explain_refusal
 
         if home_of(models[0]).type != "cpu":
             models = [model.cpu() for model in copy.deepcopy(list(models))]
@@ -153,7 +156,7 @@ class ModuleTrainer:
             inputs, targets = as_tensor(take(X, [0, -1]), models[0]), self._targets(take(y, [0, -1]), models[0])
         except Exception as error:
             return f"two records can't be made tensors ({type(error).__name__}: {error})"
-        return why_not(models, self.settings, inputs.cpu(), targets.cpu(), self.device)
+        return explain_refusal(models, self.settings, inputs.cpu(), targets.cpu(), self.device)
 
     def fit_together(
         self, models: Sequence[Any], X: Any, y: Any, rows: Sequence[IntArray], seeds: Sequence[int]
@@ -206,4 +209,22 @@ class ModuleAsker:
     def answer(self, model: Any, X: Any, y: Any) -> Answer:
         """The trained module's answers on all records; `y` is looked at where it holds no classes."""
         outputs = forward(model, X, self.device)
-        return self.read(outputs, self.classes) if len(self.classes) else reading.read(outputs, self.classes, y)
+        return self.read(outputs, self.classes) if len(self.classes) else reading.read_answer(outputs, self.classes, y)
+
+
+class TorchModules:
+    """Torch modules; one that speaks scikit-learn's protocol is one only with ``mia_training``."""
+
+    def fits(self, model: Any, use: ModelUse) -> bool:
+        """Whether the model is a module that doesn't train itself."""
+        return is_module(model) and (use.training is not None or not is_estimator(model))
+
+    def adapter(self, model: Any, use: ModelUse) -> Adapter:  # noqa: ARG002 - all modules are trained alike
+        """Trained by a `TorchTraining` and asked by the forward pass, unless the user's functions do it."""
+        place, training = device_named(use.device), TorchTraining() if use.training is None else use.training
+        if isinstance(training, TorchTraining):
+            trainer: Trainer = ModuleTrainer(training, use.classes, place)
+            read = interpret if callable(training.loss) else as_logits
+        else:
+            trainer, read = FunctionTrainer(training), interpret
+        return Adapter(trainer, own_asker(use) or ModuleAsker(use.classes, place, read), str(place))

@@ -1,4 +1,4 @@
-"""The settings of a `pytest_mia.TorchTraining`, as those know them who train by them."""
+"""The settings of a `pytest_mia.TorchTraining`, for the modules that train by them."""
 
 from __future__ import annotations
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_mia.cache.environment import kind
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.data.containers import as_array, described, is_tensor
+from pytest_mia.data.containers import as_array, describe, is_tensor
 
 if TYPE_CHECKING:
     import torch
@@ -40,10 +40,21 @@ def devices_named(name: str) -> list[torch.device]:
         name = found[0].partition(":")[0]
     if name == "cuda" and gpus:
         # To ask for a kind starts CUDA.
-        return [torch.device(gpu) for gpu in gpus if len(gpus) == 1 or kind(gpu) == kind(gpus[0])]
+        return [torch.device(gpu) for gpu in gpus if len(gpus) == 1 or device_kind(gpu) == device_kind(gpus[0])]
     if name not in found and not name.startswith("cpu"):
         raise MIAUsageError(f"device {name} is not available; this machine has {', '.join(sorted(found))}")
     return [torch.device(name)]
+
+
+def is_module(model: Any) -> bool:
+    """Whether this is a torch module; torch isn't imported to find out."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(model, torch.nn.Module)
+
+
+def device_kind(device: str) -> str:
+    """What a device is: "cpu", or the name of the GPU that "cuda:0" stands for."""
+    return str(sys.modules["torch"].cuda.get_device_name(device)) if device.startswith("cuda") else device
 
 
 def device_named(name: str) -> torch.device:
@@ -131,6 +142,6 @@ def forward(module: torch.nn.Module, X: Any, device: torch.device) -> torch.Tens
             # A copy, since a first layer that works in place would change the user's own tensor.
             output = module(inputs[start : start + ASKED_AT_ONCE].clone().to(device))
             if not is_tensor(output):
-                raise MIAUsageError(f"{type(module).__name__} answers with a {described(output)}; give mia_predict")
+                raise MIAUsageError(f"{type(module).__name__} answers with a {describe(output)}; give mia_predict")
             outputs.append(output.cpu())
     return torch.cat(outputs)

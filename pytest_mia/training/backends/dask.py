@@ -183,7 +183,7 @@ class _Training:
                     left.appendleft((job, slot))
                     continue
                 trained, files, untold = answer
-                file_reads.note(files)
+                file_reads.add_files_read(files)
                 # The slot is of this machine, so the model is kept here.
                 yield slot.obtain(functools.partial(_itself, trained, untold), wait=0.0) or trained
         finally:
@@ -273,7 +273,7 @@ def _parcel(factories: Sequence[Callable[[], Any]], method: Method) -> WorkerTas
     device = str(device_named(method.device)) if torch else method.device
     sent = replace(method, device=device), tuple(factories)
     code = _pickled(sent, "the model factory and its functions")
-    return WorkerTask(worker_check.here(device), torch, code, content_key.sent(sent))
+    return WorkerTask(worker_check.here(device), torch, code, content_key.hash_sent_content(sent))
 
 
 def _pickled(value: Any, what: str) -> bytes:
@@ -303,7 +303,7 @@ def _problems(told: Any) -> tuple[str, ...]:
 
 def _itself(trained: Trained, untold: str) -> Trained:
     if untold:
-        file_reads.doubt(untold)
+        file_reads.mark_reads_unknown(untold)
     return trained
 
 

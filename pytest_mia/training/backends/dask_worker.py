@@ -102,20 +102,20 @@ def train(
     ModelTrainingError, InvalidAuditError
         As `train_one` does.
     """
-    with _one_at_a_time, file_reads.recorded():
+    with _one_at_a_time, file_reads.recording():
         method, factories = parcel.opened()
-        if content_key.sent((method, factories)) != parcel.name:
-            file_reads.doubt(OTHER_VALUES)
+        if content_key.hash_sent_content((method, factories)) != parcel.name:
+            file_reads.mark_reads_unknown(OTHER_VALUES)
         data: Data = pickling.loads(records)
         trained = train_one(Job(number, seed, factories[factory], members), data, method)
         # Training may have loaded more of the user's modules.
         parcel.compare()
-        return trained, file_reads.names(), file_reads.untold()
+        return trained, file_reads.list_files_read(), file_reads.explain_unknown_reads()
 
 
 def _look(parcel: WorkerTask) -> tuple[str, ...]:
     try:
-        with _one_at_a_time, file_reads.recorded():
+        with _one_at_a_time, file_reads.recording():
             parcel.opened()
     except MIAUsageError as error:
         return error.problems

@@ -81,7 +81,9 @@ def _gpus(method: Method, first: Trained) -> list[str]:
 
 def _name_of(unit: Unit, method: Method) -> str | None:
     """What the user's code of a unit is, with all values that it reads, or ``None`` where that can't be told."""
-    return content_key.sent((unit[0][0].factory, method.training, method.predict, method.loss, method.augment))
+    return content_key.hash_sent_content(
+        (unit[0][0].factory, method.training, method.predict, method.loss, method.augment)
+    )
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,9 @@ class _Surroundings:
         # How many threads a process has is joblib's to say.
         variables = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
         own = [
-            module.__name__ for module in user_modules.own_modules([*sys.modules]) if user_modules.counts_whole(module)
+            module.__name__
+            for module in user_modules.find_user_modules([*sys.modules])
+            if user_modules.counts_as_whole(module)
         ]
         return cls(tuple(sys.path), variables, "torch" in sys.modules, tuple(own))
 
@@ -188,7 +192,7 @@ def _train(
     """The models of a unit; ``None`` where this process would train others than the one that it works for."""
     _end_with(audit)
     here.take_over()
-    with file_reads.recorded():
+    with file_reads.recording():
         unit, method, name = pickling.loads(parcel)
         if name != _name_of(unit, method):
             here.load()

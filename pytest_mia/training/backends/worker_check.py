@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from pytest_mia.cache import environment, user_modules
+from pytest_mia.models.torch.tensors import device_kind
 
 NUMERIC = {
     "catboost": "catboost",
@@ -22,7 +23,7 @@ NUMERIC = {
 }
 """Modules whose version decides figures, with the names of their packages."""
 
-OURS = environment.ours()
+OURS = environment.digest_own_code()
 """A fingerprint of this package's code as it was loaded: a worker that runs on keeps it when another is installed."""
 
 _first_seen: dict[str, str] = {}
@@ -73,7 +74,8 @@ class Home:
         """The user's modules whose code differs; what a long-lived worker has loaded once, it keeps."""
         loaded = [sys.modules[name] for name in self.modules if name in sys.modules]
         seen = {
-            module.__name__: _first_seen.setdefault(module.__name__, user_modules.digest(module)) for module in loaded
+            module.__name__: _first_seen.setdefault(module.__name__, user_modules.digest_module_file(module))
+            for module in loaded
         }
         return [
             f"has other code in your module {name}: bring it up to date and restart the worker"
@@ -91,8 +93,10 @@ def here(device: str) -> Home:
     packages = {
         name: version for module, name in NUMERIC.items() if module in sys.modules and (version := _version(name))
     }
-    own = (module for module in user_modules.own_modules([*sys.modules]) if user_modules.counts_whole(module))
-    modules = {module.__name__: user_modules.digest(module) for module in own if getattr(module, "__file__", None)}
+    own = (module for module in user_modules.find_user_modules([*sys.modules]) if user_modules.counts_as_whole(module))
+    modules = {
+        module.__name__: user_modules.digest_module_file(module) for module in own if getattr(module, "__file__", None)
+    }
     return Home(_python(), packages, OURS, modules, _gpu(device))
 
 
@@ -111,4 +115,4 @@ def _gpu(device: str) -> str:
     """The name of a GPU; empty for the CPU, and where there is none."""
     if not device.startswith("cuda") or "torch" not in sys.modules:
         return ""
-    return environment.kind(device) if sys.modules["torch"].cuda.is_available() else ""
+    return device_kind(device) if sys.modules["torch"].cuda.is_available() else ""

@@ -11,7 +11,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 import pytest_mia
 from pytest_mia import Dataset, Target, gates
 from pytest_mia.auditing.controls import canaries
-from pytest_mia.data.containers import as_array, texts
+from pytest_mia.data.containers import as_array, as_texts
 from pytest_mia.data.records import Data
 
 rng = np.random.default_rng(0)
@@ -50,12 +50,12 @@ class TestPlant:
         ],
     )
     def test_labels_of_any_type_keep_it(self, y):
-        before = texts(y)
+        before = as_texts(y)
         planted = canaries.plant(data(y=y), EVERY, seed=0)
         assert type(planted.data.y) is type(y)
-        after = texts(planted.data.y)
+        after = as_texts(planted.data.y)
         assert [place for place in range(200) if before[place] != after[place]] == planted.canaries.tolist()
-        assert texts(y) == before, "the user's own labels stay as they were"
+        assert as_texts(y) == before, "the user's own labels stay as they were"
 
     def test_the_seed_decides(self):
         first, again, other = (canaries.plant(data(), EVERY, seed=seed).canaries.tolist() for seed in (0, 0, 1))

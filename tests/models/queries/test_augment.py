@@ -7,7 +7,7 @@ import pytest_mia
 from pytest_mia import InvalidAuditError, MIAUsageError, ModelTrainingError
 from pytest_mia.data.records import Data
 from pytest_mia.models.answers import Probabilities
-from pytest_mia.models.queries.augment import augmented, problems
+from pytest_mia.models.queries.augment import augment_records, find_problems
 from pytest_mia.models.signals import signals_of
 from pytest_mia.training.jobs import Job, Method
 from pytest_mia.training.query import ask
@@ -34,7 +34,10 @@ def method(augment=jitter, queries=None, predict=None, loss=None, seed=0):
 
 def asked(number, seed=0):
     return signals_of(
-        Probabilities(MODEL.predict_proba(augmented(jitter, X.copy(), seed=seed, number=number) if number else X)), Y
+        Probabilities(
+            MODEL.predict_proba(augment_records(jitter, X.copy(), seed=seed, number=number) if number else X)
+        ),
+        Y,
     )
 
 
@@ -89,7 +92,7 @@ class TestQueries:
 
         data = Data(X, Y, np.array([]), Y)
         one = train_one(JOB, data, method(loss=loss))
-        copies = [X, *(augmented(jitter, X.copy(), seed=0, number=number) for number in range(1, 5))]
+        copies = [X, *(augment_records(jitter, X.copy(), seed=0, number=number) for number in range(1, 5))]
         expected = -np.mean([loss(MODEL, each, Y) for each in copies], axis=0)
         assert one.signals.confidence == pytest.approx(-loss(MODEL, X, Y))
         assert one.signals.augmented_confidence == pytest.approx(expected)
@@ -110,7 +113,7 @@ class TestQueries:
         assert not any((seen[1] == other).all() for other in (seen[0], seen[2], seen[3]))
 
     def test_the_audit_s_seed_decides(self):
-        first, again, other = (augmented(jitter, X.copy(), seed=seed, number=1) for seed in (0, 0, 1))
+        first, again, other = (augment_records(jitter, X.copy(), seed=seed, number=1) for seed in (0, 0, 1))
         assert (first == again).all()
         assert (first != other).any()
 
@@ -138,17 +141,17 @@ class TestTraces:
         np.random.seed(1)  # noqa: NPY002
         expected = np.random.random(2)  # noqa: NPY002
         np.random.seed(1)  # noqa: NPY002
-        first = augmented(augment, X, seed=0, number=1)
+        first = augment_records(augment, X, seed=0, number=1)
         assert (np.random.random(2) == expected).all()  # noqa: NPY002
-        assert (first == augmented(augment, X, seed=0, number=1)).all()
+        assert (first == augment_records(augment, X, seed=0, number=1)).all()
 
 
 class TestProblems:
     def test_a_good_one_has_none(self):
-        assert problems(jitter, X) == []
-        assert problems(lambda X, rng: X.flip(-1), torch.zeros(5, 2, 2)) == []
-        assert problems(lambda X, rng: X, ["a text"] * 20) == []
-        assert problems(lambda X, rng: X, X[:1]) == []
+        assert find_problems(jitter, X) == []
+        assert find_problems(lambda X, rng: X.flip(-1), torch.zeros(5, 2, 2)) == []
+        assert find_problems(lambda X, rng: X, ["a text"] * 20) == []
+        assert find_problems(lambda X, rng: X, X[:1]) == []
 
     @pytest.mark.parametrize(
         ("augment", "problem"),

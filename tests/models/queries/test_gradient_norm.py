@@ -8,7 +8,7 @@ from pytest_mia import MIAUsageError, TorchTraining
 from pytest_mia.models.queries import gradient_norm
 from pytest_mia.models.queries.gradient_norm import GradientNorm
 from pytest_mia.models.queries.protocol import QueryTarget
-from pytest_mia.models.queries.registry import problems
+from pytest_mia.models.queries.registry import find_problems
 from pytest_mia.models.select import adapter_for
 
 torch = pytest.importorskip("torch")
@@ -125,7 +125,7 @@ class TestTraces:
 
 class TestAudits:
     def refused(self, model, X=X, **how):
-        return problems(["gradient_norm"], adapter_for(model, classes=np.arange(3), **how), model, X)
+        return find_problems(["gradient_norm"], adapter_for(model, classes=np.arange(3), **how), model, X)
 
     def test_other_models_are_refused(self):
         (problem,) = self.refused(GaussianNB())

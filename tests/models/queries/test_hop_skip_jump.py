@@ -8,7 +8,7 @@ import pytest_mia
 from pytest_mia import MIAUsageError
 from pytest_mia.models.queries.hop_skip_jump import QUESTIONS, HopSkipJump
 from pytest_mia.models.queries.protocol import QueryTarget
-from pytest_mia.models.queries.registry import problems
+from pytest_mia.models.queries.registry import find_problems
 from pytest_mia.models.select import adapter_for
 
 torch = pytest.importorskip("torch")
@@ -151,7 +151,7 @@ class Nearest:
 class TestAudits:
     def refused(self, X, **others):
         adapter = adapter_for(object(), classes=np.arange(2), predict=lambda model, X: None)
-        return problems(["hop_skip_jump"], adapter, None, X)
+        return find_problems(["hop_skip_jump"], adapter, None, X)
 
     @pytest.mark.parametrize(
         "strange",
@@ -171,7 +171,7 @@ class TestAudits:
     def test_a_module_that_looks_its_records_up_is_refused(self, first, refused):
         tokens = RNG.integers(0, 9, (300, 4))
         adapter = adapter_for(first, classes=np.arange(2))
-        found = problems(["hop_skip_jump"], adapter, first, tokens)
+        found = find_problems(["hop_skip_jump"], adapter, first, tokens)
         name = type(first).__name__
         assert found == [f"hop_skip_jump asks about features with fractions, which {name} can't answer"] * refused
 

@@ -6,13 +6,13 @@ import pytest
 from scipy import sparse
 
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.data.features import as_floats, dense
+from pytest_mia.data.numeric import as_features, as_floats
 from pytest_mia.models.answers import Labels, Losses, Probabilities
 from pytest_mia.models.protocol import Adapter, NoTrainer
 from pytest_mia.models.queries.label_noise import COPIES, QUESTIONS, LabelNoise
 from pytest_mia.models.queries.perturb import FLIPPED, SHARES, noise_for
 from pytest_mia.models.queries.protocol import QueryTarget
-from pytest_mia.models.queries.registry import by_default, problems
+from pytest_mia.models.queries.registry import choose_by_default, find_problems
 
 torch = pytest.importorskip("torch")
 
@@ -154,7 +154,7 @@ class TestNumbers:
         X = NORMAL.copy()
         X[3, 0] = np.nan
         expected = [np.nanstd(X[:, 0]), X[:, 1].std(), X[:, 2].std()]
-        assert dense(X).spread == pytest.approx(expected, rel=1e-12)
+        assert as_features(X).spread == pytest.approx(expected, rel=1e-12)
 
 
 class TestOtherColumns:
@@ -255,23 +255,23 @@ class TestProbe:
 class TestByDefault:
     def test_labels_and_few_values_are_probed(self):
         few = Probabilities(np.repeat([[0.25, 0.75], [0.5, 0.5], [1.0, 0.0]], 5, axis=0))
-        assert by_default(Labels(np.zeros(3, dtype=int)), NORMAL) == ("label_noise",)
-        assert by_default(few, NORMAL) == ("label_noise",)
-        assert by_default(Labels(np.zeros(3, dtype=int)), WORDS) == ("label_noise",)
+        assert choose_by_default(Labels(np.zeros(3, dtype=int)), NORMAL) == ("label_noise",)
+        assert choose_by_default(few, NORMAL) == ("label_noise",)
+        assert choose_by_default(Labels(np.zeros(3, dtype=int)), WORDS) == ("label_noise",)
 
     def test_ten_values_are_not(self):
         nine, ten = (np.linspace(0, 1, number)[:, None] for number in (9, 10))
-        assert by_default(Probabilities(nine), NORMAL) == ("label_noise",)
-        assert by_default(Probabilities(ten), NORMAL) == ()
+        assert choose_by_default(Probabilities(nine), NORMAL) == ("label_noise",)
+        assert choose_by_default(Probabilities(ten), NORMAL) == ()
 
     def test_neither_are_losses_nor_records_of_other_kinds(self):
-        assert by_default(Losses(np.zeros(3)), NORMAL) == ()
-        assert by_default(Labels(np.zeros(3, dtype=int)), [{"a": 1}] * 3) == ()
+        assert choose_by_default(Losses(np.zeros(3)), NORMAL) == ()
+        assert choose_by_default(Labels(np.zeros(3, dtype=int)), [{"a": 1}] * 3) == ()
 
     def test_records_that_cannot_be_changed_are_refused_where_it_is_asked_for(self):
         adapter = Adapter(NoTrainer(""), Threshold())
-        assert problems(["label_noise"], adapter, None, NORMAL) == []
-        (problem,) = problems(["label_noise"], adapter, None, [{"a": 1}])
+        assert find_problems(["label_noise"], adapter, None, NORMAL) == []
+        (problem,) = find_problems(["label_noise"], adapter, None, [{"a": 1}])
         assert problem == "label_noise changes numbers, texts or categories a little; X, a list, holds none"
 
 
@@ -292,7 +292,7 @@ class TestFeatures:
         ],
     )
     def test_there_and_back(self, kind):
-        features = dense(GIVEN[kind])
+        features = as_features(GIVEN[kind])
         assert features.values.dtype == np.float64
         assert features.values.ndim == 2
         back = features.restored(features.values)
@@ -301,13 +301,13 @@ class TestFeatures:
 
     @pytest.mark.parametrize("kind", ["csr", "texts", "frame", "objects", "a series of texts"])
     def test_what_is_no_table_of_numbers(self, kind):
-        assert dense(GIVEN[kind]) is None
+        assert as_features(GIVEN[kind]) is None
 
     def test_integers_make_room_for_fractions(self):
         for X in (GIVEN["counts"], GIVEN["images"], GIVEN["a frame of numbers"], GIVEN["floats"]):
-            assert not dense(as_floats(X)).whole.any()
+            assert not as_features(as_floats(X)).whole.any()
             assert plain(as_floats(X)) == plain(X)
-        assert dense(as_floats(GIVEN["counts in a tensor"])).whole.all()
+        assert as_features(as_floats(GIVEN["counts in a tensor"])).whole.all()
 
     def test_columns_of_one_name(self):
         X = pd.DataFrame(NORMAL, columns=["a", "a", "b"])

@@ -87,7 +87,7 @@ class TestChoice:
 
     def test_attacks_name_their_probes(self):
         def of(*names):
-            return registry.measuring(attacks.reads(names))
+            return registry.names_that_measure(attacks.reads(names))
 
         assert of("gap", "loss", "augmentation") == ()
         assert of("label_noise") == of("calibrated_label_noise", "gap") == ("label_noise",)

@@ -16,7 +16,7 @@ from pytest_mia.models.torch.module import TorchTraining
 torch = pytest.importorskip("torch")
 nn = torch.nn
 
-from pytest_mia.models.torch.batch_checks import why_not  # noqa: E402
+from pytest_mia.models.torch.batch_checks import explain_refusal  # noqa: E402
 from pytest_mia.models.torch.batch_schedule import Learner  # noqa: E402
 from pytest_mia.models.torch.batched import train_many  # noqa: E402
 from pytest_mia.models.torch.cuda import Captured  # noqa: E402
@@ -66,7 +66,7 @@ def same(make=mlp, settings=QUICK, sizes=SIZES["uneven"], **data):
 
 
 def reason(make=mlp, training=QUICK, device=CPU, X=X, Y=Y, count=3):
-    return why_not([make() for _ in range(count)], training, X, Y, device)
+    return explain_refusal([make() for _ in range(count)], training, X, Y, device)
 
 
 class TestEqualsOneByOne:
@@ -219,7 +219,7 @@ class Skipping(Noting):
 class TestWhyNot:
     def test_nothing(self):
         modules, state = [mlp() for _ in range(3)], torch.get_rng_state()
-        assert why_not(modules, QUICK, X, Y, CPU) is None
+        assert explain_refusal(modules, QUICK, X, Y, CPU) is None
         assert torch.equal(torch.get_rng_state(), state)
 
     @pytest.mark.parametrize("device", [CPU, GPU])

@@ -6,8 +6,8 @@ from scipy import sparse
 
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
 from pytest_mia.core.seeding import seeded
-from pytest_mia.data.dataset import take
-from pytest_mia.models.answers import Logits, Probabilities, checked
+from pytest_mia.data.containers import take
+from pytest_mia.models.answers import Logits, Probabilities, check_answer
 from pytest_mia.models.select import adapter_for
 from pytest_mia.models.torch.module import TorchTraining
 from pytest_mia.models.torch.tensors import as_tensor
@@ -90,7 +90,7 @@ class TestKinds:
         # 57 records in batches of 8 leave one over, on which batch normalisation would fail.
         adapter = adapter_for(model, classes=CLASSES, training=TorchTraining(epochs=1, batch_size=8), device="cpu")
         images = X.reshape(60, 1, 2, 2)
-        assert len(checked(adapter.answer(adapter.fit(model, images[:57], Y[:57], 0), images, Y), 60).values) == 60
+        assert len(check_answer(adapter.answer(adapter.fit(model, images[:57], Y[:57], 0), images, Y), 60).values) == 60
 
     def test_lazy_layers(self):
         given = answer(

@@ -3,7 +3,7 @@ from networks import CLASSES, linear, nn, torch
 
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.models.select import adapter_for
-from pytest_mia.models.torch.tensors import device_named, devices_named, evaluating
+from pytest_mia.models.torch.tensors import device_kind, device_named, devices_named, evaluating
 
 
 class TestDevices:
@@ -46,3 +46,10 @@ class TestAsking:
             assert not torch.is_grad_enabled()
         assert [part.training for part in model.modules()] == [True, False, True]
         assert torch.is_grad_enabled()
+
+
+def test_devices_of_one_kind(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "H200")
+
+    assert device_kind("cpu") == "cpu"
+    assert device_kind("cuda:0") == device_kind("cuda:1") == "H200"
