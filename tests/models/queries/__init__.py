@@ -1,0 +1,1 @@
+"""A package, since attacks have a registry and a noise of labels too."""
