@@ -7,7 +7,7 @@ import pytest
 from scipy import special, stats
 from worlds import advantage, confident, only, trained
 
-from pytest_mia.attacks.combined import FEWEST_ROWS, SETTINGS, Combined, _normal_scale, fit_judge
+from pytest_mia.attacks.combined import FEWEST_ROWS, SETTINGS, UNDECIDED, Combined, _normal_scale, fit_judge
 from pytest_mia.attacks.combined_features import evidence
 from pytest_mia.attacks.evaluation import run_attack, split_targets
 from pytest_mia.attacks.lira import LiraOnline
@@ -30,12 +30,11 @@ def test_it_is_fitted_and_others_are_not():
     assert not isinstance(LiraOnline(), FittedAttack)
 
 
-@pytest.mark.parametrize("leak", [1.0, 2.0])
-def test_where_the_level_is_known_it_reaches_the_best_advantage_there_is(leak):
+def test_where_the_level_is_known_it_reaches_the_best_advantage_there_is():
     """Two Gaussians apart by d are told apart with an advantage of 2 Phi(d / 2) - 1, and no better."""
-    best = 2 * stats.norm.cdf(leak / 2) - 1
+    best = 2 * stats.norm.cdf(1.0 / 2) - 1
     noise = np.sqrt(2 * 0.25 / (8 * 300))
-    assert advantage(shifted(leak), Combined()) == pytest.approx(best, abs=3 * noise)
+    assert advantage(shifted(1.0), Combined()) == pytest.approx(best, abs=3 * noise)
 
 
 def test_where_records_differ_it_is_no_weaker_than_the_attacks_that_it_combines():
@@ -67,9 +66,9 @@ def test_two_parts_that_leave_each_other_out_share_what_is_learnt(monkeypatch):
     """Of six parts there are fifteen pairs; each of thirty fits needs one of them."""
     learnt = []
 
-    def counted(read, labelled):
+    def counted(_read, labelled):
         learnt.append(labelled)
-        return fit_judge(read, labelled)
+        return UNDECIDED
 
     monkeypatch.setattr("pytest_mia.attacks.combined.fit_judge", counted)
     run = run_attack(Combined(), given := trained(2.0, records=300), split_targets(given))

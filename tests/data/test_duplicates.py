@@ -1,11 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from scipy import sparse
 
 from pytest_mia.data import duplicates
 from pytest_mia.data.duplicates import merge_groups, record_keys
+
+torch = pytest.importorskip("torch")
 
 X = np.array([[1.0, 0.0], [0.1 + 0.2, 2.0], [1.0, 0.0], [0.3, 2.0], [1.0, 1e-30], [np.nan, 1.0], [np.nan, 1.0]])
 FRAME = pd.DataFrame({"name": ["a", "b", "a"], "size": [1.5, 2.0, 1.5]})
