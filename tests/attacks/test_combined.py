@@ -7,7 +7,7 @@ import pytest
 from scipy import special, stats
 from worlds import advantage, confident, only, trained
 
-from pytest_mia.attacks.combined import FEWEST_ROWS, SETTINGS, UNDECIDED, Combined, _normal_scale, fit_judge
+from pytest_mia.attacks.combined import FEWEST_ROWS, SETTINGS, UNDECIDED, Combined, _normal_scale
 from pytest_mia.attacks.combined_features import evidence
 from pytest_mia.attacks.evaluation import run_attack, split_targets
 from pytest_mia.attacks.lira import LiraOnline
