@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import gc
 import importlib
 import sys
 import time
@@ -46,6 +47,12 @@ REPEATED = {"properties", "test_calibration.py", "test_claims.py", "test_null_wo
 """Tests that run hundreds of times what others run once."""
 
 
+def pytest_collection_finish():
+    """What tests and libraries consist of stays: to look through it for garbage again and again takes minutes."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
     """Coverage is what other fast tests run: to trace these and the slow ones takes minutes, for hardly a line more."""
@@ -72,11 +79,13 @@ def nothing_was_read(monkeypatch):
 @pytest.fixture
 def deadline_passes(monkeypatch):
     """Call it to let any deadline of training pass: no test waits for one, or depends on how fast a machine is."""
+    from pytest_mia.auditing import audit_run
     from pytest_mia.training import train
 
     passed = []
     clock = types.SimpleNamespace(perf_counter=lambda: time.perf_counter() + 1e9 * bool(passed))
     monkeypatch.setattr(train, "time", clock)
+    monkeypatch.setattr(audit_run, "time", clock)
     return lambda: passed.append(True)
 
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-import torch
 from audits import LEAK, NONE, audited, counted
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
+from whole import finish
 
 import pytest_mia
 from pytest_mia import Target, TorchTraining, gates, remedies
@@ -14,6 +14,8 @@ from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.results.audit_data import RemedyResult
 from pytest_mia.results.values import Accuracy
 from pytest_mia.verdicts import message, next_steps
+
+torch = pytest.importorskip("torch")
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(160, 6))
@@ -147,7 +149,7 @@ class TestWhatCannotBeMeasured:
 
         outputs = RNG.dirichlet(np.ones(2), (4, 160)), RNG.random((4, 160)) < 0.5, Y
         with pytest.raises(MIAUsageError, match="what_if asks the models themselves"):
-            run(AuditRequest(None, None, outputs=outputs), Settings(what_if="outputs"))
+            finish(run(AuditRequest(None, None, outputs=outputs), Settings(what_if="outputs")))
 
 
 def test_several_attackers(tmp_path):

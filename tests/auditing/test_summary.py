@@ -5,9 +5,9 @@ import pytest
 from worlds import answering, confident, released, trained
 
 from pytest_mia.attacks.registry import ATTACKS
-from pytest_mia.attacks.threshold import Threshold
+from pytest_mia.attacks.threshold import GAP, LOSS, MODIFIED_ENTROPY
 from pytest_mia.auditing import summary
-from pytest_mia.auditing.summary import Context
+from pytest_mia.auditing.design import AuditDesign
 from pytest_mia.core.settings import Settings
 from pytest_mia.models.answers import Labels
 from pytest_mia.models.signals import Signals
@@ -16,30 +16,24 @@ from pytest_mia.statistics.counts import Counts
 from pytest_mia.statistics.error_budget import levels, other_interval, selected_interval
 
 LOSS, MODIFIED_ENTROPY, GAP = (
-    Threshold("loss", "confidence"),
-    Threshold("modified_entropy", "modified_entropy"),
-    Threshold("gap", "correct"),
+    LOSS,
+    MODIFIED_ENTROPY,
+    GAP,
 )
 
 
 def context(given, **changes):
-    made = Context(
+    made = AuditDesign(
         kind="recipe",
         audited=len(given.labels),
         shadows=len(given.members) - 1,
         models=len(given.members),
-        slices={},
-        device="cpu",
-        findings=(),
-        notes=(),
-        replay="",
-        training_seconds=0.0,
     )
     return dataclasses.replace(made, **changes)
 
 
 def find(given, fitting, **changes):
-    return summary.find(fitting, given, context(given, **changes), Settings())
+    return summary.summarise(fitting, given, context(given, **changes), Settings())
 
 
 def marked(share, *, models=6, records=100, seed=0):
