@@ -127,7 +127,7 @@ def _judge(
     if result.findings:
         return close(interval, "invalid", [])
     if interval.low > threshold:
-        reached = [f"{name} reaches {interval if name == result.attack else each}" for name, each in above[:3]]
+        reached = [_reached(result, interval, name, each) for name, each in above[:3]]
         return close(interval, "leak", [*reached, *grounds.of_parts(leaking, result.kind, threshold)])
     if above or leaking:
         worst = max([each for _, each in above] + [part.advantage for part in leaking], key=lambda each: each.low)
@@ -143,6 +143,11 @@ def _judge(
     if metric == "membership_advantage" and interval.high >= threshold:
         reasons += grounds.what_would_decide(result.selected, result.records, result.kind, threshold, interval)
     return close(worst, "inconclusive", reasons)
+
+
+def _reached(result: Audit, interval: Interval, name: str, own: Interval) -> str:
+    """What an attack reached; of the selected one, the figures of the first line, so that it has no others."""
+    return f"the selected attack {name} reaches {interval}" if name == result.attack else f"{name} reaches {own}"
 
 
 def _closed(

@@ -202,7 +202,7 @@ class TestJudgement:
 
     def test_the_reason_is_said(self):
         found = judged(remedy("fine", NONE), remedy("coarse", LEAK))
-        assert found.what_if[0].audit.reasons == ("coarse, which takes more away, doesn't pass",)
+        assert found.what_if[0].audit.reasons == ("coarse changes the answers more and does not pass",)
 
     def test_trainings_stand_by_themselves(self):
         found = judged(remedy("answers", NONE), remedy("training", LEAK, trains=True))
