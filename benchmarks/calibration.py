@@ -26,7 +26,7 @@ from scipy import stats
 from pytest_mia.attacks.observations import Observations, recipe
 from pytest_mia.attacks.registry import fitting
 from pytest_mia.auditing import summary
-from pytest_mia.auditing.summary import Context
+from pytest_mia.auditing.design import AuditDesign
 from pytest_mia.core.errors import MIAError
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.memberships import draw_halves
@@ -116,11 +116,9 @@ class Row:
                 observed = recipe(signals, members[:models], labels, seed=seed)
             else:
                 observed = _release(signals, members, labels, seed)
-            context = Context(
-                design.kind, len(labels), models - 1, models, {}, "none", (), (), "", 0.0, looks=len(stops)
-            )
+            audited = AuditDesign(design.kind, len(labels), models - 1, models, looks=len(stops))
             chosen = fitting(signals, shadows=models - 1, names=design.attacks)
-            yield summary.find(chosen, observed, context, self.settings)
+            yield summary.summarise(chosen, observed, audited, self.settings)
 
 
 def _release(signals: object, members: np.ndarray, labels: np.ndarray, seed: int) -> Observations:

@@ -23,7 +23,7 @@ from pytest_mia import gates
 from pytest_mia.attacks import registry
 from pytest_mia.attacks.observations import recipe
 from pytest_mia.auditing import summary
-from pytest_mia.auditing.summary import Context
+from pytest_mia.auditing.design import AuditDesign
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.memberships import draw_coins
 from pytest_mia.models.signals import Signals
@@ -82,11 +82,9 @@ def audit(mechanism: Mechanism, seed: int) -> AuditResult:
     given = dataclasses.replace(
         given, references=shadow, known=given.known & shadow[:, None], judged=given.judged & ~shadow[:, None]
     )
-    context = Context(
-        "recipe", RECORDS, SHADOWS, len(members), {}, "none", (), (), "", 0.0, drawn=True
-    )  # fmt: skip
+    audited = AuditDesign("recipe", RECORDS, SHADOWS, len(members), drawn=True)
     chosen = registry.fitting(given.signals, shadows=SHADOWS, names=("loss", "lira_online"))
-    return summary.find(chosen, given, context, Settings(seed=seed))
+    return summary.summarise(chosen, given, audited, Settings(seed=seed))
 
 
 def row(name: str, claimed: float, delta: float, results: Sequence[AuditResult]) -> str:

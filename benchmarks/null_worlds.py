@@ -17,8 +17,10 @@ import numpy as np
 from pytest_mia.attacks.observations import Observations, recipe
 from pytest_mia.attacks.registry import ATTACKS, fitting
 from pytest_mia.auditing import summary
+from pytest_mia.auditing.audit_run import AuditRun
 from pytest_mia.auditing.controls import shuffled_memberships
-from pytest_mia.auditing.summary import Context
+from pytest_mia.auditing.design import AuditDesign
+from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.memberships import draw_halves
 from pytest_mia.models.answers import Answer, Labels, Logits, Probabilities
@@ -142,26 +144,26 @@ CONTROLLED = ((Design("recipe", 8, attacks=FEW), 300), (Design("release", 8, att
 """Audits whose negative controls are looked at, in all worlds, and the number of runs of each."""
 
 
-def observed(world: World, design: Design, seed: int) -> tuple[Observations, Context]:
+def observed(world: World, design: Design, seed: int) -> tuple[Observations, AuditDesign]:
     """New models on new records."""
     labels = np.arange(design.records) // GROUP % CLASSES
     groups = np.arange(design.records) // GROUP if world is grouped else None
     rng = np.random.default_rng([seed, design.models, design.records])
     members = draw_halves(labels, models=design.models, seed=seed, groups=groups)
     signals = stack([signals_of(answer, labels) for answer in world(rng, labels, members)])
-    context = Context(design.kind, design.records, design.models - 1, design.models, {}, "none", (), (), "", 0.0)
+    audited = AuditDesign(design.kind, design.records, design.models - 1, design.models)
     if design.kind == "recipe":
-        return recipe(signals, members, labels, seed=seed, groups=groups), context
+        return recipe(signals, members, labels, seed=seed, groups=groups), audited
     is_target = np.arange(design.models) == design.models - 1
     judged = np.repeat(is_target[:, None], design.records, axis=1)
-    return Observations(signals, members, labels, ~is_target, ~judged, judged, seed, groups), context
+    return Observations(signals, members, labels, ~is_target, ~judged, judged, seed, groups), audited
 
 
 def audit(world: World, design: Design, seed: int) -> AuditResult:
     """One audit of them."""
-    observations, context = observed(world, design, seed)
+    observations, audited = observed(world, design, seed)
     chosen = fitting(observations.signals, shadows=design.models - 1, names=design.attacks)
-    return summary.find(chosen, observations, context, Settings(seed=seed))
+    return summary.summarise(chosen, observations, audited, Settings(seed=seed))
 
 
 def audits(world: World, design: Design, runs: int) -> list[AuditResult]:
@@ -234,10 +236,10 @@ def control_row(world: World, design: Design, runs: int) -> str:
     """A line of the table of negative controls, of which each that fails accuses a sound audit."""
     found = []
     for seed in range(runs):
-        observations, context = observed(world, design, seed)
-        settings = Settings(seed=seed, attacks=design.attacks)
-        found.append(shuffled_memberships.measured(observations, context, settings, store=None))
-    failed = np.mean([shuffled_memberships.finding(interval) is not None for interval in found])
+        observations, audited = observed(world, design, seed)
+        run = AuditRun.start(AuditRequest(None, None), Settings(seed=seed, attacks=design.attacks))
+        found.append(shuffled_memberships.measure(run, observations, audited))
+    failed = np.mean([shuffled_memberships.find_failure(interval) is not None for interval in found])
     advantage, error = mean_with_error([interval.estimate for interval in found])
     cells = world.__name__.replace("_", " "), str(design), f"{runs}", f"{failed:.3f}", f"{advantage:+.4f} ± {error:.4f}"
     return f"| {' | '.join(cells)} |"

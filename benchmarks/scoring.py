@@ -18,6 +18,7 @@ import numpy as np
 from pytest_mia.attacks import evaluation, registry
 from pytest_mia.attacks.observations import Observations, recipe
 from pytest_mia.auditing import summary
+from pytest_mia.auditing.design import AuditDesign
 from pytest_mia.core.seeding import generator_for, single_threaded
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.memberships import draw_halves
@@ -62,11 +63,9 @@ def main() -> None:
             start = time.process_time()
             evaluation.run_attack(attack, observations, taught)
             print(f"| {attack.name} | {time.process_time() - start:.2f} s |")
-        context = summary.Context(
-            "recipe", given.records, settings.shadows, given.models, {}, "none", (), (), "", training_seconds=0.0
-        )
+        audited = AuditDesign("recipe", given.records, settings.shadows, given.models)
         start = time.process_time()
-        result = summary.find(fitting, observations, context, settings)
+        result = summary.summarise(fitting, observations, audited, settings)
     print(f"| all attacks, choice and result | {time.process_time() - start:.2f} s |")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"| peak memory (with the signals alone: {before:.2f} GiB) | {peak:.2f} GiB |")

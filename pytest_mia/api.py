@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pytest_mia.auditing.from_outputs.read import ModelOutputs
 from pytest_mia.auditing.run import run
 from pytest_mia.cache.store import opened
+from pytest_mia.core.events import Event, Progress
 from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.settings import Settings
-from pytest_mia.training.jobs import Progress
 from pytest_mia.verdicts.audit_result import AuditResult
 
 
@@ -46,7 +47,7 @@ def audit(
     controls: bool = False,
     threshold: float | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
+    progress: Callable[[int, int, float], None] | None = None,
 ) -> AuditResult:
     """Audit a model factory, or a trained model, without pytest.
 
@@ -68,7 +69,7 @@ def audit(
     target
         `pytest_mia.Target`: audits this trained model instead of the recipe.
     shadow_factory, shadow_dataset
-        The attacker's guess of the factory (or a list of guesses), and the records that he holds; a mapping from names
+        The attacker's guess of the factory (or a list of guesses), and the attacker's own records; a mapping from names
         to these compares several attackers.
     shadows, device, seed, attacks, confidence, inconclusive, queries, jobs, cache, time_limit, early_stop, what_if
         As the options of these names.
@@ -113,17 +114,12 @@ def audit(
         what_if=what_if,
         controls=controls,
     )
-    subject = AuditRequest(
+    request = AuditRequest(
         model_factory, dataset, training, predict, loss, target, shadow_factory, shadow_dataset, augment=augment
     )
-    return run(
-        subject,
-        settings,
-        progress=progress,
-        threshold=threshold,
-        store=opened(None if cache_dir is None else Path(cache_dir), cache, since=time.time()),
-        replay=_call("audit(model_factory, dataset", settings),
-    )
+    store = opened(None if cache_dir is None else Path(cache_dir), cache, since=time.time())
+    replay = _call("audit(model_factory, dataset", settings)
+    return _follow(run(request, settings, replay=replay, threshold=threshold, store=store), progress)
 
 
 def audit_outputs(
@@ -175,9 +171,25 @@ def audit_outputs(
         inconclusive=inconclusive,
         controls=controls,
     )
-    subject = AuditRequest(None, None, outputs=ModelOutputs(outputs, members, labels, groups))
+    request = AuditRequest(None, None, outputs=ModelOutputs(outputs, members, labels, groups))
     given = "outputs, members, labels" + ("" if groups is None else ", groups=groups")
-    return run(subject, settings, replay=_call(f"audit_outputs({given}", settings))
+    return _follow(run(request, settings, replay=_call(f"audit_outputs({given}", settings)), None)
+
+
+def _follow(
+    events: Generator[Event, None, AuditResult], progress: Callable[[int, int, float], None] | None
+) -> AuditResult:
+    """Run an audit to its end, and tell how far the training is."""
+    # An interrupt may be held for long, with all that the audit holds: its workers end here.
+    with contextlib.closing(events):
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as end:
+                result: AuditResult = end.value
+                return result
+            if progress is not None and isinstance(event, Progress):
+                progress(event.done, event.total, event.seconds)
 
 
 def _call(start: str, settings: Settings) -> str:

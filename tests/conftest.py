@@ -72,11 +72,13 @@ def nothing_was_read(monkeypatch):
 @pytest.fixture
 def deadline_passes(monkeypatch):
     """Call it to let any deadline of training pass: no test waits for one, or depends on how fast a machine is."""
+    from pytest_mia.auditing import audit_run
     from pytest_mia.training import train
 
     passed = []
     clock = types.SimpleNamespace(perf_counter=lambda: time.perf_counter() + 1e9 * bool(passed))
     monkeypatch.setattr(train, "time", clock)
+    monkeypatch.setattr(audit_run, "time", clock)
     return lambda: passed.append(True)
 
 

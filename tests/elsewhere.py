@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from pytest_mia.data.records import Data
 from pytest_mia.training.backends.dask import Dask
 from pytest_mia.training.jobs import Job, Method
-from pytest_mia.training.train import train_all
+from pytest_mia.training.train import Training, train_all, train_steps
 
 rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(120, 4)), np.arange(120) % 2
@@ -58,7 +58,19 @@ def jobs(factory=Noisy, models=5):
 
 def trained(factory=Noisy, models=5, *, records=X, backend=None, **others):
     data = Data(records, Y, np.arange(2), Y)
-    return train_all(jobs(factory, models), data, METHOD, backend=backend, **others)
+    return train_telling(jobs(factory, models), data, METHOD, backend=backend, **others)
+
+
+def train_telling(jobs, data, method, progress=None, **how):
+    """As `train_all` does; `progress` is called with (models done, models in all, seconds) at each step."""
+    if progress is None:
+        return train_all(jobs, data, method, **how)
+    trained = []
+    with contextlib.closing(train_steps(jobs, Training(data, method, **how))) as steps:
+        for step in steps:
+            trained += step.models
+            progress(step.done, step.total, step.seconds)
+    return sorted(trained, key=lambda one: one.number)
 
 
 def confidences(models):

@@ -48,6 +48,17 @@ def tree():
     return DecisionTreeClassifier(max_depth=DEPTH)
 
 
+def finish(events, seen=None):
+    """What an audit returns once it has yielded its last event; the events are put into the list `seen`."""
+    while True:
+        try:
+            event = next(events)
+        except StopIteration as end:
+            return end.value
+        if seen is not None:
+            seen.append(event)
+
+
 def recipe(factory=Tree, dataset=(X, Y), **arguments):
     return pytest_mia.audit(factory, dataset, **QUICK | arguments)
 

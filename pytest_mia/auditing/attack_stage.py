@@ -1,4 +1,4 @@
-"""From what models answered to a result: the attacks that fit, run and kept, and what is to be said of them."""
+"""From what models answered to a result: the attacks that fit, run and kept, and what must be said of them."""
 
 from __future__ import annotations
 
@@ -13,24 +13,22 @@ from pytest_mia.attacks.kernel_support import with_opinions
 from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import Attack
 from pytest_mia.auditing import result_cache, summary
+from pytest_mia.auditing.audit_run import AuditRun
+from pytest_mia.auditing.design import AuditDesign
 from pytest_mia.auditing.plan import Plan
-from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.seeding import single_threaded
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import FloatArray
 from pytest_mia.data import numeric
-from pytest_mia.models.queries.label_noise import QUESTIONS
-from pytest_mia.models.queries.registry import FEWEST_VALUES
 from pytest_mia.models.signals import stack
-from pytest_mia.results.values import Seconds
+from pytest_mia.results.audit_data import NO_CACHE
+from pytest_mia.results.values import CacheUse, Seconds
 from pytest_mia.training.jobs import Trained
-from pytest_mia.validity import identical_models, label_encoding, release_mismatch
+from pytest_mia.validity import registry as validity
+from pytest_mia.validity.protocol import NOTHING, CheckResult, ObservedAudit, Release
+from pytest_mia.verdicts import subgroups
 from pytest_mia.verdicts.audit_result import AuditResult
-
-MOST_SUM = 1.5
-"""What the three largest probabilities of a record may sum to: rounded to quarters they sum to 1.25 at the most."""
 
 
 @dataclass(frozen=True)
@@ -45,102 +43,160 @@ class QueriedModels:
         The models that were trained, in the order of the plan's jobs.
     released
         The released model; ``None`` for a recipe.
-    subject
-        What is audited, as this attacker knows it.
+    looks
+        How often the audit may say leak, at each look of an early stop and for each attacker.
+    said
+        What is known of the records, of the training and of the user's code.
+    seconds
+        What training and querying them took.
+    cache
+        How many of them came from the cache.
     """
 
     plan: Plan
     trained: Sequence[Trained]
     released: Trained | None
-    subject: AuditRequest
+    looks: int = 1
+    said: CheckResult = NOTHING
+    seconds: float = 0.0
+    cache: CacheUse = NO_CACHE
 
     @property
     def models(self) -> tuple[Trained, ...]:
         """All of them, the released one first."""
         return (*self.trained,) if self.released is None else (self.released, *self.trained)
 
-    def remedied(self, place: int) -> QueriedModels:
-        """The same models, as they answer with one of the remedies that they were asked with."""
+    @property
+    def device(self) -> str:
+        """Where they were trained."""
+        return self.trained[0].device if self.trained else "cpu"
+
+    def apply_remedy(self, place: int) -> QueriedModels:
+        """The same models, as they answer with one of the remedies that they were queried with."""
         released = None if self.released is None else self.released.what_if[place]
         return replace(self, trained=[one.what_if[place] for one in self.trained], released=released)
 
 
-def examine(answered: QueriedModels, context: summary.Context, settings: Settings, store: Store | None) -> AuditResult:
-    """Attack what has answered so far."""
-    observations = observed(answered, settings)
-    if answered.released is not None:
-        finding, note = _foreign(observations, answered)
-        context = replace(context, findings=(*context.findings, *finding), notes=(*context.notes, *note))
-    return attack(observations, context, settings, store)
-
-
-def observed(answered: QueriedModels, settings: Settings) -> Observations:
-    """What attacks see of the models so far; the released model's answers fill the rows after the trained models'."""
-    made, released = answered.plan, answered.released
-    signals = [one.signals for one in answered.trained]
-    if released is not None:
-        signals += [released.signals] * (len(made.members) - len(signals))
-    records, seen = made.records, made.seen
-    return Observations(
-        stack(signals, losses=answered.subject.loss is not None).of(np.arange(len(made.members)), seen),
-        made.members[:, seen],
-        records.data.labels[seen],
-        made.references,
-        made.known[:, seen],
-        made.judged[:, seen],
-        settings.seed,
-        None if records.groups is None else records.groups[seen],
-        _features(made, settings),
+def examine(run: AuditRun, models: QueriedModels) -> AuditResult:
+    """Attack the models that have answered so far, and check whether the audit is valid."""
+    observations, records = observe(run, models), models.plan.records
+    result = attack(run, observations, design_of(run, models))
+    checked = validity.check_observations(ObservedAudit(observations, _release(run, models.plan)))
+    if run.store is not None and models.cache.misses:
+        run.store.prune()
+    return replace(
+        complete(run, result, CheckResult.join([models.said, checked])),
+        device=models.device,
+        seconds=Seconds(models.seconds, result.seconds.attacks),
+        cache=models.cache,
+        columns=subgroups.frame_of(records.data.X, records.audited),
     )
 
 
-def _features(made: Plan, settings: Settings) -> FloatArray | None:
-    """The records as numbers, where an attack that was asked for looks at them."""
-    wanted = settings.attacks is not None and registry.read_features(settings.attacks)
-    found = numeric.to_matrix(made.records.data.X, made.records.data.y) if wanted else None
-    return None if found is None else found[made.seen]
+def complete(run: AuditRun, result: AuditResult, said: CheckResult) -> AuditResult:
+    """The result with all that it says of its own making, besides what its attacks note."""
+    remarks = () if run.store is None else run.store.remarks
+    return replace(
+        result,
+        findings=said.findings,
+        notes=(*said.notes, *result.notes, *remarks),
+        replay=run.replay,
+        inconclusive=run.settings.inconclusive,
+    )
 
 
-def attack(
-    observations: Observations, context: summary.Context, settings: Settings, store: Store | None
-) -> AuditResult:
-    """Run the attacks that fit, or take what they found when they saw the same.
+def observe(run: AuditRun, models: QueriedModels) -> Observations:
+    """What attacks see of the models so far; the released model's answers fill the rows after the trained models'."""
+    plan, released = models.plan, models.released
+    signals = [one.signals for one in models.trained]
+    if released is not None:
+        signals += [released.signals] * (len(plan.members) - len(signals))
+    records, seen = plan.records, plan.seen
+    return Observations(
+        stack(signals, losses=run.request.loss is not None).of(np.arange(len(plan.members)), seen),
+        plan.members[:, seen],
+        records.data.labels[seen],
+        plan.references,
+        plan.known[:, seen],
+        plan.judged[:, seen],
+        run.settings.seed,
+        None if records.groups is None else records.groups[seen],
+        _features(plan, run.settings),
+    )
+
+
+def design_of(run: AuditRun, models: QueriedModels) -> AuditDesign:
+    """The design of the audit of these models."""
+    plan, records = models.plan, models.plan.records
+    return AuditDesign(
+        plan.kind,
+        records.audited,
+        plan.shadows,
+        len(plan.jobs) + (plan.target is not None),
+        looks=models.looks,
+        shift=records.shift,
+        slices=records.slices,
+        classes=records.classes,
+        copied=records.copied,
+        drawn=run.settings.coins and plan.target is None,
+    )
+
+
+def attack(run: AuditRun, observations: Observations, design: AuditDesign) -> AuditResult:
+    """Run the attacks that fit, or load what they found when they saw the same.
+
+    Returns
+    -------
+    AuditResult
+        What they found, and nothing of how the models came about.
 
     Raises
     ------
     MIAUsageError
         When none of the attacks that were asked for fits.
     """
-    start = time.perf_counter()
-    fitting = registry.fitting(
-        observations.signals,
-        shadows=context.shadows,
-        names=settings.attacks,
-        features=observations.features is not None,
-    )
+    start, settings = time.perf_counter(), run.settings
+    signals, features = observations.signals, observations.features is not None
+    fitting = registry.fitting(signals, shadows=design.shadows, names=settings.attacks, features=features)
     if not fitting:
-        raise MIAUsageError(_no_attack(observations, settings, context.shadows))
-    context = replace(
-        context,
-        findings=(*context.findings, *_alike(observations), *_coded(observations)),
-        notes=(*context.notes, *_hidden(observations), *_left_out(fitting, settings)),
-    )
+        raise MIAUsageError(_no_attack(observations, settings, design.shadows))
+    slot = result_cache.find_slot(run.store, [each.name for each in fitting], observations, design, settings)
+    result = None if slot is None else slot.load()
+    if slot is None:
+        result = _run_attacks(fitting, observations, design, settings)
+    elif result is None:
+        with slot.claim():
+            result = slot.load()
+            if result is None:
+                result = _run_attacks(fitting, observations, design, settings)
+                slot.save(result)
+    assert result is not None, "what is not loaded is computed"
+    seconds = Seconds(0.0, time.perf_counter() - start)
+    return replace(result, notes=_left_out(fitting, settings), seconds=seconds)
 
-    def find() -> AuditResult:
-        with single_threaded():
-            # Found once, and shared by the lessons.
-            wanted = registry.read_opinions([one.name for one in fitting])
-            shared = with_opinions(observations) if wanted else observations
-            return summary.find(fitting, shared, context, settings)
 
-    if store is None:
-        return summary.timed(find(), Seconds(context.training_seconds, time.perf_counter() - start))
-    names = tuple(each.name for each in fitting)
-    result = result_cache.obtain(store, names, observations, context, settings, find)
-    if context.cache.misses:
-        store.prune()
-    result = replace(result, notes=(*result.notes, *store.remarks))
-    return summary.timed(result, Seconds(context.training_seconds, time.perf_counter() - start))
+def _run_attacks(
+    fitting: Sequence[Attack], observations: Observations, design: AuditDesign, settings: Settings
+) -> AuditResult:
+    with single_threaded():
+        if registry.read_opinions([one.name for one in fitting]):
+            # Computed once for all targets.
+            observations = with_opinions(observations)
+        return summary.summarise(fitting, observations, design, settings)
+
+
+def _release(run: AuditRun, plan: Plan) -> Release | None:
+    if plan.target is None:
+        return None
+    fresh = plan.tried[0].models[0] if plan.tried and plan.tried[0].models else None
+    return Release(plan.target, fresh, run.request.may_differ, run.request.own_records is not None)
+
+
+def _features(plan: Plan, settings: Settings) -> FloatArray | None:
+    """The records as numbers, where an attack that was asked for looks at them."""
+    wanted = settings.attacks is not None and registry.read_features(settings.attacks)
+    features = numeric.to_matrix(plan.records.data.X, plan.records.data.y) if wanted else None
+    return None if features is None else features[plan.seen]
 
 
 def _no_attack(observations: Observations, settings: Settings, shadows: int) -> str:
@@ -150,58 +206,8 @@ def _no_attack(observations: Observations, settings: Settings, shadows: int) -> 
 
 
 def _left_out(fitting: Sequence[Attack], settings: Settings) -> tuple[str, ...]:
-    """Attacks that were asked for, and can't be run on what there is."""
+    """The note on attacks that were asked for, and can't be run on what there is."""
     run = {registry.DEFAULT, *(attack.name for attack in fitting)}
     missing = [name for name in settings.attacks or () if name not in run]
     why = "asked for and not run, since these answers, records or shadows don't allow it"
     return (f"{why}: {', '.join(missing)}",) if missing else ()
-
-
-def _alike(observations: Observations) -> tuple[str, ...]:
-    rows = np.flatnonzero(observations.references)
-    if not len(rows):
-        return ()
-    signals = observations.signals.of(rows, np.arange(len(observations.labels)))
-    finding = identical_models.all_alike(signals, observations.labels, observations.members[rows])
-    return (finding,) if finding else ()
-
-
-def _coded(observations: Observations) -> tuple[str, ...]:
-    finding = label_encoding.finding(observations)
-    return (finding,) if finding else ()
-
-
-def _foreign(observations: Observations, answered: QueriedModels) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The finding that the released model is none of this factory's, or was trained otherwise; or notes on that."""
-    made, subject = answered.plan, answered.subject
-    finding = release_mismatch.finding(observations, other_records=subject.own_records is not None)
-    if subject.may_differ:
-        return (), (finding,) if finding else ()
-    note = release_mismatch.note(made.target, made.tried[0].models[0]) if made.tried and made.tried[0].models else None
-    return (finding,) if finding else (), (note,) if note else ()
-
-
-def _hidden(observations: Observations) -> tuple[str, ...]:
-    """What labels alone, or few values, hide, and what was asked to find it."""
-    signals = observations.signals
-    sums = 0.0 if signals.shown is None else float(signals.shown.sum(axis=-1).max())
-    if sums > MOST_SUM:
-        return (
-            f"the answers are numbers from 0 to 1 whose rows sum to as much as {sums:.2f}, and were taken for "
-            "probabilities: if they are none, give mia_predict what the model ships, probabilities, logits or labels",
-        )
-    if signals.noise_robustness is not None:
-        return (
-            f"{QUESTIONS} noisy copies of each record were asked about too, for label_noise: labels, and answers of "
-            "few values, hide how sure a model is; an attacker who asks more often may do better (hop_skip_jump)",
-        )
-    copies = signals.boundary_distance is not None or signals.augmented_correct is not None
-    if signals.correct is None or copies:
-        return ()
-    if signals.confidence is not None and len(np.unique(signals.confidence)) >= FEWEST_VALUES:
-        return ()
-    return (
-        "the model answers with labels alone, or with few values, and each record was asked about once: an attacker "
-        "who asks about many slightly changed copies of a record can do better; --mia-attacks=label_noise tries it, or "
-        "says what stands in its way",
-    )

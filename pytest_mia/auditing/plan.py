@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from pytest_mia.attacks import registry as attacks
+from pytest_mia.auditing import feasibility
+from pytest_mia.auditing.audit_run import AuditRun
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.seeding import seed_for
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray, IntArray
-from pytest_mia.data.memberships import draw_coins, draw_halves, independent_share
+from pytest_mia.data.memberships import draw_coins, draw_halves
 from pytest_mia.data.records import Records, gather
-from pytest_mia.models.queries import augment, registry
-from pytest_mia.statistics import least_records, least_records_to_pass, records_to_pass
-from pytest_mia.training import factories
+from pytest_mia.training import batching, factories, model_cache
 from pytest_mia.training.factories import FactoryProbe
 from pytest_mia.training.jobs import Job, Method
-
-ANY_LIMIT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,44 @@ class Plan:
         )
 
 
-def make(subject: AuditRequest, settings: Settings, method: Method, *, threshold: float | None) -> Plan:
+def plan_attackers(run: AuditRun) -> list[tuple[AuditRequest, Plan]]:
+    """Each attacker's request with the plan of its audit.
+
+    Raises
+    ------
+    MIAUsageError
+        What is wrong with any of them, before anything is trained.
+    """
+    plans, problems = list[tuple[AuditRequest, Plan]](), list[str]()
+    with contextlib.nullcontext() if run.store is None else model_cache.watched():
+        for request in _attackers(run):
+            try:
+                plans.append((request, make_plan(request, run.settings, run.method, threshold=run.threshold)))
+            except MIAUsageError as error:
+                problems += error.problems
+    if problems:
+        raise MIAUsageError([*dict.fromkeys(problems)])
+    return [(request, _batch(plan, run)) for request, plan in plans] if len(plans) == 1 else plans
+
+
+def _attackers(run: AuditRun) -> tuple[AuditRequest, ...]:
+    """The request of each attacker; without shadows attackers don't differ."""
+    everyone = run.request.attackers
+    if run.settings.shadows:
+        return everyone
+    return (replace(run.request, shadow_factory=everyone[0].guess, shadow_dataset=None),)
+
+
+def _batch(plan: Plan, run: AuditRun) -> Plan:
+    """The plan in which models are trained as one where that is faster; a cluster, or an early stop, has each alone."""
+    if run.settings.backend == "dask" or run.settings.early_stop or not plan.jobs:
+        return plan
+    jobs, reasons = batching.joined(plan.jobs, plan.tried, plan.records.data, run.method)
+    records = replace(plan.records, notes=(*plan.records.notes, *reasons))
+    return replace(plan, jobs=jobs, records=records)
+
+
+def make_plan(request: AuditRequest, settings: Settings, method: Method, *, threshold: float | None) -> Plan:
     """Check everything that can be checked without training, and decide who trains on what.
 
     Raises
@@ -113,69 +148,44 @@ def make(subject: AuditRequest, settings: Settings, method: Method, *, threshold
     ModelTrainingError
         When the factory raises.
     """
-    problems, records = settings.contradictions() + attack_problems(settings), None
-    if subject.target is None and settings.shadows == 0:
+    problems, records = settings.contradictions() + feasibility.attack_problems(settings), None
+    if request.target is None and settings.shadows == 0:
         problems.append("shadows must be at least 3 to audit a recipe, got 0; give mia_target to audit a trained model")
-    if subject.target is not None and settings.shadows == 0:
+    if request.target is not None and settings.shadows == 0:
         # Nobody would train on further records.
-        subject = replace(subject, dataset=None, shadow_dataset=None)
-    tried = factories.tried(subject, settings)
+        request = replace(request, dataset=None, shadow_dataset=None)
+    tried = factories.tried(request, settings)
     try:
-        records = gather(subject, seed=settings.seed, kind=factories.kind(subject, tried))
-        problems += _size_problems(records, settings, threshold)
+        records = gather(request, seed=settings.seed, kind=factories.kind(request, tried))
+        problems += feasibility.size_problems(records, settings, threshold)
     except MIAUsageError as error:
         problems += error.problems
-    problems += _augment_problems(subject, settings, records)
-    problems += factories.problems(subject, settings, method, None if records is None else records.data, tried)
+    problems += feasibility.augment_problems(request, settings, records)
+    problems += factories.problems(request, settings, method, None if records is None else records.data, tried)
     if problems or records is None:
         raise MIAUsageError(problems)
-    made = _release(subject, records, settings) if subject.target is not None else _recipe(subject, records, settings)
-    _refuse_empty_halves(made)
-    return replace(made, tried=tried, outlook=_outlook(records, settings, threshold))
+    plan = _release(request, records, settings) if request.target is not None else _recipe(request, records, settings)
+    _refuse_empty_halves(plan)
+    return replace(plan, tried=tried, outlook=feasibility.describe_outlook(records, settings, threshold))
 
 
-def _augment_problems(subject: AuditRequest, settings: Settings, records: Records | None) -> list[str]:
-    """Why changed copies can't be asked about."""
-    if subject.augment is not None:
-        return [] if records is None else augment.find_problems(subject.augment, records.data.X)
-    asked = [name for name in settings.attacks or () if any("augmented" in field for field in attacks.reads([name]))]
-    if not asked:
-        return []
-    return [f"{', '.join(asked)} asks about changed copies; give mia_augment, a function augment(X, rng)"]
-
-
-def attack_problems(settings: Settings) -> list[str]:
-    """Attack names that don't exist, with those that do, or that don't go together."""
-    asked = settings.attacks or ()
-    strange, asking = attacks.unknown(asked), registry.names_that_measure(attacks.reads(asked))
-    found = []
-    if strange:
-        found.append(f"unknown attack {', '.join(map(repr, strange))}; the attacks are {', '.join(attacks.known())}")
-    if attacks.DEFAULT in asked and asking:
-        found.append(
-            f"{', '.join(asking)} asks about changed records, so it doesn't go with {attacks.DEFAULT}; leave that out, "
-            "and name all attacks to run (pytest --mia-list-attacks)"
-        )
-    return found
-
-
-def _recipe(subject: AuditRequest, records: Records, settings: Settings) -> Plan:
+def _recipe(request: AuditRequest, records: Records, settings: Settings) -> Plan:
     """Every model a target in turn, its shadows the others; or shadows of their own, where the attacker guesses.
 
     Coins have shadows of their own too: targets that attack each other would tell of each other's coins.
     """
-    targets = _jobs(_factories(subject.model_factory, settings.shadows + 1), _trainable(records), records, settings)
-    if subject.guess is None and subject.own_records is None and not settings.coins:
+    targets = _jobs(_factories(request.model_factory, settings.shadows + 1), _trainable(records), records, settings)
+    if request.guess is None and request.own_records is None and not settings.coins:
         every = np.broadcast_to(_trainable(records), (len(targets), len(records.data.labels)))
-        return _plan("recipe", records, targets, None, np.ones(len(targets), dtype=bool), every, every, settings)
-    guessed = _jobs(_shadow_factories(subject, settings), records.held, records, settings, first=len(targets))
+        return _fill_plan("recipe", records, targets, None, np.ones(len(targets), dtype=bool), every, every, settings)
+    guessed = _jobs(_shadow_factories(request, settings), records.held, records, settings, first=len(targets))
     is_shadow = np.repeat([False, True], [len(targets), len(guessed)])
     known = is_shadow[:, None] & records.held
     judged = ~is_shadow[:, None] & _trainable(records)
-    return _plan("recipe", records, targets + guessed, None, is_shadow, known, judged, settings)
+    return _fill_plan("recipe", records, targets + guessed, None, is_shadow, known, judged, settings)
 
 
-def _release(subject: AuditRequest, records: Records, settings: Settings) -> Plan:
+def _release(request: AuditRequest, records: Records, settings: Settings) -> Plan:
     """The released model against shadows; without shadows, half of its records teach and the other half judge."""
     audited = _trainable(records)
     if settings.shadows == 0:
@@ -183,14 +193,16 @@ def _release(subject: AuditRequest, records: Records, settings: Settings) -> Pla
         learnt = draw_halves(sides, models=1, seed=split, groups=records.groups)
         nothing = np.zeros_like(learnt[0])
         known, judged = np.stack([learnt[0], nothing]), np.stack([nothing, ~learnt[0]])
-        return _plan("release", records, (), subject.target.model, np.zeros(2, dtype=bool), known, judged, settings)
-    shadows = _jobs(_shadow_factories(subject, settings), records.held, records, settings)
+        return _fill_plan(
+            "release", records, (), request.target.model, np.zeros(2, dtype=bool), known, judged, settings
+        )
+    shadows = _jobs(_shadow_factories(request, settings), records.held, records, settings)
     is_shadow = np.arange(len(shadows) + 1) < len(shadows)
     known, judged = is_shadow[:, None] & records.held, ~is_shadow[:, None] & audited
-    return _plan("release", records, shadows, subject.target.model, is_shadow, known, judged, settings)
+    return _fill_plan("release", records, shadows, request.target.model, is_shadow, known, judged, settings)
 
 
-def _plan(
+def _fill_plan(
     kind: str,
     records: Records,
     jobs: tuple[Job, ...],
@@ -231,8 +243,8 @@ def _factories(factory: Callable[[], Any] | None, models: int) -> list[Callable[
     return [factory] * models if factory is not None else []
 
 
-def _shadow_factories(subject: AuditRequest, settings: Settings) -> list[Callable[[], Any]]:
-    guesses = subject.shadow_factories
+def _shadow_factories(request: AuditRequest, settings: Settings) -> list[Callable[[], Any]]:
+    guesses = request.shadow_factories
     return [guesses[number % len(guesses)] for number in range(settings.shadows)]
 
 
@@ -241,53 +253,10 @@ def _trainable(records: Records) -> BoolArray:
     return np.arange(len(records.data.labels)) < records.audited
 
 
-def _sides(records: Records, settings: Settings) -> tuple[int, int]:
-    """Records that count (twice the smaller side, as many as are independent of each other), and target models."""
-    share = independent_share(None if records.groups is None else records.groups[: records.audited])
-    if records.members is None:
-        return int(records.audited * share), settings.shadows + 1
-    smaller = int(2 * min(records.members.sum(), (~records.members).sum()) * share)
-    return (smaller if settings.shadows else smaller // 2), 1
-
-
-def _counted(size: int, records: Records) -> str:
-    grouped = "independent records (a group, or copies of a record, count as about one)"
-    return f"{size} {'records' if records.groups is None else grouped}"
-
-
-def _size_problems(records: Records, settings: Settings, threshold: float | None) -> list[str]:
-    size, targets = _sides(records, settings)
-    least = least_records(threshold or ANY_LIMIT, targets=targets, alpha=1 - settings.confidence)
-    if size >= least:
-        return []
-    return [
-        f"{_counted(size, records)} are too few for any verdict; at least {least} are needed, half of them non-members"
-    ]
-
-
-def _outlook(records: Records, settings: Settings, threshold: float | None) -> tuple[str, ...]:
-    """What to expect of a model without any leak, where it isn't a pass."""
-    if threshold is None:
-        return ()
-    size, targets = _sides(records, settings)
-    alpha = 1 - settings.confidence
-    least = least_records_to_pass(threshold, targets=targets, alpha=alpha)
-    if size < least:
-        needed = f"however little it leaks; {least} are needed"
-        return (f"no model can pass at {threshold:g} with {_counted(size, records)}, {needed}",)
-    likely = records_to_pass(threshold, targets=targets, alpha=alpha)
-    if size < likely:
-        return (
-            f"even a model without any leak may fail to pass at {threshold:g} with {_counted(size, records)}; "
-            f"with {likely} it passes four times in five, if the attack flags half of them",
-        )
-    return ()
-
-
-def _refuse_empty_halves(made: Plan) -> None:
-    empty = [job.number for job in made.jobs if not job.members.any()]
+def _refuse_empty_halves(plan: Plan) -> None:
+    empty = [job.number for job in plan.jobs if not job.members.any()]
     if empty:
-        records = made.records
+        records = plan.records
         units, remedy = f"{records.audited} records", "give two of one class at least"
         if records.groups is not None:
             units, remedy = f"{len(np.unique(records.groups))} groups of records", "give more"

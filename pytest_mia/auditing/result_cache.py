@@ -8,50 +8,77 @@ import math
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.auditing.summary import Context
+from pytest_mia.auditing.design import AuditDesign
 from pytest_mia.cache import content_key, environment
 from pytest_mia.cache.store import Entry, Store
 from pytest_mia.core.settings import Settings
-from pytest_mia.results.audit_data import NO_CACHE
-from pytest_mia.results.values import Seconds
 from pytest_mia.verdicts.audit_result import AuditResult
 
 Naming = Callable[[Sequence[Any]], dict[str, str]]
 
 
-def obtain(
-    store: Store,
-    names: tuple[str, ...],
-    observations: Observations,
-    context: Context,
-    settings: Settings,
-    find: Callable[[], AuditResult],
-) -> AuditResult:
-    """The result from the store; otherwise found here, and stored.
+@dataclass(frozen=True)
+class ResultSlot:
+    """The place of one result in a store.
+
+    Attributes
+    ----------
+    store, key
+        Where.
+    design
+        The audit's design, by which the values of slices and classes are named.
+    """
+
+    store: Store
+    key: str
+    design: AuditDesign
+
+    def load(self) -> AuditResult | None:
+        """The result, if it is there."""
+        entry = self.store.load(self.key)
+        if entry is None:
+            return None
+        try:
+            return _renamed(revived(AuditResult, entry.words["result"]), self.design, _values)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            self.store.damaged(self.key, str(error))
+            return None
+
+    def claim(self) -> AbstractContextManager[bool]:
+        """Keep other processes from looking for the same result."""
+        return self.store.locked(self.key, wait=math.inf)
+
+    def save(self, result: AuditResult) -> None:
+        """Keep the result, without the values of slices and classes: records hold them, so no entry does."""
+        named = _renamed(result, self.design, _places)
+        self.store.save(self.key, Entry({"result": dataclasses.asdict(named)}))
+
+
+def find_slot(
+    store: Store | None, names: Sequence[str], observations: Observations, design: AuditDesign, settings: Settings
+) -> ResultSlot | None:
+    """The slot of what these attacks find; ``None`` where nothing is kept.
 
     Parameters
     ----------
     store
-        Where it lies.
-    names, observations, context, settings
-        The attacks, what they run on, and what else the result says.
-    find
-        Finds it.
+        Where it lies, if anywhere.
+    names, observations, design, settings
+        The attacks, what they run on, and what else decides the result.
     """
+    if store is None:
+        return None
     try:
-        content = names, observations, _deciding(context), _deciding_settings(settings)
-        key = content_key.hash_content((content, environment.describe_environment()))
+        content = tuple(names), observations, design, settings.deciding
+        return ResultSlot(store, content_key.hash_content((content, environment.describe_environment())), design)
     except content_key.UnhashableValue as error:
         store.remark(f"the attacks' result is not cached: {error}")
-        return find()
-    found = _load(store, key, context)
-    if found is None:
-        with store.locked(key, wait=math.inf):
-            found = _load(store, key, context) or _found(store, key, context, find)
-    return dataclasses.replace(found, **_said(context, settings))
+        return None
 
 
 def revived(kind: Any, words: Any) -> Any:
@@ -84,64 +111,9 @@ def _fields(kind: type) -> dict[str, Any]:
     return {row.name: hints[row.name] for row in dataclasses.fields(kind)}
 
 
-def _deciding(context: Context) -> Context:
-    """What of the context decides what is found."""
-    return dataclasses.replace(
-        context, device="", findings=(), notes=(), replay="", training_seconds=0.0, cache=NO_CACHE, columns=None
-    )
-
-
-def _deciding_settings(settings: Settings) -> Settings:
-    """What of the settings decides what is found; the attacks are named by themselves."""
-    return dataclasses.replace(
-        settings,
-        device="auto",
-        attacks=None,
-        inconclusive="fail",
-        queries=None,
-        jobs=None,
-        cache="use",
-        time_limit=None,
-        what_if="off",
-        controls=False,
-    )
-
-
-def _said(context: Context, settings: Settings) -> dict[str, Any]:
-    """What a result says of its own audit."""
-    return {
-        "device": context.device,
-        "seconds": Seconds(context.training_seconds, 0.0),
-        "findings": context.findings,
-        "notes": context.notes,
-        "replay": context.replay,
-        "cache": context.cache,
-        "columns": context.columns,
-        "inconclusive": settings.inconclusive,
-    }
-
-
-def _found(store: Store, key: str, context: Context, find: Callable[[], AuditResult]) -> AuditResult:
-    found = find()
-    kept = dataclasses.replace(_renamed(found, context, _places), **_said(_deciding(context), Settings()))
-    store.save(key, Entry({"result": dataclasses.asdict(kept)}))
-    return found
-
-
-def _load(store: Store, key: str, context: Context) -> AuditResult | None:
-    entry = store.load(key)
-    if entry is None:
-        return None
-    try:
-        return _renamed(revived(AuditResult, entry.words["result"]), context, _values)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        store.damaged(key, str(error))
-        return None
-
-
-def _renamed(result: AuditResult, context: Context, naming: Naming) -> AuditResult:
-    """The result with its classes and its slices' values named in another way: records hold them, so no entry does."""
-    names, classes = {name: naming(column) for name, column in context.slices.items()}, naming(context.classes)
+def _renamed(result: AuditResult, design: AuditDesign, naming: Naming) -> AuditResult:
+    """The result with its classes and its slices' values named in another way."""
+    names, classes = {name: naming(column) for name, column in design.slices.items()}, naming(design.classes)
     return dataclasses.replace(
         result,
         slices=tuple(dataclasses.replace(part, value=names[part.by][part.value]) for part in result.slices),

@@ -14,7 +14,6 @@ from typing import Any
 
 from pytest_mia.auditing.plan import Plan
 from pytest_mia.core.request import AuditRequest
-from pytest_mia.core.settings import Settings
 from pytest_mia.models.sklearn import kind_of
 from pytest_mia.models.torch.module import TorchTraining
 from pytest_mia.remedies.trainings import EarlyStoppedTraining, PrivateTraining, private_available
@@ -129,11 +128,6 @@ def options(made: Plan, subject: AuditRequest) -> tuple[Retraining, ...]:
         calibrated = dataclasses.replace(subject, model_factory=Calibrated(_factory(subject)))
         found.append(Retraining("CalibratedClassifierCV(estimator, cv=3)", "calibrated", calibrated))
     return tuple(found)
-
-
-def measured(made: Plan, subject: AuditRequest, settings: Settings) -> tuple[Retraining, ...]:
-    """Those that are to be measured by these settings."""
-    return options(made, subject) if settings.what_if == "train" else ()
 
 
 def lines(made: Plan, subject: AuditRequest) -> tuple[str, ...]:

@@ -1,28 +1,37 @@
-"""An audit from end to end: plan, train, attack, judge. This is the way that the data goes."""
+"""An audit from end to end: plan, train, attack, judge. This is the way that the data goes.
+
+An audit is a generator: it yields what is shown while it runs, and returns what it found. Close it to end its workers.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import contextlib
+import dataclasses
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from pytest_mia.attacks import registry as attacks
-from pytest_mia.auditing import attacker_run, attackers, remedies, retraining, summary
-from pytest_mia.auditing.attacker_run import Terms
+from pytest_mia.auditing import plan as planning
+from pytest_mia.auditing import remedies, retraining, summary
+from pytest_mia.auditing.attacker_run import run_attacker
+from pytest_mia.auditing.audit_run import AuditRun
 from pytest_mia.auditing.controls import canaries
-from pytest_mia.auditing.from_outputs import outputs_run
+from pytest_mia.auditing.from_outputs.run import audit_outputs
 from pytest_mia.auditing.plan import Plan
 from pytest_mia.cache.store import Store
-from pytest_mia.core.errors import ModelTrainingError
+from pytest_mia.core.errors import InvalidAuditError, MIAUsageError, ModelTrainingError, OutOfTimeError
+from pytest_mia.core.events import Announcement, Event, Progress
 from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray
-from pytest_mia.models.queries import registry
 from pytest_mia.results.audit_data import RemedyResult
-from pytest_mia.training import train as shadows
-from pytest_mia.training.jobs import Method, Progress, Trained
+from pytest_mia.training.jobs import Trained
+from pytest_mia.training.train import Training, train_steps
 from pytest_mia.verdicts.audit_result import AuditResult
+
+NOTHING_TO_TRAIN = (
+    "what if: nothing to train otherwise is known for this model, or it is a release, which is trained already"
+)
 
 
 @dataclass(frozen=True)
@@ -34,33 +43,30 @@ class ShadowModel:
 
 
 def run(
-    subject: AuditRequest,
+    request: AuditRequest,
     settings: Settings,
     *,
-    progress: Progress | None = None,
-    announce: Callable[[str], None] | None = None,
     replay: str = "",
     threshold: float | None = None,
     store: Store | None = None,
-) -> AuditResult:
+) -> Generator[Event, None, AuditResult]:
     """Audit a recipe or a release.
 
     Parameters
     ----------
-    subject
+    request
         What is audited.
     settings
         How.
-    progress
-        Told after each trained model.
-    announce
-        Told in one line what is about to be done, before anything is trained.
-    replay
-        The command that repeats this audit, for messages.
-    threshold
-        The limit that the result will be judged by, where it is known: sizes that can't decide are then refused early.
-    store
-        Where models that were trained before are found, and others are kept; ``None`` keeps none.
+    replay, threshold, store
+        As in `AuditRun`.
+
+    Yields
+    ------
+    Announcement
+        What is about to be done, before anything is trained.
+    Progress
+        Before and after each model that is trained.
 
     Returns
     -------
@@ -75,72 +81,76 @@ def run(
         The user's code raised.
     InvalidAuditError
         A model answered with NaN or infinity.
+    OutOfTimeError
+        The time limit left too few models for an audit.
     """
-    if subject.outputs is not None:
-        return outputs_run.run(subject, settings, replay=replay, store=store)
-    method = _method(subject, settings)
-    plans = attackers.planned(subject, settings, method, threshold=threshold, store=store)
-    terms = Terms(settings, method, time.perf_counter(), len(plans), progress, replay, threshold, store)
-    result, made = _compared(plans, terms, announce), plans[0][1]
-    result = replace(result, lines=retraining.lines(made, subject))
-    if settings.controls:
-        sought = canaries.sought(made, method, settings, progress=progress, store=store, deadline=terms.deadline)
-        result = canaries.added(result, sought)
-    return _retrained(result, made, subject, terms, announce)
+    started = AuditRun.start(request, settings, store=store, replay=replay, threshold=threshold)
+    if request.outputs is not None:
+        return audit_outputs(started)
+    return (yield from _audit_models(started))
 
 
-def _compared(
-    plans: Sequence[tuple[AuditRequest, Plan]], terms: Terms, announce: Callable[[str], None] | None
-) -> AuditResult:
+def _audit_models(run: AuditRun) -> Generator[Event, None, AuditResult]:
+    attackers = planning.plan_attackers(run)
+    plan = attackers[0][1]
+    run = dataclasses.replace(run, attackers=len(attackers))
+    result = yield from _attack_side_by_side(run, attackers)
+    result = dataclasses.replace(result, lines=retraining.lines(plan, run.request))
+    if run.settings.controls:
+        found = yield from canaries.seek(run, plan)
+        result = canaries.added(result, found)
+    if run.settings.what_if == "train":
+        result = yield from _train_remedies(run, plan, result)
+    return result
+
+
+def _attack_side_by_side(
+    run: AuditRun, attackers: Sequence[tuple[AuditRequest, Plan]]
+) -> Generator[Event, None, AuditResult]:
     """The result of the only attacker, or of all of them side by side."""
     trained: Sequence[Trained] = ()
-    results = []
-    for side, made in plans:
-        if announce is not None:
-            # Canaries are planted once, for all attackers.
-            more = canaries.line(made) if terms.settings.controls and made is plans[0][1] else ""
-            announce((f"{side.attacker}: " if side.attacker else "") + made.line + (f"; {more}" if more else ""))
+    results = list[AuditResult]()
+    for request, plan in attackers:
+        # Canaries are planted once, for all attackers.
+        more = canaries.line(plan) if run.settings.controls and not results else ""
+        name = f"{request.attacker}: " if request.attacker else ""
+        yield Announcement(name + plan.line + (f"; {more}" if more else ""))
         # The targets are the same for every attacker, and come first.
-        common = [one for one in trained if one.number < made.targets]
-        result, trained = attacker_run.run(made, side, terms, common)
-        results.append(replace(result, attacker=side.attacker))
-    return results[0] if len(results) == 1 else summary.compared(results)
+        common = [one for one in trained if one.number < plan.targets]
+        result, trained = yield from run_attacker(dataclasses.replace(run, request=request), plan, common)
+        results.append(dataclasses.replace(result, attacker=request.attacker))
+    return results[0] if len(results) == 1 else summary.compare(results)
 
 
-def _retrained(
-    result: AuditResult,
-    made: Plan,
-    subject: AuditRequest,
-    terms: Terms,
-    announce: Callable[[str], None] | None,
-) -> AuditResult:
-    """The result with the audits of those remedies that train; one that can't be trained is noted."""
-    settings = terms.settings
-    found, notes = list[RemedyResult](), list[str]()
-    changes = retraining.measured(made, subject, settings)
-    shared = remedies.sharing(settings, len(changes))
-    if settings.what_if == "train" and not changes:
-        notes.append("what if: nothing to train otherwise is known for this model, or it is a release, trained already")
+def _train_remedies(run: AuditRun, plan: Plan, result: AuditResult) -> Generator[Event, None, AuditResult]:
+    """The result with the audits of those remedies that train, within the audit's own time limit.
+
+    One that can't be measured leaves a note: what was found without it stays.
+    """
+    changes = retraining.options(plan, run.request)
+    shared = remedies.share_error(run.settings, len(changes))
+    audits, notes = list[RemedyResult](), [] if changes else [NOTHING_TO_TRAIN]
     for each in changes:
-        if announce is not None:
-            announce(f"what if: {each.line}")
+        if run.out_of_time:
+            notes.append(f"what if: {each.line} was not measured: the time limit was reached before")
+            continue
+        yield Announcement(f"what if: {each.line}")
         try:
-            audit = run(each.subject, shared, progress=terms.progress, store=terms.store)
-        except ModelTrainingError as error:
+            audit = yield from _audit_models(run.start_again(each.subject, shared))
+        except (InvalidAuditError, MIAUsageError, ModelTrainingError, OutOfTimeError) as error:
             notes.append(f"what if: {each.line} can't be measured: {str(error).splitlines()[0]}")
         else:
-            found.append(RemedyResult(each.line, each.idea, audit, trains=True))
-    return replace(result, what_if=(*result.what_if, *found), notes=(*result.notes, *notes))
+            audits.append(RemedyResult(each.line, each.idea, audit, trains=True))
+    return dataclasses.replace(result, what_if=(*result.what_if, *audits), notes=(*result.notes, *notes))
 
 
-def train(
-    subject: AuditRequest,
-    settings: Settings,
-    *,
-    progress: Progress | None = None,
-    announce: Callable[[str], None] | None = None,
-) -> tuple[ShadowModel, ...]:
+def train(request: AuditRequest, settings: Settings) -> Generator[Event, None, tuple[ShadowModel, ...]]:
     """Train the shadows of an audit and keep them.
+
+    Yields
+    ------
+    Announcement, Progress
+        As `run` does.
 
     Returns
     -------
@@ -153,27 +163,17 @@ def train(
     MIAUsageError, ModelTrainingError, InvalidAuditError
         As `run` does.
     """
-    method = replace(_method(subject, settings), probes=())
-    found: list[ShadowModel] = []
-    for _, made in attackers.planned(subject, settings, method, threshold=None, store=None):
-        if announce is not None:
-            announce(made.line)
-        jobs = [job for job in made.jobs if made.references[job.number]]
-        kept = shadows.train_all(jobs, made.records.data, method, progress=progress, keep_models=True)
-        found += [ShadowModel(one.model, made.members[one.number]) for one in kept]
-    return tuple(found)
-
-
-def _method(subject: AuditRequest, settings: Settings) -> Method:
-    asked = settings.attacks
-    needed = None if asked is None or attacks.DEFAULT in asked else registry.names_that_measure(attacks.reads(asked))
-    return Method(
-        subject.training,
-        subject.predict,
-        subject.loss,
-        settings.device,
-        settings.queries,
-        subject.augment,
-        needed,
-        settings.seed,
-    )
+    run = AuditRun.start(request, settings)
+    method = dataclasses.replace(run.method, probes=())
+    shadows = list[ShadowModel]()
+    for _, plan in planning.plan_attackers(dataclasses.replace(run, method=method)):
+        yield Announcement(plan.line)
+        jobs = [job for job in plan.jobs if plan.references[job.number]]
+        trained = list[Trained]()
+        with contextlib.closing(train_steps(jobs, Training(plan.records.data, method, keep_models=True))) as steps:
+            for step in steps:
+                trained += step.models
+                yield Progress(step.done, step.total, step.seconds)
+        trained.sort(key=lambda one: one.number)
+        shadows += [ShadowModel(one.model, plan.members[one.number]) for one in trained]
+    return tuple(shadows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,14 +15,13 @@ from pytest_mia.attacks.grouped import grouped
 from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import Attack
 from pytest_mia.attacks.thresholds import FALSE_POSITIVE_RATES
+from pytest_mia.auditing.design import AuditDesign
 from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.results.audit_data import NO_CACHE
 from pytest_mia.results.values import (
     Accuracy,
     AttackResult,
     CacheUse,
-    Columns,
     Curve,
     Exposure,
     Guesses,
@@ -42,34 +40,10 @@ BASELINES = ("loss", "gap")
 """Attacks that need no shadows, whose curves are shown beside that of the selected one."""
 
 
-@dataclass(frozen=True)
-class Context:
-    """What a result says besides the attacks' figures; attributes as in `AuditResult`."""
-
-    kind: str
-    audited: int
-    shadows: int
-    models: int
-    slices: Mapping[str, Sequence[Any]]
-    device: str
-    findings: tuple[str, ...]
-    notes: tuple[str, ...]
-    replay: str
-    training_seconds: float
-    looks: int = 1
-    shift: float = 0.0
-    cache: CacheUse = NO_CACHE
-    classes: Sequence[Any] = ()
-    """Class of each audited record; empty where there are none."""
-    copied: BoolArray | None = None
-    """Whether each audited record has copies, which are drawn together with it; ``None`` where none has."""
-    drawn: bool = False
-    """Whether an independent coin was drawn for each record of each target, rather than a half of a fixed size."""
-    columns: Columns | None = None
-
-
-def find(fitting: Sequence[Attack], observations: Observations, context: Context, settings: Settings) -> AuditResult:
-    """Run attacks and describe what they found.
+def summarise(
+    fitting: Sequence[Attack], observations: Observations, design: AuditDesign, settings: Settings
+) -> AuditResult:
+    """Run attacks and put what they found into a result, without what the result says of its own making.
 
     Parameters
     ----------
@@ -77,10 +51,10 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
         Attacks that fit the signals; at least one.
     observations
         What they run on.
-    context
-        What else the result says.
+    design
+        The audit's design.
     settings
-        The audit's settings.
+        The audit's settings, of which only those count that decide what is found.
     """
     fitting = fitting if observations.groups is None else [grouped(attack) for attack in fitting]
     taught = evaluation.lessons(observations)
@@ -88,45 +62,39 @@ def find(fitting: Sequence[Attack], observations: Observations, context: Context
     chosen = evaluation.choose([[each.advantage for each in run.learned] for run in runs])
     selected = evaluation.pick([run.counts for run in runs], chosen)
     guesses = _guesses(found, runs, chosen)
-    kept = _kept(guesses, observations, context.audited)
-    levels = error_budget.levels(settings.confidence, attacks=len(runs), looks=context.looks)
+    kept = _kept(guesses, observations, design.audited)
+    levels = error_budget.levels(settings.confidence, attacks=len(runs), looks=design.looks)
     results = [_attack_result(run, levels) for run in runs]
     return AuditResult(
-        kind=context.kind,
+        kind=design.kind,
         attack=_most_chosen(runs, chosen),
         advantage=error_budget.selected_interval(selected, levels),
         selected=selected,
         tails={f"{rate:g}": _tail(runs, place) for place, rate in enumerate(FALSE_POSITIVE_RATES)},
         attacks=tuple(sorted(results, key=lambda result: -result.advantage.estimate)),
-        shadows=context.shadows,
-        models=context.models,
-        records=context.audited,
+        shadows=design.shadows,
+        models=design.models,
+        records=design.audited,
         accuracy=_accuracy(observations),
-        slices=_slices(context.slices, kept, context, settings),
-        most_exposed=_most_exposed(curves.ranks(found), guesses, observations, context.audited),
+        slices=_slices(design.slices, kept, design, settings),
+        most_exposed=_most_exposed(curves.ranks(found), guesses, observations, design.audited),
         seed=settings.seed,
-        device=context.device,
-        seconds=Seconds(context.training_seconds, 0.0),
-        findings=context.findings,
-        notes=context.notes,
-        replay=context.replay,
-        looks=context.looks,
-        shift=context.shift,
-        cache=context.cache,
-        inconclusive=settings.inconclusive,
-        classes=_slices(_classes(context), kept, context, settings),
+        device="",
+        seconds=Seconds(0.0, 0.0),
+        looks=design.looks,
+        shift=design.shift,
+        classes=_slices(_classes(design), kept, design, settings),
         curves=_curves(fitting, runs, chosen, found, observations, levels.high),
         histogram=_histogram(runs, chosen, found, observations),
-        coins=_coins(fitting, runs, observations, context),
+        coins=_coins(fitting, runs, observations, design),
         grouped=observations.groups is not None,
         guesses=kept,
-        columns=context.columns,
         detectable=error_budget.detectable(selected, levels),
     )
 
 
-def compared(results: Sequence[AuditResult]) -> AuditResult:
-    """The audit of the strongest attacker, by his lower bound, with those of all, and with what all of them cost."""
+def compare(results: Sequence[AuditResult]) -> AuditResult:
+    """The audit of the strongest attacker, by its lower bound, with those of all, and with what all of them cost."""
     strongest = max(results, key=lambda result: result.advantage.low)
     training, attacks = (sum(getattr(each.seconds, part) for each in results) for part in ("training", "attacks"))
     hits, misses = (sum(getattr(each.cache, part) for each in results) for part in ("hits", "misses"))
@@ -137,14 +105,9 @@ def compared(results: Sequence[AuditResult]) -> AuditResult:
         cache=CacheUse(hits, misses),
         attackers=tuple(dataclasses.replace(each, what_if=()) for each in results),
         what_if=tuple(
-            dataclasses.replace(parts[0], audit=compared([each.audit for each in parts])) for parts in remedied
+            dataclasses.replace(parts[0], audit=compare([each.audit for each in parts])) for parts in remedied
         ),
     )
-
-
-def timed(result: AuditResult, seconds: Seconds) -> AuditResult:
-    """The result with its seconds filled in."""
-    return dataclasses.replace(result, seconds=seconds)
 
 
 def _attack_result(run: AttackRun, levels: error_budget.Levels) -> AttackResult:
@@ -171,13 +134,13 @@ def _coins(
     fitting: Sequence[Attack],
     runs: Sequence[AttackRun],
     observations: Observations,
-    context: Context,
+    design: AuditDesign,
 ) -> tuple[CoinGuesses, ...]:
     """What the attack that is best at it guesses of who is a member; none of records that have copies.
 
     Copies go together, and k of them may give away k times the epsilon that is claimed of one.
     """
-    guessing = [[each.coins if context.drawn else each.pairs for each in run.learned] for run in runs]
+    guessing = [[each.coins if design.drawn else each.pairs for each in run.learned] for run in runs]
     chosen = evaluation.choose([[each.bound for each in row] for row in guessing])
     found = np.empty((len(chosen), len(observations.labels)))
     for index in np.unique(chosen).tolist():
@@ -188,8 +151,8 @@ def _coins(
         found,
         [guessing[index][place].shares for place, index in enumerate(chosen)],
         observations,
-        drawn=context.drawn,
-        records=None if context.copied is None else ~np.pad(context.copied, (0, found.shape[1] - context.audited)),
+        drawn=design.drawn,
+        records=None if design.copied is None else ~np.pad(design.copied, (0, found.shape[1] - design.audited)),
     )
 
 
@@ -248,18 +211,18 @@ def _accuracy(observations: Observations) -> Accuracy:
     return Accuracy(float(correct[inside].mean()), float(correct[outside].mean()))
 
 
-def _classes(context: Context) -> dict[str, Sequence[Any]]:
+def _classes(design: AuditDesign) -> dict[str, Sequence[Any]]:
     """The classes as one more slice, where they are few enough to be looked at one by one."""
-    return {parts.CLASS: context.classes} if 0 < len({*map(str, context.classes)}) <= parts.MOST_PARTS else {}
+    return {parts.CLASS: design.classes} if 0 < len({*map(str, design.classes)}) <= parts.MOST_PARTS else {}
 
 
 def _slices(
-    slices: Mapping[str, Sequence[Any]], kept: Guesses, context: Context, settings: Settings
+    slices: Mapping[str, Sequence[Any]], kept: Guesses, design: AuditDesign, settings: Settings
 ) -> tuple[SliceResult, ...]:
     found: list[SliceResult] = []
     for name, column in slices.items():
         values = np.array([str(value) for value in column])
-        levels = error_budget.levels(settings.confidence, attacks=len(np.unique(values)) + 1, looks=context.looks)
+        levels = error_budget.levels(settings.confidence, attacks=len(np.unique(values)) + 1, looks=design.looks)
         found += parts.divided(name, values, kept, levels)
     return tuple(found)
 

@@ -38,25 +38,26 @@ class AuditRequest:
 
     @property
     def attackers(self) -> tuple[AuditRequest, ...]:
-        """The same for each attacker by himself; itself, where only one was given."""
+        """The same for each attacker alone; itself, where only one was given."""
         names = next((tuple(given) for given in self._several), ())
         return tuple(replace(self, attacker=name) for name in names) if names and not self.attacker else (self,)
 
     @property
     def guess(self) -> Any:
-        """The attacker's own guess of the factory, or a list of them; ``None`` where he has none."""
-        return _of(self.shadow_factory, self.attacker)
+        """The attacker's own guess of the factory, or a list of them; ``None`` where the attacker has none."""
+        return _pick(self.shadow_factory, self.attacker)
 
     @property
     def own_records(self) -> Any:
-        """The attacker's own records; ``None`` where he has the audited ones."""
-        return _of(self.shadow_dataset, self.attacker)
+        """The attacker's own records; ``None`` where the attacker has the audited ones."""
+        return _pick(self.shadow_dataset, self.attacker)
 
     @property
     def may_differ(self) -> bool:
         """Whether shadows may answer unlike a released model: where the factory is a guess, or the records are others.
 
-        The latter only beside an attacker who has both and so shows whether the factory is that of the model.
+        Other records count only beside an attacker who has the factory and the audited records, and so shows whether
+        the factory is that of the model.
         """
         everyone = replace(self, attacker="").attackers
         shown = any(each.guess is None and each.own_records is None for each in everyone)
@@ -70,7 +71,7 @@ class AuditRequest:
 
     @property
     def held(self) -> Mapping[str, Any]:
-        """The own records of every attacker by his name; of a single one without a name."""
+        """Every attacker's own records by the attacker's name; those of a single attacker without a name."""
         if isinstance(self.shadow_dataset, Mapping):
             return self.shadow_dataset
         names = self.shadow_factory if isinstance(self.shadow_factory, Mapping) else [self.attacker]
@@ -88,7 +89,7 @@ class AuditRequest:
             lacking = ", ".join(sorted(names[0] ^ names[1]))
             return [
                 f"mia_shadow_factory and mia_shadow_dataset name different attackers ({lacking}); "
-                "give None to one who has nothing of his own"
+                "give None to an attacker who has none"
             ]
         return []
 
@@ -97,5 +98,5 @@ class AuditRequest:
         return [given for given in (self.shadow_factory, self.shadow_dataset) if isinstance(given, Mapping)]
 
 
-def _of(given: Any, attacker: str) -> Any:
+def _pick(given: Any, attacker: str) -> Any:
     return given.get(attacker) if isinstance(given, Mapping) else given

@@ -46,10 +46,16 @@ def _setting(
     must: str,
     fits: Callable[[Any], bool],
     *,
+    decides: bool,
     alone: str | None = None,
 ) -> Any:
-    """A row of the table; `alone` is the text that the option stands for where it is given without any."""
+    """A row of the table.
+
+    `decides` says whether attacks may find something else in the same answers under another value, which then is part
+    of the key of their cached result. `alone` is the text that the option stands for where it is given without any.
+    """
     row = {"metavar": metavar, "help": help, "parse": parse, "must": must, "fits": fits, "alone": alone}
+    row["decides"] = decides
     return field(default=default, metadata=row)
 
 
@@ -70,6 +76,7 @@ class Settings:
         _whole,
         "a whole number from 3 to 10000, or 0 for a release",
         lambda value: _is_int(value) and (value == 0 or 3 <= value <= 10000),
+        decides=True,
     )
     device: str = _setting(
         "auto",
@@ -78,6 +85,7 @@ class Settings:
         str,
         "auto, cpu, cuda, cuda:N or mps",
         lambda value: isinstance(value, str) and re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", value) is not None,
+        decides=False,
     )
     seed: int = _setting(
         0,
@@ -86,6 +94,7 @@ class Settings:
         _whole,
         "a whole number of at least 0, of 128 bits at the most",
         lambda value: _is_int(value) and 0 <= value < 2**128,
+        decides=True,
     )
     attacks: tuple[str, ...] | None = _setting(
         None,
@@ -94,6 +103,7 @@ class Settings:
         _names,
         "a list of attack names",
         lambda value: value is None or _are_names(value),
+        decides=False,
     )
     confidence: float = _setting(
         0.95,
@@ -102,6 +112,7 @@ class Settings:
         float,
         "a number from 0.5 to 1, both excluded",
         lambda value: isinstance(value, float) and 0.5 < value < 1,
+        decides=True,
     )
     inconclusive: str = _setting(
         "fail",
@@ -110,6 +121,7 @@ class Settings:
         str,
         "fail, warn or skip",
         lambda value: isinstance(value, str) and value in ("fail", "warn", "skip"),
+        decides=False,
     )
     queries: int | None = _setting(
         None,
@@ -118,6 +130,7 @@ class Settings:
         _whole,
         "a whole number from 1 to 10000",
         lambda value: value is None or (_is_int(value) and 1 <= value <= 10000),
+        decides=False,
     )
     jobs: int | None = _setting(
         None,
@@ -126,6 +139,7 @@ class Settings:
         _whole,
         "a whole number from 1 to 1000000",
         lambda value: value is None or (_is_int(value) and 1 <= value <= 10**6),
+        decides=False,
     )
     backend: str = _setting(
         "loky",
@@ -135,6 +149,7 @@ class Settings:
         "loky or dask; threading is not supported because models in threads of one process would share its random "
         "generators, nor is ray, since dask trains on several machines",
         lambda value: isinstance(value, str) and value in ("loky", "dask"),
+        decides=False,
     )
     scheduler: str | None = _setting(
         None,
@@ -145,6 +160,7 @@ class Settings:
         lambda value: (
             value is None or (isinstance(value, str) and re.fullmatch(r"(\w+://)?\S+:\d+/?", value) is not None)
         ),
+        decides=False,
     )
     cache: str = _setting(
         "use",
@@ -153,6 +169,7 @@ class Settings:
         str,
         "use, refresh or off",
         lambda value: isinstance(value, str) and value in ("use", "refresh", "off"),
+        decides=False,
     )
     time_limit: float | None = _setting(
         None,
@@ -164,6 +181,7 @@ class Settings:
             value is None
             or (isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= sys.float_info.max)
         ),
+        decides=False,
     )
     early_stop: bool = _setting(
         False,
@@ -172,6 +190,7 @@ class Settings:
         _truth,
         "true or false",
         lambda value: isinstance(value, bool),
+        decides=True,
     )
     coins: bool = _setting(
         False,
@@ -181,6 +200,7 @@ class Settings:
         _truth,
         "true or false",
         lambda value: isinstance(value, bool),
+        decides=True,
     )
     what_if: str = _setting(
         "off",
@@ -190,6 +210,7 @@ class Settings:
         str,
         "off, outputs or train, after an equals sign (--mia-what-if=train)",
         lambda value: isinstance(value, str) and value in WHAT_IF,
+        decides=False,
         alone="outputs",
     )
     controls: bool = _setting(
@@ -200,6 +221,7 @@ class Settings:
         _truth,
         "true or false",
         lambda value: isinstance(value, bool),
+        decides=False,
     )
 
     def __post_init__(self) -> None:
@@ -227,6 +249,11 @@ class Settings:
         """Those settings that differ from their defaults, by name."""
         values = {row.name: getattr(self, row.name) for row in dataclasses.fields(self)}
         return {row.name: values[row.name] for row in dataclasses.fields(self) if values[row.name] != row.default}
+
+    @property
+    def deciding(self) -> Mapping[str, Any]:
+        """Those settings that decide what attacks find in the same answers, by name."""
+        return {row.name: getattr(self, row.name) for row in dataclasses.fields(self) if row.metadata["decides"]}
 
     @property
     def workers(self) -> int:

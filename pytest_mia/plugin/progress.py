@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+from pytest_mia.core.events import Announcement, Event, Progress
+
 WORTH_SAYING = 5.0
 """Seconds of training left above which a log says so."""
 
@@ -33,31 +35,36 @@ class ProgressLine:
             with self._uncaptured():
                 self._close()
 
-    def announce(self, plan: str) -> None:
-        """Show what is about to be done, in a line of its own."""
+    def show(self, event: Event) -> None:
+        """Show what a running audit tells; nothing where there is no terminal."""
         if self._terminal is None:
             return
         with self._uncaptured():
-            self._start_line()
-            self._terminal.write(f"mia: {plan}", flush=True)
-            self._open, self._estimated = True, False
-            if self._terminal.isatty:
-                self._terminal.line("")
+            match event:
+                case Announcement(line):
+                    self._announce(line)
+                case Progress(done, total, seconds):
+                    self._update(done, total, seconds)
 
-    def __call__(self, done: int, models: int, seconds: float) -> None:
+    def _announce(self, plan: str) -> None:
+        """Show what is about to be done, in a line of its own."""
+        self._start_line()
+        self._terminal.write(f"mia: {plan}", flush=True)
+        self._open, self._estimated = True, False
+        if self._terminal.isatty:
+            self._terminal.line("")
+
+    def _update(self, done: int, models: int, seconds: float) -> None:
         """Show that so many models are trained after so many seconds."""
-        if self._terminal is None:
-            return
-        with self._uncaptured():
-            if not self._open:
-                self._start_line()
-                self._open = True
-            if self._terminal.isatty:
-                self._terminal.rewrite(words(done, models, seconds), erase=True)
-                self._terminal.flush()
-            elif not self._estimated and _left(done, models, seconds) > WORTH_SAYING:
-                self._estimated = True
-                self._terminal.write(words(done, models, seconds).replace("mia:", ";", 1), flush=True)
+        if not self._open:
+            self._start_line()
+            self._open = True
+        if self._terminal.isatty:
+            self._terminal.rewrite(words(done, models, seconds), erase=True)
+            self._terminal.flush()
+        elif not self._estimated and _left(done, models, seconds) > WORTH_SAYING:
+            self._estimated = True
+            self._terminal.write(words(done, models, seconds).replace("mia:", ";", 1), flush=True)
 
     def _start_line(self) -> None:
         self._terminal.ensure_newline()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Generator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +17,7 @@ from pytest_mia.plugin.verdict_log import VerdictLog
 if TYPE_CHECKING:
     from pytest_mia.auditing.run import ShadowModel
     from pytest_mia.cache.store import Store
+    from pytest_mia.core.events import Event
     from pytest_mia.core.request import AuditRequest
     from pytest_mia.core.settings import Settings
     from pytest_mia.plugin.progress import ProgressLine
@@ -87,21 +88,15 @@ class Session:
         """
         from pytest_mia.auditing import run
 
-        def make() -> AuditResult:
-            with progress:
-                return run.run(
-                    subject,
-                    settings,
-                    progress=progress,
-                    announce=progress.announce,
-                    replay=replay,
-                    threshold=threshold,
-                    store=self._store(settings),
-                )
-
         # An audit that may stop early stops by its limit.
         limit = threshold if settings.early_stop else None
-        return self._once(("audit", limit), subject, settings, owner, make)
+        key = self._key(("audit", limit), subject, settings, owner)
+        if key not in self._shared:
+            store = self._store(settings)
+            events = run.run(subject, settings, replay=replay, threshold=threshold, store=store)
+            self._shared[key] = _follow(events, progress)
+        result: AuditResult = self._shared[key]
+        return result
 
     def shadow_models(
         self, subject: AuditRequest, settings: Settings, *, progress: ProgressLine, owner: object
@@ -109,11 +104,11 @@ class Session:
         """The trained shadows of a subject, shared likewise."""
         from pytest_mia.auditing import run
 
-        def make() -> tuple[ShadowModel, ...]:
-            with progress:
-                return run.train(subject, settings, progress=progress, announce=progress.announce)
-
-        return self._once(("shadow models",), subject, settings, owner, make)
+        key = self._key("shadow models", subject, settings, owner)
+        if key not in self._shared:
+            self._shared[key] = _follow(run.train(subject, settings), progress)
+        models: tuple[ShadowModel, ...] = self._shared[key]
+        return models
 
     def write_reports(self) -> None:
         """Write what was asked for, and save the baseline."""
@@ -175,12 +170,22 @@ class Session:
             folder = self._config.rootpath / self._config.getini("cache_dir") / "d" / CACHED
         return store.opened(folder, settings.cache, since=self._begun)
 
-    def _once(self, what: object, subject: AuditRequest, settings: Settings, owner: object, make: Callable[[], T]) -> T:
-        key = what, settings, _content(subject) or owner
-        if key not in self._shared:
-            self._shared[key] = make()
-        result: T = self._shared[key]
-        return result
+    def _key(self, what: object, subject: AuditRequest, settings: Settings, owner: object) -> object:
+        """What tells work from other work; that on a subject without a name is its owner's alone."""
+        return what, settings, _content(subject) or owner
+
+
+def _follow(events: Generator[Event, None, T], progress: ProgressLine) -> T:
+    """Run an audit to its end, and show what it tells."""
+    # Pytest holds an interrupt until it has reported, with all that the audit holds: its workers end here.
+    with progress, contextlib.closing(events):
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            progress.show(event)
 
 
 def _content(subject: AuditRequest) -> str | None:

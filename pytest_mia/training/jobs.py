@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -12,9 +13,6 @@ from pytest_mia.models.protocol import Adapter
 from pytest_mia.models.select import adapter_for
 from pytest_mia.models.signals import Signals
 from pytest_mia.remedies.protocol import Remedy
-
-Progress = Callable[[int, int, float], None]
-"""Told of (models done, models in all, seconds since the start)."""
 
 
 @dataclass(frozen=True)
@@ -146,23 +144,42 @@ class Trained:
     moved: str = ""
 
 
+@dataclass
+class Watch:
+    """What is known of a training that was watched.
+
+    Attributes
+    ----------
+    files
+        Digest of each file that the training may have read; ``None`` where its models must not be kept.
+    """
+
+    files: Mapping[str, str] | None = None
+
+
 class Slot(Protocol):
-    """The place of one model; it can be sent to another process."""
+    """The place of one model in a cache; it can be sent to another process.
+
+    A process claims the slot, loads the model, and where there is none trains one under `watch` and saves it.
+    """
 
     def load(self) -> Trained | None:
         """The model, if it is there."""
         ...
 
-    def obtain(self, train: Callable[[], Trained], *, wait: float) -> Trained | None:
-        """The model if it is there; otherwise trained, and kept as soon as it is.
+    def claim(self, *, wait: float) -> contextlib.AbstractContextManager[bool]:
+        """Keep other processes from training this model.
 
-        Parameters
-        ----------
-        train
-            Trains it.
-        wait
-            Seconds to wait for another process that trains it just now; ``None`` is returned if it still does then.
+        The context's value is False where another process still trains it after `wait` seconds.
         """
+        ...
+
+    def watch(self) -> contextlib.AbstractContextManager[Watch]:
+        """Observe what is read while the model is trained inside."""
+        ...
+
+    def save(self, trained: Trained, watch: Watch) -> None:
+        """Keep a model that was trained under `watch`, unless that says that it must not be kept."""
         ...
 
 
@@ -175,17 +192,24 @@ class Cache(Protocol):
 
 
 class Uncached:
-    """Keeps nothing."""
+    """A cache, and a slot, that keeps nothing."""
 
     def load(self) -> Trained | None:
         """Nothing."""
 
-    def obtain(self, train: Callable[[], Trained], *, wait: float) -> Trained | None:  # noqa: ARG002 - nobody else trains it
-        """The model, trained."""
-        return train()
+    def claim(self, *, wait: float) -> contextlib.AbstractContextManager[bool]:  # noqa: ARG002 - no other process trains it
+        """Always held."""
+        return contextlib.nullcontext(True)
+
+    def watch(self) -> contextlib.AbstractContextManager[Watch]:
+        """Nothing is observed."""
+        return contextlib.nullcontext(Watch())
+
+    def save(self, trained: Trained, watch: Watch) -> None:
+        """Nothing is kept."""
 
     def slots(self, jobs: Sequence[Job], method: Method) -> Sequence[Slot]:  # noqa: ARG002 - all slots are alike
-        """A slot for each job."""
+        """The same slot for each job."""
         return [self] * len(jobs)
 
 

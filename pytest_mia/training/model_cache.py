@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from types import UnionType
 from typing import Any
@@ -19,7 +19,7 @@ from pytest_mia.data.records import Data
 from pytest_mia.models.signals import Signals
 from pytest_mia.models.torch import tensors
 from pytest_mia.training.factories import FactoryProbe
-from pytest_mia.training.jobs import UNCACHED, Cache, Job, Method, Slot, Trained
+from pytest_mia.training.jobs import UNCACHED, Cache, Job, Method, Slot, Trained, Watch
 
 SIGNALS = tuple(row.name for row in dataclasses.fields(Signals))
 WORDS: dict[str, type | UnionType] = {
@@ -89,40 +89,40 @@ class ModelSlot:
         told: dict[str, Any] = {name: words[name] for name in WORDS} | {"probes": tuple(words["probes"])}
         return Trained(self.number, Signals(**arrays), **told, cached=True, what_if=what_if)
 
-    def obtain(self, train: Callable[[], Trained], *, wait: float) -> Trained | None:
-        """The model from the store; otherwise trained here, and stored as soon as it is; see `Slot`."""
-        found = self.load()
-        if found is not None:
-            return found
-        with self.store.locked(self.key, wait=wait) as held:
-            return (self.load() or self._trained(train)) if held else None
+    def claim(self, *, wait: float) -> AbstractContextManager[bool]:
+        """Hold the lock of this model; see `Slot`."""
+        return self.store.locked(self.key, wait=wait)
+
+    @contextmanager
+    def watch(self) -> Iterator[Watch]:
+        """Observe a training: which files it reads, and whether the user's code stays as it is; see `Slot`."""
+        before, watch = content_key.try_hash_content(self.code), Watch()
+        with watched():
+            yield watch
+        if content_key.try_hash_content(self.code) != before:
+            self.store.remark(CHANGES)
+            return
+        try:
+            watch.files = file_reads.digest_files_read(without=str(self.store.folder))
+        except file_reads.ChangedError as error:
+            self.store.remark(f"models are not cached: {error} was changed while they were trained")
+        except file_reads.UnknownReadsError as error:
+            self.store.remark(f"models are not cached: {error}")
+
+    def save(self, trained: Trained, watch: Watch) -> None:
+        """Store a model, and what it answers with each remedy; see `Slot`."""
+        if watch.files is None:
+            return
+        words = {name: getattr(trained, name) for name in WORDS}
+        arrays = {name: array for name in SIGNALS if (array := getattr(trained.signals, name)) is not None}
+        for slot, asked in zip(self.what_if, trained.what_if, strict=True):
+            slot.save(asked, watch)
+        self.store.save(self.key, Entry({**words, "files": dict(watch.files)}, arrays))
 
     def _digest(self, path: str) -> str:
         if path not in self.files:
             self.files[path] = file_reads.digest_file(path)
         return self.files[path]
-
-    def _trained(self, train: Callable[[], Trained]) -> Trained:
-        before = content_key.try_hash_content(self.code)
-        with watched():
-            trained = train()
-        if content_key.try_hash_content(self.code) != before:
-            self.store.remark(CHANGES)
-            return trained
-        try:
-            self._save(trained, file_reads.digest_files_read(without=str(self.store.folder)))
-        except file_reads.ChangedError as error:
-            self.store.remark(f"models are not cached: {error} was changed while they were trained")
-        except file_reads.UnknownReadsError as error:
-            self.store.remark(f"models are not cached: {error}")
-        return trained
-
-    def _save(self, trained: Trained, files: Mapping[str, str]) -> None:
-        words = {name: getattr(trained, name) for name in WORDS}
-        arrays = {name: array for name in SIGNALS if (array := getattr(trained.signals, name)) is not None}
-        for slot, asked in zip(self.what_if, trained.what_if, strict=True):
-            slot._save(asked, files)
-        self.store.save(self.key, Entry({**words, "files": dict(files)}, arrays))
 
 
 def _are_numbers(array: AnyArray) -> bool:

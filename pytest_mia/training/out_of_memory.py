@@ -2,30 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import replace
+from types import TracebackType
 
 from pytest_mia.models.torch.cuda import memory_ran_out, release
-from pytest_mia.training.jobs import Method, Trained
+from pytest_mia.training.jobs import Method
 
 
-def where_it_fits(work: Callable[[Method], Trained], method: Method) -> Trained:
-    """What `work` makes by this method; by the same method on the CPU, once a GPU's memory has run out.
+class Attempt:
+    """One attempt to train or query a model; a context that stops the error by which a GPU's memory runs out.
 
     Parameters
     ----------
-    work
-        Trains a model or asks it; it is called anew.
     method
         How, and where.
+    moved
+        Why it is on the CPU, though a GPU was meant; empty where that isn't so.
+
+    Attributes
+    ----------
+    lacked
+        The error by which memory ran out, in words; empty where the attempt succeeded.
     """
-    try:
-        return work(method)
-    except Exception as error:
-        if method.device == "cpu" or not memory_ran_out(error):
-            raise
-        # What is free, and who holds what, says torch in further sentences.
-        why = ". ".join(str(error).partition("\n")[0].split(". ")[:2])
-    # Not before: what was on the GPU hangs on the error's traceback.
-    release()
-    return replace(work(replace(method, device="cpu")), moved=why)
+
+    def __init__(self, method: Method, moved: str = "") -> None:
+        self.method, self.moved, self.lacked = method, moved, ""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, Exception) or self.method.device == "cpu" or not memory_ran_out(error):
+            return False
+        # Torch adds further sentences on what is free and which process holds what.
+        self.lacked = ". ".join(str(error).partition("\n")[0].split(". ")[:2])
+        return True
+
+
+def attempts(method: Method) -> Iterator[Attempt]:
+    """An attempt by this method; a second one on the CPU, where a GPU's memory runs out in the first.
+
+    Parameters
+    ----------
+    method
+        How the model is trained or queried, and where.
+    """
+    first = Attempt(method)
+    yield first
+    if first.lacked:
+        # Not before: what was on the GPU hangs on the error's traceback.
+        release()
+        yield Attempt(replace(method, device="cpu"), moved=first.lacked)

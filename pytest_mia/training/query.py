@@ -21,7 +21,7 @@ from pytest_mia.models.torch.cuda import memory_ran_out
 from pytest_mia.remedies.asker import add_remedy
 from pytest_mia.training import answer_order
 from pytest_mia.training.jobs import Method, Trained
-from pytest_mia.training.out_of_memory import where_it_fits
+from pytest_mia.training.out_of_memory import attempts
 from pytest_mia.training.user_errors import failure
 
 QUERIES_WHEN_ANSWERS_VARY = 16
@@ -141,19 +141,20 @@ def ask_released(model: Any, data: Data, method: Method, seed: int, *, number: i
     ModelTrainingError
         When the model, or the user's way to ask it, raises.
     """
-
-    def released(method: Method) -> Trained:
-        adapter = method.adapter(model, data)
-        problems = registry.find_problems(method.probes or (), adapter, model, data.X)
-        if problems:
-            raise MIAUsageError(problems)
-        answer_order.check(adapter, model, data.X, data.y, seed_for(seed, "released"))
-        return asked(adapter, model, data, method, number, seed_for(seed, "released"))
-
+    own = seed_for(seed, "released")
     with single_threaded():
         try:
-            return where_it_fits(released, method)
+            for attempt in attempts(method):
+                with attempt:
+                    adapter = attempt.method.adapter(model, data)
+                    problems = registry.find_problems(attempt.method.probes or (), adapter, model, data.X)
+                    if problems:
+                        raise MIAUsageError(problems)
+                    answer_order.check(adapter, model, data.X, data.y, own)
+                    answered = asked(adapter, model, data, attempt.method, number, own)
+                    answered = replace(answered, moved=attempt.moved)
         except (MIAUsageError, InvalidAuditError):
             raise
         except Exception as error:
             raise ModelTrainingError(failure("the released model could not be asked", error)) from None
+    return answered

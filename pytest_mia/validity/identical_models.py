@@ -6,12 +6,23 @@ import numpy as np
 
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.models.signals import Signals
+from pytest_mia.validity.protocol import NOTHING, CheckResult, ObservedAudit
 
 COARSE = 20
-
+"""Different values up to which answers may agree by themselves."""
 
 STRANGE = 0.5
 """Distance between a released model and its shadows, on records that are new to them, that is more than training."""
+
+
+def check(audit: ObservedAudit) -> CheckResult:
+    """The finding on the shadow models; see `all_alike`."""
+    given = audit.observations
+    rows = np.flatnonzero(given.references)
+    if not len(rows):
+        return NOTHING
+    signals = given.signals.of(rows, np.arange(len(given.labels)))
+    return CheckResult.collect([all_alike(signals, given.labels, given.members[rows])])
 
 
 def all_alike(signals: Signals, labels: IntArray, members: BoolArray) -> str | None:

@@ -10,7 +10,6 @@ gives right answers, which nobody can learn from wrong labels.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,10 +18,12 @@ from pytest_mia.core.types import IntArray
 from pytest_mia.data.containers import take
 from pytest_mia.data.records import Data
 from pytest_mia.models.signals import same, stack
-from pytest_mia.training import train
-from pytest_mia.training.jobs import Cache, Job, Method, Trained
+from pytest_mia.training import fit, model_cache, train
+from pytest_mia.training.jobs import Job, Method, Trained
 from pytest_mia.validity import identical_models
 from pytest_mia.validity.pretrained_factory import BEYOND_CHANCE
+from pytest_mia.validity.protocol import NOTHING, CheckResult
+from pytest_mia.validity.user_code import UserCode
 
 MOST_PER_CLASS = 10
 
@@ -43,44 +44,33 @@ def twin_of(job: Job, data: Data) -> tuple[Job, Data] | None:
     return dataclasses.replace(job, members=members), dataclasses.replace(data, y=y)
 
 
-def finding(
-    trained: Trained,
-    as_trained: tuple[Job, Data],
-    twin: tuple[Job, Data],
-    method: Method,
-    cache: Cache,
-    suspected: Sequence[str],
-) -> str | None:
+def check(code: UserCode) -> CheckResult:
     """The finding that what a model learns from makes no difference.
 
-    Parameters
-    ----------
-    trained, as_trained
-        The model whose `twin` is trained here, and what it was trained by.
-    twin
-        As `twin_of` gives it.
-    method
-        How models are trained, with the queries that were made of the first one.
-    cache
-        Where the twin is found, when it was trained before.
-    suspected
-        Fixtures that may be to blame.
+    The twin of the first model is found in the cache, when it was trained before.
     """
-    plain = dataclasses.replace(method, probes=(), what_if=())
+    twin = twin_of(code.job, code.data) if code.suspects else None
+    if twin is None:
+        return NOTHING
+    job, data = twin
+    plain = dataclasses.replace(code.method, probes=(), what_if=())
+    cache = model_cache.of(code.store, data, code.factories)
     try:
-        (other,) = train.train_all([twin[0]], twin[1], plain, cache=cache)
+        (other,) = train.train_all([job], data, plain, cache=cache)
     except Exception:
         # So few records may be too few for the user's code, which may then raise anything; they prove nothing.
-        return None
-    if same(trained.signals, other.signals):
-        found = (
-            None if identical_models.constant(stack([trained.signals]), twin[1].labels) else "answers exactly as before"
-        )
+        return NOTHING
+    if same(code.trained[0].signals, other.signals):
+        alike = identical_models.constant(stack([code.trained[0].signals]), data.labels)
+        ignored = None if alike else "answers exactly as before"
     else:
-        found = _known(trained, other, *as_trained, plain)
-    return found and (
-        f"{' or '.join(suspected)} ignores what it is given: trained on a few records with other labels, a model "
-        f"{found}. Train on the X and y that come with the call, and ask the model that does"
+        ignored = _known(code.trained[0], other, code.job, code.data, plain)
+    return CheckResult.collect(
+        [
+            ignored
+            and f"{' or '.join(code.suspects)} ignores what it is given: trained on a few records with other labels, "
+            f"a model {ignored}. Train on the X and y that come with the call, and ask the model that does"
+        ]
     )
 
 
@@ -91,7 +81,7 @@ def _known(trained: Trained, twin: Trained, job: Job, data: Data, method: Method
         return None
     share, chance = right[outside].mean(), np.bincount(data.labels[outside]).max() / len(outside)
     # A model that was made to know more, and can be trained again to the same, differs by what it was given.
-    if share < chance + BEYOND_CHANCE or same(trained.signals, train.train_one(job, data, method).signals):
+    if share < chance + BEYOND_CHANCE or same(trained.signals, fit.train_one(job, data, method).signals):
         return None
     return f"is still right on {share:.3f} of the records that it never saw"
 

@@ -13,6 +13,7 @@ from pytest_mia.attacks.observations import Observations
 from pytest_mia.core.types import BoolArray, FloatArray
 from pytest_mia.statistics import error_budget, rate_bounds
 from pytest_mia.statistics.counts import Counts
+from pytest_mia.validity.protocol import CheckResult, ObservedAudit
 
 CONFIDENCE = 0.995
 """Of the bound on what is found by chance."""
@@ -20,7 +21,12 @@ FAR_BELOW = 0.5
 """Part of the right answers of one who guesses, below which a model has not merely learnt nothing."""
 
 
-def finding(observations: Observations) -> str | None:
+def check(audit: ObservedAudit) -> CheckResult:
+    """The finding on all targets; see `find_other_encoding`."""
+    return CheckResult.collect([find_other_encoding(audit.observations)])
+
+
+def find_other_encoding(observations: Observations) -> str | None:
     """The finding that models are right on fewer of their members than chance, and training, would have it.
 
     By chance is as often as one is right who guesses any class, whatever the record. A model that learnt nothing may be

@@ -5,11 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from pytest_mia.core.types import BoolArray
+from pytest_mia.validity.protocol import NOTHING, CheckResult, ObservedAudit
 
-FEWEST_TO_BALANCE = 20
+FEWEST_TO_BALANCE, FEWEST_TO_REPEAT = 20, 40
+"""Records, or groups, below which memberships may agree so by chance."""
 
 
-FEWEST_TO_REPEAT = 40
+def check(audit: ObservedAudit) -> CheckResult:
+    """The findings on memberships that the user drew, by one record of each group."""
+    if not audit.drawn_elsewhere:
+        return NOTHING
+    members, groups = audit.observations.members, audit.observations.groups
+    units = members if groups is None else members[:, np.unique(groups, return_index=True)[1]]
+    return CheckResult.collect([balanced(units), repeated(units)])
 
 
 def balanced(members: BoolArray) -> str | None:

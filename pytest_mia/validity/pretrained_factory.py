@@ -6,64 +6,54 @@ training on a half doesn't make them better on the other half, they knew both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from pytest_mia.core.seeding import seeded, single_threaded
-from pytest_mia.core.types import BoolArray, IntArray
+from pytest_mia.core.types import IntArray
 from pytest_mia.data.containers import take
 from pytest_mia.data.records import Data
 from pytest_mia.models.answers import check_answer
 from pytest_mia.models.signals import Signals, same, signals_of, stack
-from pytest_mia.training.jobs import Method, Trained
+from pytest_mia.training.jobs import Method
 from pytest_mia.validity import identical_models
+from pytest_mia.validity.protocol import NOTHING, CheckResult
+from pytest_mia.validity.user_code import UserCode
 
 MOST_ASKED = 1000
 BEYOND_CHANCE = 0.1
 """How much more often than the largest class a model must be right, to know something."""
 
 
-def found(
-    fresh: Sequence[Any], trained: Trained, members: BoolArray, data: Data, method: Method
-) -> tuple[str | None, str | None]:
-    """The finding that a factory's models are trained already, or the note that they may be.
-
-    Parameters
-    ----------
-    fresh
-        Two models of the factory.
-    trained
-        The first model that was trained.
-    members
-        Its members (records,).
-    data, method
-        As it was trained and asked.
-    """
+def check(code: UserCode) -> CheckResult:
+    """The finding that a factory's models are trained already, or the note that they may be."""
+    data, method, trained, members = code.data, code.method, code.trained[0], code.job.members
     some = np.flatnonzero(~members)[:MOST_ASKED]
-    asked = [_untrained(model, some, data, method) for model in fresh]
+    asked = [_untrained(model, some, data, method) for model in code.fresh]
     if not len(some) or any(one is None for one in asked) or not same(asked[0], asked[1]):  # type: ignore[arg-type]
-        return None, None
+        return NOTHING
     signals: Any = asked[0]
     before, after = (
         each.confidence if each.correct is None else each.correct for each in (signals, _part(trained.signals, some))
     )
     if identical_models.constant(stack([signals]), data.labels[some]) or before is None or after is None:
-        return None, None
+        return NOTHING
     text = (
         "models of mia_model_factory answer alike before any training, and as well as "
         f"after it ({before.mean():.3f} on records of the other half, then {after.mean():.3f})"
     )
     if before.mean() >= after.mean():
-        return f"{text}: they were trained before, so they know all records alike; return untrained models", None
+        known = f"{text}: they were trained before, so they know all records alike; return untrained models"
+        return CheckResult((known,))
     chance = np.bincount(data.labels[some]).max() / len(some)
     if signals.correct is None or before.mean() < chance + BEYOND_CHANCE:
-        return None, None
-    return None, (
+        return NOTHING
+    note = (
         f"models of mia_model_factory are right on {before.mean():.3f} of the records before any training: if any of "
         "these were among what they were trained on, a leak of them can't be seen"
     )
+    return CheckResult(notes=(note,))
 
 
 def _untrained(model: Any, some: IntArray, data: Data, method: Method) -> Signals | None:

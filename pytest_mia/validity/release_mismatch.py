@@ -7,8 +7,6 @@ finds next to none of its own.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from pytest_mia.attacks.observations import Observations
@@ -16,6 +14,7 @@ from pytest_mia.core.types import BoolArray, FloatArray
 from pytest_mia.statistics import error_budget
 from pytest_mia.statistics.counts import Counts, Interval
 from pytest_mia.validity import identical_models
+from pytest_mia.validity.protocol import NOTHING, CheckResult, ObservedAudit, Release
 
 CONFIDENCE = 0.995
 """Of the bound on what is found of the released model."""
@@ -26,7 +25,18 @@ OF_RECORDS = "records more like its own, an attacker beside this one who has the
 WITHOUT = "or audit it without shadows (shadows=0)"
 
 
-def finding(observations: Observations, *, other_records: bool = False) -> str | None:
+def check(audit: ObservedAudit) -> CheckResult:
+    """The finding on a released model; where its shadows may differ from it, the same as a note."""
+    release = audit.release
+    if release is None:
+        return NOTHING
+    mismatch = find_mismatch(audit.observations, other_records=release.other_records)
+    if release.may_differ:
+        return CheckResult.collect(notes=[mismatch])
+    return CheckResult.collect([mismatch], [_note_other_class(release)])
+
+
+def find_mismatch(observations: Observations, *, other_records: bool = False) -> str | None:
     """The finding that the released model is none of its factory's, or was trained on others than its members.
 
     Parameters
@@ -62,12 +72,13 @@ def finding(observations: Observations, *, other_records: bool = False) -> str |
     )
 
 
-def note(model: Any, fresh: Any) -> str | None:
+def _note_other_class(release: Release) -> str | None:
     """The note that a released model is of another class than those that its factory makes."""
-    if type(model) is type(fresh):
+    made, given = type(release.fresh), type(release.model)
+    if release.fresh is None or made is given:
         return None
     return (
-        f"the released model is a {type(model).__name__}, and the factory makes a {type(fresh).__name__}: where one "
+        f"the released model is a {given.__name__}, and the factory makes a {made.__name__}: where one "
         "doesn't stand for the other, attacks learn what doesn't hold; give the factory that it was made with"
     )
 

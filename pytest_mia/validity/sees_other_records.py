@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import sys
-from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -22,44 +21,38 @@ from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data.containers import is_sparse, is_tensor, take
 from pytest_mia.data.records import Data
 from pytest_mia.models.signals import same
-from pytest_mia.training import train
+from pytest_mia.training import fit
 from pytest_mia.training.jobs import Job, Method, Trained
+from pytest_mia.validity.protocol import NOTHING, CheckResult
+from pytest_mia.validity.user_code import UserCode
 
 HALF = 2
 
 
-def finding(trained: Trained, job: Job, data: Data, method: Method, suspected: Sequence[str]) -> str | None:
-    """The finding that a model depends on records that it wasn't given.
-
-    Parameters
-    ----------
-    trained
-        The first model.
-    job, data, method
-        As it was trained and asked.
-    suspected
-        Fixtures that gave code of the user's own.
-    """
+def check(code: UserCode) -> CheckResult:
+    """The finding that a model depends on records that it wasn't given."""
+    if not code.suspects:
+        return NOTHING
     try:
-        if not _depends(trained, job, data, method):
-            return None
+        depends = _depends(code.trained[0], code.job, code.data, code.method)
     except Exception:
         # Code that can't be copied, or fails on other records, proves nothing.
-        return None
-    return (
-        f"{' or '.join(suspected)} looks at records that it isn't given: with others in their place, where it holds "
-        f"all {len(job.members)} of them, the same model answers otherwise. Fit scalers, vocabularies and encodings "
-        "inside of the training, on the X and y that come with the call"
+        return NOTHING
+    seen = (
+        f"{' or '.join(code.suspects)} looks at records that it isn't given: with others in their place, where it "
+        f"holds all {len(code.job.members)} of them, the same model answers otherwise. Fit scalers, vocabularies and "
+        "encodings inside of the training, on the X and y that come with the call"
     )
+    return CheckResult((seen,)) if depends else CheckResult()
 
 
 def _depends(trained: Trained, job: Job, data: Data, method: Method) -> bool:
     changed = _again(job, method, _rows(job.members))
-    if changed is None or same(trained.signals, train.train_one(changed[0], data, changed[1]).signals):
+    if changed is None or same(trained.signals, fit.train_one(changed[0], data, changed[1]).signals):
         return False
     copied = _again(job, method, np.arange(len(job.members)))
     # Training that gives another model each time shows nothing by giving one.
-    return copied is not None and same(trained.signals, train.train_one(copied[0], data, copied[1]).signals)
+    return copied is not None and same(trained.signals, fit.train_one(copied[0], data, copied[1]).signals)
 
 
 def _rows(members: BoolArray) -> IntArray:

@@ -11,7 +11,8 @@ from pytest_mia.attacks.mast_watson import Mast
 from pytest_mia.attacks.observations import recipe
 from pytest_mia.attacks.protocol import FittedAttack
 from pytest_mia.attacks.threshold import Threshold
-from pytest_mia.auditing.summary import Context, find
+from pytest_mia.auditing.design import AuditDesign
+from pytest_mia.auditing.summary import summarise
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.memberships import draw_halves
 from pytest_mia.models.signals import Signals
@@ -33,8 +34,8 @@ def people(leak, *, seed=0, models=8, number=100, alike=1.0, most=7):
 
 
 def found(observations, attack):
-    context = Context("recipe", len(observations.labels), 7, 8, {}, "cpu", (), (), "", 0.0)
-    return find([attack], observations, context, Settings())
+    design = AuditDesign("recipe", len(observations.labels), 7, 8)
+    return summarise([attack], observations, design, Settings())
 
 
 def test_the_mean_over_the_records_of_a_person():

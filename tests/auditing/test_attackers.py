@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier as Tree
+from whole import finish
 
 from pytest_mia import (
     Dataset,
@@ -20,7 +21,7 @@ from pytest_mia import (
     gates,
 )
 from pytest_mia.auditing.run import run, train
-from pytest_mia.auditing.summary import compared
+from pytest_mia.auditing.summary import compare
 from pytest_mia.cache.store import opened
 from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.settings import Settings
@@ -210,16 +211,14 @@ class TestSeveral:
         assert (result.attackers, result.models, result.looks) == ((), 1, 1)
 
     def test_shadow_models_are_those_of_all(self):
-        kept = train(AuditRequest(Tree, (X, Y), shadow_dataset=self.OWN), Settings(shadows=3))
+        kept = finish(train(AuditRequest(Tree, (X, Y), shadow_dataset=self.OWN), Settings(shadows=3)))
         assert len(kept) == 4 + 3 + 3
         assert [one.members.sum() for one in kept[4:]] == [50] * 3 + [40] * 3
 
     def test_the_cache_keeps_them_all(self, tmp_path):
         subject = AuditRequest(Tree, (X, Y), shadow_dataset=self.OWN)
-        first, again = (
-            run(subject, Settings(shadows=3, jobs=1, attacks=("gap", "loss")), store=opened(tmp_path, "use", since=0.0))
-            for _ in range(2)
-        )
+        settings = Settings(shadows=3, jobs=1, attacks=("gap", "loss"))
+        first, again = (finish(run(subject, settings, store=opened(tmp_path, "use", since=0.0))) for _ in range(2))
         assert (first.cache.hits, first.cache.misses) == (0, 10)
         assert (again.cache.hits, again.cache.misses) == (10, 0)
         assert [figures(each) for each in again.attackers] == [figures(each) for each in first.attackers]
@@ -259,7 +258,7 @@ def of(name, tpr, fpr, **changes):
 
 class TestTheGate:
     def judged(self, *attackers, limit=0.1):
-        return gates.membership_advantage(compared(attackers), limit)
+        return gates.membership_advantage(compare(attackers), limit)
 
     def test_a_leak_to_one_is_a_leak(self):
         judged = self.judged(of("weak", 0.5, 0.5), of("strong", 0.7, 0.3), of("weaker", 0.5, 0.52))
@@ -279,7 +278,7 @@ class TestTheGate:
         assert self.judged(of("weak", 0.5, 0.5), broken).verdict == "invalid"
         assert self.judged(of("strong", 0.7, 0.3), broken).verdict == "leak"
         with pytest.raises(InvalidAuditError):
-            compared([of("weak", 0.5, 0.5), broken]).assert_membership_advantage_below(0.1)
+            compare([of("weak", 0.5, 0.5), broken]).assert_membership_advantage_below(0.1)
 
     @pytest.mark.parametrize("gate", ["tpr", "epsilon"])
     def test_other_gates_too(self, gate):
@@ -289,7 +288,7 @@ class TestTheGate:
             "tpr": lambda result: gates.tpr(result, 0.05, at_fpr=0.01),
             "epsilon": lambda result: gates.epsilon(result, 1.0),
         }
-        judged = judge[gate](compared([of("weak", 0.5, 0.5), strong]))
+        judged = judge[gate](compare([of("weak", 0.5, 0.5), strong]))
         assert (judged.verdict, judged.attacker) == ("leak", "strong")
         assert judged.attackers[0].verdict == "pass" if gate == "epsilon" else judged.attackers[0].verdict != "leak"
 
@@ -306,7 +305,7 @@ class TestTheGate:
         assert row["advantage"] == judged.advantage.to_dict()
 
     def test_costs_are_those_of_all(self):
-        result = compared([of("weak", 0.5, 0.5), of("strong", 0.7, 0.3)])
+        result = compare([of("weak", 0.5, 0.5), of("strong", 0.7, 0.3)])
         assert (result.seconds.training, result.seconds.attacks) == pytest.approx((24.68, 1.12))
         assert self.judged(of("weak", 0.5, 0.5), of("strong", 0.7, 0.3)).seconds == result.seconds
 

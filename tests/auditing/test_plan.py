@@ -3,7 +3,7 @@ import pytest
 from sklearn.naive_bayes import GaussianNB
 
 from pytest_mia import Dataset, MIAUsageError, Target
-from pytest_mia.auditing.plan import make
+from pytest_mia.auditing.plan import make_plan
 from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.settings import Settings
 from pytest_mia.training.jobs import Method
@@ -17,7 +17,7 @@ TARGET = Target(MODEL, (X[:24], Y[:24]), (X[24:40], Y[24:40]))
 
 def planned(dataset=(X, Y), *, threshold=None, confidence=0.95, shadows=3, seed=0, factory=GaussianNB, **others):
     settings = Settings(shadows=shadows, seed=seed, confidence=confidence)
-    return make(AuditRequest(factory, dataset, **others), settings, METHOD, threshold=threshold)
+    return make_plan(AuditRequest(factory, dataset, **others), settings, METHOD, threshold=threshold)
 
 
 class TestRecipe:
@@ -187,7 +187,7 @@ class TestProblems:
     def test_all_are_named_at_once(self):
         settings = Settings(attacks=("loss", "lyra"), shadows=3)
         with pytest.raises(MIAUsageError) as error:
-            make(AuditRequest(lambda: MODEL, (X, Y[:9])), settings, METHOD, threshold=0.05)
+            make_plan(AuditRequest(lambda: MODEL, (X, Y[:9])), settings, METHOD, threshold=0.05)
         attack, lengths, factory = error.value.problems
         assert attack.startswith("unknown attack 'lyra'; the attacks are gap, loss, ")
         assert lengths == "mia_dataset: X holds 60 records and y 9; both need the same number"
@@ -196,7 +196,7 @@ class TestProblems:
     def test_what_asks_more_does_not_go_with_default(self):
         settings = Settings(attacks=("default", "hop_skip_jump"))
         with pytest.raises(MIAUsageError) as error:
-            make(AuditRequest(GaussianNB, (X, Y)), settings, METHOD, threshold=None)
+            make_plan(AuditRequest(GaussianNB, (X, Y)), settings, METHOD, threshold=None)
         (problem,) = error.value.problems
         assert problem.startswith("hop_skip_jump asks about changed records, so it doesn't go with default")
 

@@ -7,6 +7,7 @@ from audits import LEAK, NONE, audited, counted
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
+from whole import finish
 
 import pytest_mia
 from pytest_mia import Target, TorchTraining, gates, remedies
@@ -147,7 +148,7 @@ class TestWhatCannotBeMeasured:
 
         outputs = RNG.dirichlet(np.ones(2), (4, 160)), RNG.random((4, 160)) < 0.5, Y
         with pytest.raises(MIAUsageError, match="what_if asks the models themselves"):
-            run(AuditRequest(None, None, outputs=outputs), Settings(what_if="outputs"))
+            finish(run(AuditRequest(None, None, outputs=outputs), Settings(what_if="outputs")))
 
 
 def test_several_attackers(tmp_path):

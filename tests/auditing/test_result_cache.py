@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from sklearn.tree import DecisionTreeClassifier
+from whole import finish
 
 import pytest_mia
 from pytest_mia.auditing import run as auditing
@@ -26,13 +27,13 @@ X, Y = RNG.normal(size=(120, 4)), RNG.integers(0, 3, 120)
 @pytest.fixture
 def found(monkeypatch):
     """Numbers of records that attacks were run on, one for each time."""
-    times, find = [], summary.find
+    times, summarise = [], summary.summarise
 
-    def counted(fitting, observations, context, settings):
-        times.append(context.audited)
-        return find(fitting, observations, context, settings)
+    def counted(fitting, observations, design, settings):
+        times.append(design.audited)
+        return summarise(fitting, observations, design, settings)
 
-    monkeypatch.setattr(summary, "find", counted)
+    monkeypatch.setattr(summary, "summarise", counted)
     return times
 
 
@@ -100,7 +101,7 @@ def test_outputs_are_attacked_once(tmp_path, found):
     rng = np.random.default_rng(0)
     answers, members = rng.dirichlet(np.ones(3), (5, 200)), rng.random((5, 200)) < 0.5
     outputs = AuditRequest(None, None, outputs=(answers, members, rng.integers(0, 3, 200)))
-    results = [auditing.run(outputs, Settings(), store=Store(tmp_path)) for _ in range(2)]
+    results = [finish(auditing.run(outputs, Settings(), store=Store(tmp_path))) for _ in range(2)]
 
     assert len(found) == 1
     assert figures(results[0]) == figures(results[1])

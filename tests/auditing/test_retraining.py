@@ -157,6 +157,45 @@ def test_what_cannot_be_trained_is_noted():
     assert any("C=0.1) (now 1.0) can't be measured: model 0" in note for note in result.notes)
 
 
+class TestTimeLimit:
+    """Remedies train within the audit's own time limit; what it doesn't leave time for costs no finished audit."""
+
+    def audit(self, deadline_passes, training, done, **others):
+        """The audit whose deadline passes after so many models of a training; the first one is the audit's own."""
+        begun = []
+
+        def tell(models, _total, _seconds):
+            begun.extend([0] * (models == 0))
+            if len(begun) == training and models == done:
+                deadline_passes()
+
+        names = ["loss", "gap"]
+        return pytest_mia.audit(
+            RandomForestClassifier, (X, Y), shadows=3, jobs=1, attacks=names, time_limit=1e6, progress=tell, **others
+        )
+
+    def test_the_remedy_that_is_being_trained_and_those_after_it_are_notes(self, deadline_passes):
+        result = self.audit(deadline_passes, 3, 2, what_if="train")
+        assert result.models == 4
+        trained = [each for each in result.what_if if each.trains]
+        assert [each.remedy.partition("=")[0] for each in trained] == ["set_params(min_samples_leaf"]
+        notes = [note for note in result.notes if "measured" in note and "what if" in note]
+        assert len(notes) == 2
+        assert notes[0].startswith("what if: set_params(max_depth=3) (now None) can't be measured: the time limit of ")
+        assert "after 2 of 4 models" in notes[0]
+        assert notes[1].startswith("what if: CalibratedClassifierCV(estimator, cv=3) was not measured: the time limit ")
+
+    def test_where_the_audit_took_all_of_it_no_remedy_is_trained(self, deadline_passes):
+        result = self.audit(deadline_passes, 1, 4, what_if="train")
+        assert result.models == 4
+        assert not any(each.trains for each in result.what_if)
+        assert sum("was not measured: the time limit" in note for note in result.notes) == 3
+
+    def test_nor_are_canaries(self, deadline_passes):
+        result = self.audit(deadline_passes, 1, 4, controls=True)
+        assert "controls: no canaries were planted: there was no time left to train their models" in result.notes
+
+
 def test_where_nothing_can_be_trained_otherwise_it_is_said():
     def train(model, X, y):
         model["rate"] = np.mean(y)

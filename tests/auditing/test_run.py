@@ -9,7 +9,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
-from whole import INSIDE, OUTSIDE, QUICK, RECORDS, Tree, X, Y, figures, recipe, release
+from whole import INSIDE, OUTSIDE, QUICK, RECORDS, Tree, X, Y, figures, finish, recipe, release
 
 import pytest_mia
 from pytest_mia import Dataset, MembershipLeakError, Target, audit
@@ -127,13 +127,13 @@ class TestGroups:
     groups = np.arange(RECORDS) // 4
 
     def test_records_of_a_group_go_together(self):
-        kept = train(AuditRequest(GaussianNB, Dataset(X, Y, self.groups)), Settings(shadows=3, jobs=1))
+        kept = finish(train(AuditRequest(GaussianNB, Dataset(X, Y, self.groups)), Settings(shadows=3, jobs=1)))
         for one in kept:
             assert (one.members.reshape(-1, 4) == one.members[::4, None]).all()
 
     def test_copies_go_together(self):
         copied = np.r_[np.arange(RECORDS), np.arange(20)]
-        kept = train(AuditRequest(GaussianNB, (X[copied], Y[copied])), Settings(shadows=3, jobs=1))
+        kept = finish(train(AuditRequest(GaussianNB, (X[copied], Y[copied])), Settings(shadows=3, jobs=1)))
         for one in kept:
             assert (one.members[:20] == one.members[RECORDS:]).all()
         notes = recipe(dataset=(X[copied], Y[copied])).notes
@@ -202,7 +202,7 @@ class TestTheSameFigures:
 
 class TestShadowModels:
     def test_every_model_of_a_recipe_with_its_members(self):
-        kept = train(AuditRequest(lambda: Tree(random_state=0), (X, Y)), Settings(shadows=3))
+        kept = finish(train(AuditRequest(lambda: Tree(random_state=0), (X, Y)), Settings(shadows=3)))
         assert len(kept) == 4
         for one in kept:
             assert one.members.sum() == pytest.approx(RECORDS / 2, abs=1)
@@ -212,10 +212,10 @@ class TestShadowModels:
     def test_those_that_attack_a_release(self):
         model = Tree().fit(X[INSIDE], Y[INSIDE])
         target = Target(model, (X[INSIDE], Y[INSIDE]), (X[OUTSIDE], Y[OUTSIDE]))
-        kept = train(AuditRequest(Tree, None, target=target), Settings(shadows=3))
+        kept = finish(train(AuditRequest(Tree, None, target=target), Settings(shadows=3)))
         assert len(kept) == 3
         assert model not in [one.model for one in kept]
 
     def test_those_of_a_guess_alone(self):
-        kept = train(AuditRequest(Tree, (X, Y), shadow_factory=GaussianNB), Settings(shadows=3))
+        kept = finish(train(AuditRequest(Tree, (X, Y), shadow_factory=GaussianNB), Settings(shadows=3)))
         assert [type(one.model) for one in kept] == [GaussianNB] * 3

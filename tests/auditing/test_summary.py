@@ -7,7 +7,7 @@ from worlds import answering, confident, released, trained
 from pytest_mia.attacks.registry import ATTACKS
 from pytest_mia.attacks.threshold import Threshold
 from pytest_mia.auditing import summary
-from pytest_mia.auditing.summary import Context
+from pytest_mia.auditing.design import AuditDesign
 from pytest_mia.core.settings import Settings
 from pytest_mia.models.answers import Labels
 from pytest_mia.models.signals import Signals
@@ -23,23 +23,17 @@ LOSS, MODIFIED_ENTROPY, GAP = (
 
 
 def context(given, **changes):
-    made = Context(
+    made = AuditDesign(
         kind="recipe",
         audited=len(given.labels),
         shadows=len(given.members) - 1,
         models=len(given.members),
-        slices={},
-        device="cpu",
-        findings=(),
-        notes=(),
-        replay="",
-        training_seconds=0.0,
     )
     return dataclasses.replace(made, **changes)
 
 
 def find(given, fitting, **changes):
-    return summary.find(fitting, given, context(given, **changes), Settings())
+    return summary.summarise(fitting, given, context(given, **changes), Settings())
 
 
 def marked(share, *, models=6, records=100, seed=0):

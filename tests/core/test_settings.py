@@ -10,6 +10,8 @@ from pytest_mia.core.settings import PROFILES, Settings, SettingsKeywords, parse
 
 ROWS = dataclasses.fields(Settings)
 
+DECIDING = {"shadows", "seed", "confidence", "early_stop", "coins"}
+
 WRONG = {
     "shadows": [1, 2, -1, 10001, True, 7.0, "7", None],
     "device": ["", "gpu", "cuda:", "cuda:x", "cuda:0 ", 0, None],
@@ -146,3 +148,8 @@ class TestWorkers:
         monkeypatch.delenv("PYTEST_XDIST_WORKER_COUNT", raising=False)
         monkeypatch.setattr(settings.os, "cpu_count", lambda: None)
         assert Settings().workers == 1
+
+
+def test_every_setting_says_whether_it_decides_what_attacks_find():
+    assert all(isinstance(row.metadata["decides"], bool) for row in ROWS)
+    assert Settings(seed=3).deciding == {name: getattr(Settings(seed=3), name) for name in DECIDING}

@@ -8,6 +8,7 @@ import os
 import pytest
 
 from pytest_mia.auditing import run as auditing
+from pytest_mia.core.events import Announcement, Progress
 from pytest_mia.results.values import Accuracy, AttackResult, Curve, Histogram, Seconds, SliceResult
 from pytest_mia.statistics.counts import CoinGuesses, Counts, Interval, Selected
 from pytest_mia.verdicts.audit_result import AuditResult
@@ -27,28 +28,28 @@ def pytest_unconfigure(config):
     config.fake_engine.undo()
 
 
-def run(subject, settings, *, progress=None, announce=None, replay="", threshold=None, store=None):
-    _trained("audit", settings.shadows + 1, progress, announce)
-    if isinstance(subject.dataset, BaseException):
-        raise subject.dataset
-    return _result(subject, settings, replay)
+def run(request, settings, *, replay="", threshold=None, store=None):
+    yield from _trained("audit", settings.shadows + 1)
+    if isinstance(request.dataset, BaseException):
+        raise request.dataset
+    return _result(request, settings, replay)
 
 
-def train(subject, settings, *, progress=None, announce=None):
-    _trained("models", settings.shadows + 1, progress, announce)
-    return tuple(subject.model_factory() for _ in range(settings.shadows))
+def train(request, settings):
+    yield from _trained("models", settings.shadows + 1)
+    return tuple(request.model_factory() for _ in range(settings.shadows))
 
 
-def _trained(what, models, progress, announce):
-    announce(f"{models} models to train")
+def _trained(what, models):
+    yield Announcement(f"{models} models to train")
     with open(WRITTEN, "a") as file:
         file.write(f"{what} in {os.getpid()}\n")
     for done in range(models + 1):
-        progress(done, models, 4.0 * done)
+        yield Progress(done, models, 4.0 * done)
 
 
-def _result(subject, settings, replay):
-    advantage = 0.3 if subject.dataset is None else subject.dataset
+def _result(request, settings, replay):
+    advantage = 0.3 if request.dataset is None else request.dataset
     interval = Interval(advantage, advantage - MARGIN, advantage + MARGIN, settings.confidence)
     # Many non-members, so that a TPR at an FPR of 0.001 can be measured.
     flagged, everyone = (int(10000 * (0.5 + advantage / 2)),), (10000,)
@@ -56,7 +57,7 @@ def _result(subject, settings, replay):
     tail = Counts((int(10000 * advantage),), everyone, (10,), everyone)
     attack = AttackResult("loss", interval, 0.75, dict.fromkeys(RATES, advantage), counts, dict.fromkeys(RATES, tail))
     return AuditResult(
-        kind="recipe" if subject.target is None else "release",
+        kind="recipe" if request.target is None else "release",
         attack="loss",
         advantage=interval,
         selected=counts,

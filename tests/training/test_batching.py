@@ -5,6 +5,7 @@ import dataclasses
 import joblib
 import numpy as np
 import pytest
+from whole import finish
 
 from pytest_mia import audit
 from pytest_mia.auditing.run import train
@@ -153,7 +154,7 @@ class TestTraining:
     def test_models_are_kept_when_they_are_asked_for(self, cores):
         cores(1)
         subject = AuditRequest(dataset=(X, Y), model_factory=network, training=TRAINING)
-        kept = train(subject, Settings(shadows=7, device="cpu"))
+        kept = finish(train(subject, Settings(shadows=7, device="cpu")))
         found = audited()
         assert len(kept) == 8
         with torch.no_grad():

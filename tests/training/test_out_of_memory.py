@@ -2,6 +2,7 @@
 
 import functools
 import weakref
+from dataclasses import replace
 
 import joblib
 import numpy as np
@@ -14,8 +15,8 @@ from pytest_mia.models.torch import batched, module, tensors
 from pytest_mia.models.torch.cuda import memory_ran_out
 from pytest_mia.training.batching import joined
 from pytest_mia.training.factories import FactoryProbe
-from pytest_mia.training.jobs import Job, Method, Trained
-from pytest_mia.training.out_of_memory import where_it_fits
+from pytest_mia.training.jobs import Job, Method
+from pytest_mia.training.out_of_memory import attempts
 from pytest_mia.training.train import train_all
 
 torch = pytest.importorskip("torch")
@@ -132,6 +133,12 @@ def test_what_fails_on_the_cpu_too_is_an_error_that_names_the_model(monkeypatch)
         pytest_mia.audit(network, (X, Y), training=train, device="cpu")
 
 
+def attempted(work, method):
+    for attempt in attempts(method):
+        with attempt:
+            work(attempt.method)
+
+
 def test_other_errors_are_no_reason_to_try_again():
     tries = []
 
@@ -140,13 +147,34 @@ def test_other_errors_are_no_reason_to_try_again():
         raise ValueError("out of memory")
 
     with pytest.raises(ValueError, match="out of memory"):
-        where_it_fits(work, METHOD)
+        attempted(work, METHOD)
     assert tries == ["auto"]
 
 
 def test_whoever_fits_stays():
-    trained = Trained(0, None, 1, "cuda:0", "")
-    assert where_it_fits(lambda method: trained, METHOD) is trained
+    tries = []
+    for attempt in attempts(METHOD):
+        with attempt:
+            tries.append((attempt.method, attempt.moved))
+    assert tries == [(METHOD, "")]
+
+
+def test_a_second_attempt_is_made_on_the_cpu_and_says_why():
+    tries = []
+    for attempt in attempts(METHOD):
+        with attempt:
+            tries.append((attempt.method.device, attempt.moved))
+            if attempt.method.device != "cpu":
+                raise torch.cuda.OutOfMemoryError(f"{RAN_OUT}. GPU 0 is full. See documentation")
+    assert tries == [("auto", ""), ("cpu", f"{RAN_OUT}. GPU 0 is full")]
+
+
+def test_memory_that_runs_out_on_the_cpu_is_an_error():
+    def work(method):
+        raise RuntimeError("CUDA error: out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        attempted(work, replace(METHOD, device="cpu"))
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import contextlib
 import itertools
 import math
 import os
@@ -9,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import threadpoolctl
+from elsewhere import train_telling
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
@@ -21,9 +23,10 @@ from pytest_mia.models.answers import Probabilities
 from pytest_mia.models.signals import signals_of
 from pytest_mia.training.backends import loky
 from pytest_mia.training.backends.loky import Loky
+from pytest_mia.training.fit import train_one
 from pytest_mia.training.jobs import UNCACHED, Job, Method
 from pytest_mia.training.query import ask_released
-from pytest_mia.training.train import train_all, train_one
+from pytest_mia.training.train import train_all
 from pytest_mia.training.user_errors import call_factory
 
 rng = np.random.default_rng(0)
@@ -42,7 +45,7 @@ def jobs(factory=GaussianNB, models=3):
 
 
 def trained(factory=GaussianNB, models=3, *, X=X, workers=1, method=METHOD, **others):
-    return train_all(jobs(factory, models), data(X), method, backend=Loky(workers), **others)
+    return train_telling(jobs(factory, models), data(X), method, backend=Loky(workers), **others)
 
 
 def confidences(models):
@@ -251,7 +254,7 @@ class TestProcesses:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt) as held:
-            train_all(jobs(), data(), METHOD, backend=Workers(2), progress=tell)
+            train_telling(jobs(), data(), METHOD, backend=Workers(2), progress=tell)
         assert ended
         assert held.traceback
 
@@ -329,13 +332,13 @@ def test_who_waited_for_another_process_until_the_deadline_trains_no_more(deadli
     """The others are free by then, but there is no time left for them."""
 
     class Busy(type(UNCACHED)):
-        def obtain(self, train, *, wait):
+        def claim(self, *, wait):
             if wait == math.inf or tried:
-                return train()
+                return contextlib.nullcontext(True)
             if wait > 0.0:
                 deadline_passes()
                 tried.append(wait)
-            return None
+            return contextlib.nullcontext(False)
 
     tried = []
     found = train_all(jobs(models=4), data(), METHOD, deadline=time.perf_counter() + 1e6, cache=Busy())

@@ -8,12 +8,13 @@ from sklearn.linear_model import Ridge
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 
-from pytest_mia.auditing.plan import make
+from pytest_mia.auditing.plan import make_plan
 from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.settings import Settings
-from pytest_mia.training.jobs import UNCACHED, Method
+from pytest_mia.training.jobs import Method
 from pytest_mia.training.train import train_all
-from pytest_mia.validity import ignores_data, user_code
+from pytest_mia.validity import ignores_data
+from pytest_mia.validity.user_code import UserCode
 
 rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(120, 3)), np.arange(120) % 3
@@ -37,12 +38,13 @@ def nothing(model, _X, _y):
 
 def found(training, factory=DecisionTreeClassifier, dataset=(X, Y), predict=None, loss=None):
     method = Method(training, predict, loss, "cpu", None)
-    made = make(AuditRequest(factory, dataset, training, predict, loss), Settings(shadows=3), method, threshold=None)
+    made = make_plan(
+        AuditRequest(factory, dataset, training, predict, loss), Settings(shadows=3), method, threshold=None
+    )
     (first,) = train_all(made.jobs[:1], made.records.data, method)
-    suspected = user_code.suspects(method, factory(), [first])
-    as_trained = made.jobs[0], made.records.data
-    twin = ignores_data.twin_of(*as_trained)
-    return ignores_data.finding(first, as_trained, twin, replace(method, queries=first.queries), UNCACHED, suspected)
+    method = replace(method, queries=first.queries)
+    code = UserCode(made.jobs[0], made.records.data, made.tried, (first,), method)
+    return next(iter(ignores_data.check(code).findings), None)
 
 
 @pytest.mark.parametrize("training", [from_outside, nothing])
@@ -141,7 +143,9 @@ class TestLosses:
 class TestTwin:
     def twin(self, training=honest, factory=GaussianNB, y=Y, loss=None):
         method = Method(training, None, loss, "cpu", None)
-        made = make(AuditRequest(factory, (X, y), training, None, loss), Settings(shadows=3), method, threshold=None)
+        made = make_plan(
+            AuditRequest(factory, (X, y), training, None, loss), Settings(shadows=3), method, threshold=None
+        )
         twin = ignores_data.twin_of(made.jobs[0], made.records.data)
         return made.jobs[0], twin
 

@@ -6,8 +6,10 @@ from sklearn.tree import DecisionTreeClassifier
 
 from pytest_mia.data.records import Data
 from pytest_mia.models.signals import Signals
-from pytest_mia.training.jobs import Method, Trained
+from pytest_mia.training.factories import FactoryProbe
+from pytest_mia.training.jobs import Job, Method, Trained
 from pytest_mia.validity import pretrained_factory
+from pytest_mia.validity.user_code import UserCode
 
 rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(120, 3)), np.arange(120) % 3
@@ -19,7 +21,9 @@ def found(*fresh, after=TREE):
     """What is found of fresh models, where the first that was trained answers as `after` does."""
     first = Trained(0, Signals(correct=(after.predict(X) == Y).astype(float)), 1, "cpu", "")
     method = Method(None, lambda model, X: model.predict(X), None, "cpu", None)
-    return pretrained_factory.found(fresh, first, MEMBERS, Data(X, Y, np.arange(3), Y), method)
+    probe, job = FactoryProbe("mia_model_factory", None, fresh), Job(0, 0, None, MEMBERS)
+    result = pretrained_factory.check(UserCode(job, Data(X, Y, np.arange(3), Y), (probe,), (first,), method))
+    return next(iter(result.findings), None), next(iter(result.notes), None)
 
 
 def test_models_that_know_all_before_they_are_trained_are_a_finding():

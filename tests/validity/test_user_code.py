@@ -7,8 +7,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 from pytest_mia import InvalidAuditError, Target, TorchTraining, audit
 from pytest_mia.models.signals import Signals
+from pytest_mia.training.factories import FactoryProbe
 from pytest_mia.training.jobs import Method, Trained
-from pytest_mia.validity import user_code
+from pytest_mia.validity.user_code import UserCode
 
 rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(120, 3)), np.arange(120) % 3
@@ -27,24 +28,28 @@ class Own(DecisionTreeClassifier):
     """A class of the user's own."""
 
 
+def suspects(method, model, trained):
+    return UserCode(None, None, (FactoryProbe("mia_model_factory", None, (model, model)),), trained, method).suspects
+
+
 class TestSuspects:
     @pytest.mark.parametrize("training", [None, TorchTraining()])
     def test_nobody_where_all_code_is_a_library_s(self, training):
-        assert user_code.suspects(Method(training, None, None, "cpu", None), GaussianNB(), []) == ()
+        assert suspects(Method(training, None, None, "cpu", None), GaussianNB(), []) == ()
 
     def test_functions_of_the_users_own(self):
         method = Method(honest, print, None, "cpu", None)
-        assert user_code.suspects(method, GaussianNB(), []) == ("mia_training", "mia_predict")
+        assert suspects(method, GaussianNB(), []) == ("mia_training", "mia_predict")
 
     @pytest.mark.parametrize("model", [Own(), make_pipeline(StandardScaler(), Own())])
     def test_classes_of_the_users_own(self, model):
-        assert user_code.suspects(Method(None, None, None, "cpu", None), model, []) == ("mia_model_factory",)
+        assert suspects(Method(None, None, None, "cpu", None), model, []) == ("mia_model_factory",)
 
     def test_a_factory_whose_models_all_answer_alike(self):
         alike = [Trained(number, Signals(correct=np.arange(4.0) % 2), 1, "cpu", "") for number in range(3)]
         method = Method(None, None, None, "cpu", None)
-        assert user_code.suspects(method, GaussianNB(), alike) == ("mia_model_factory",)
-        assert user_code.suspects(method, GaussianNB(), alike[:1]) == ()
+        assert suspects(method, GaussianNB(), alike) == ("mia_model_factory",)
+        assert suspects(method, GaussianNB(), alike[:1]) == ()
 
 
 def test_the_audit_is_invalid():

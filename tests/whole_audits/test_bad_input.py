@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.tree import DecisionTreeClassifier
+from whole import finish
 
 from pytest_mia import Dataset, MIAUsageError, Target, audit, audit_outputs
 from pytest_mia.auditing.run import run
@@ -192,7 +193,7 @@ def test_a_target_of_another_kind(refused):
 
 def test_both_outputs_and_a_target_are_refused():
     with pytest.raises(MIAUsageError, match="mia_outputs and mia_target were both given"):
-        run(AuditRequest(None, None, target=Target(0, 1, 2), outputs=(0, 1, 2)), Settings())
+        finish(run(AuditRequest(None, None, target=Target(0, 1, 2), outputs=(0, 1, 2)), Settings()))
 
 
 def test_all_problems_at_once(refused):

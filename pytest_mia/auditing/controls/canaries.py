@@ -10,31 +10,34 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pytest_mia.attacks.observations import recipe
-from pytest_mia.auditing import attack_stage, summary
+from pytest_mia.auditing import attack_stage
+from pytest_mia.auditing.audit_run import AuditRun
+from pytest_mia.auditing.design import AuditDesign
 from pytest_mia.auditing.plan import Plan
-from pytest_mia.cache.store import Store
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
+from pytest_mia.core.events import Progress
 from pytest_mia.core.seeding import generator_for
-from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data import containers
 from pytest_mia.data.records import Data
 from pytest_mia.models.signals import stack
 from pytest_mia.results.audit_data import Audit
 from pytest_mia.results.controls import Canaries
-from pytest_mia.training import model_cache, train
+from pytest_mia.training import model_cache
 from pytest_mia.training.backends import select
-from pytest_mia.training.jobs import Job, Method, Progress, Trained
+from pytest_mia.training.jobs import Trained
+from pytest_mia.training.train import Training, train_steps
 
 MODELS = 4
 """Models that canaries are planted in: each is attacked with the help of the others, for which three are needed."""
 MOST, FEWEST = 50, 4
+NO_TIME = "there was no time left to train their models"
 SHARE, LARGEST_SHARE = 0.05, 0.25
 """Share of the records that become canaries, and what it may be where these would be fewer than eight."""
 
@@ -123,39 +126,32 @@ def coins(planted: Planted, members: BoolArray, *, seed: int, groups: IntArray |
     return drawn
 
 
-def line(made: Plan) -> str:
+def line(plan: Plan) -> str:
     """What they will cost, in words; empty where none can be planted."""
-    if _problem(made) is not None:
+    if _problem(plan) is not None:
         return ""
-    count = how_many(int(_among(made).sum()))
-    return f"{min(MODELS, len(made.jobs))} more with {count} canaries, as a control"
+    count = how_many(int(_among(plan).sum()))
+    return f"{min(MODELS, len(plan.jobs))} more with {count} canaries, as a control"
 
 
-def sought(
-    made: Plan,
-    method: Method,
-    settings: Settings,
-    *,
-    progress: Progress | None = None,
-    store: Store | None = None,
-    deadline: float = math.inf,
-) -> Canaries | str:
+def seek(run: AuditRun, plan: Plan) -> Generator[Progress, None, Canaries | str]:
     """What the audit's attacks find of canaries, in models of the same factory; or why that can't be said.
 
     Parameters
     ----------
-    made
-        The audit.
-    method, settings, progress, store
-        How models are trained and attacked, as there.
-    deadline
-        Time, by ``time.perf_counter``, after which no more models are waited for.
+    run, plan
+        The audit, whose deadline holds for these models too.
+
+    Yields
+    ------
+    Progress
+        Before and after each model that is trained.
     """
-    reason = _problem(made)
+    reason = _problem(plan) or (NO_TIME if run.out_of_time else None)
     if reason is not None:
         return reason
     try:
-        return _found(made, method, settings, progress, store, deadline)
+        return (yield from _plant_and_attack(run, plan))
     except (MIAUsageError, InvalidAuditError, ModelTrainingError) as error:
         return str(error).splitlines()[0]
 
@@ -175,55 +171,47 @@ def added(result: Audit, sought: Canaries | str) -> Audit:
     return dataclasses.replace(result, controls=controls, coins=coins)
 
 
-def _problem(made: Plan) -> str | None:
-    if len(made.jobs) < MODELS:
-        return f"they need {MODELS} models, and {len(made.jobs)} are trained"
-    return problem(made.records.data, records=int(_among(made).sum()))
+def _problem(plan: Plan) -> str | None:
+    if len(plan.jobs) < MODELS:
+        return f"they need {MODELS} models, and {len(plan.jobs)} are trained"
+    return problem(plan.records.data, records=int(_among(plan).sum()))
 
 
-def _among(made: Plan) -> BoolArray:
+def _among(plan: Plan) -> BoolArray:
     """Records on which every model of the control may be trained."""
-    held = made.known | made.judged
-    return np.asarray(held[: min(MODELS, len(made.jobs))].all(axis=0))
+    held = plan.known | plan.judged
+    return np.asarray(held[: min(MODELS, len(plan.jobs))].all(axis=0))
 
 
-def _found(
-    made: Plan, method: Method, settings: Settings, progress: Progress | None, store: Store | None, deadline: float
-) -> Canaries | str:
-    groups, seed = made.records.groups, settings.seed
-    planted = plant(made.records.data, _among(made), seed=seed, groups=groups)
-    members = coins(planted, made.members[:MODELS], seed=seed, groups=groups)
-    own = zip(made.jobs[:MODELS], members, strict=True)
-    jobs = [dataclasses.replace(job, members=row, company=()) for job, row in own]
-    trained = _trained(jobs, planted.data, method, settings, made, progress, store, deadline)
+def _plant_and_attack(run: AuditRun, plan: Plan) -> Generator[Progress, None, Canaries | str]:
+    groups, seed = plan.records.groups, run.settings.seed
+    planted = plant(plan.records.data, _among(plan), seed=seed, groups=groups)
+    members = coins(planted, plan.members[:MODELS], seed=seed, groups=groups)
+    trained = yield from _train(run, plan, planted.data, members)
     if len(trained) < MODELS:
-        return "there was no time left to train their models"
-    signals = stack([one.signals for one in trained], losses=method.loss is not None)
+        return NO_TIME
+    signals = stack([one.signals for one in trained], losses=run.method.loss is not None)
     observations = recipe(
         signals.of(np.arange(MODELS), planted.canaries),
         members[:, planted.canaries],
         planted.data.labels[planted.canaries],
         seed=seed,
     )
-    context = summary.Context(
-        "recipe", len(planted.canaries), MODELS - 1, MODELS, {}, trained[0].device, (), (), "", 0.0, drawn=True
-    )
-    result = attack_stage.attack(observations, context, settings, store)
+    design = AuditDesign("recipe", len(planted.canaries), MODELS - 1, MODELS, drawn=True)
+    result = attack_stage.attack(run, observations, design)
     guessed = tuple(dataclasses.replace(each, planted=True) for each in result.coins)
     return Canaries(len(planted.canaries), MODELS, result.attack, result.advantage, result.selected, guessed)
 
 
-def _trained(
-    jobs: list[Job],
-    data: Data,
-    method: Method,
-    settings: Settings,
-    made: Plan,
-    progress: Progress | None,
-    store: Store | None,
-    deadline: float,
-) -> list[Trained]:
-    cache = model_cache.of(store, data, made.tried)
-    plain = dataclasses.replace(method, what_if=())
-    with contextlib.closing(select.chosen(settings)) as backend:
-        return train.train_all(jobs, data, plain, backend=backend, progress=progress, deadline=deadline, cache=cache)
+def _train(run: AuditRun, plan: Plan, data: Data, members: BoolArray) -> Generator[Progress, None, Sequence[Trained]]:
+    own = zip(plan.jobs[:MODELS], members, strict=True)
+    jobs = [dataclasses.replace(job, members=row, company=()) for job, row in own]
+    method, cache = dataclasses.replace(run.method, what_if=()), model_cache.of(run.store, data, plan.tried)
+    trained = list[Trained]()
+    with contextlib.closing(select.connect(run.settings)) as backend:
+        training = Training(data, method, backend, cache, run.deadline)
+        with contextlib.closing(train_steps(jobs, training)) as steps:
+            for step in steps:
+                trained += step.models
+                yield Progress(step.done, step.total, step.seconds)
+    return sorted(trained, key=lambda one: one.number)

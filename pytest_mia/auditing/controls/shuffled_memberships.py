@@ -12,10 +12,11 @@ import dataclasses
 import numpy as np
 
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.auditing import attack_stage, summary
-from pytest_mia.cache.store import Store
+from pytest_mia.auditing import attack_stage
+from pytest_mia.auditing.attack_stage import QueriedModels
+from pytest_mia.auditing.audit_run import AuditRun
+from pytest_mia.auditing.design import AuditDesign
 from pytest_mia.core.seeding import generator_for
-from pytest_mia.core.settings import Settings
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.results.controls import Controls
 from pytest_mia.statistics import error_budget
@@ -35,19 +36,19 @@ def shuffled(observations: Observations) -> Observations:
     return dataclasses.replace(observations, members=observations.members[:, first[order]][:, unit])
 
 
-def measured(observations: Observations, context: summary.Context, settings: Settings, store: Store | None) -> Interval:
+def measure(run: AuditRun, observations: Observations, design: AuditDesign) -> Interval:
     """The advantage that the attacks reach on shuffled memberships, with bounds of 99.5% confidence each.
 
     Parameters
     ----------
-    observations, context, settings, store
+    run, observations, design
         As `pytest_mia.auditing.attack_stage.attack` had them for the audit itself.
     """
-    result = attack_stage.attack(shuffled(observations), context, settings, store)
+    result = attack_stage.attack(run, shuffled(observations), design)
     return error_budget.plain_interval(result.selected, CONFIDENCE)
 
 
-def finding(interval: Interval) -> str | None:
+def find_failure(interval: Interval) -> str | None:
     """The finding that attacks tell apart what nobody can."""
     if interval.low <= 0 <= interval.high:
         return None
@@ -57,14 +58,17 @@ def finding(interval: Interval) -> str | None:
     )
 
 
-def added(
-    result: AuditResult, observations: Observations, context: summary.Context, settings: Settings, store: Store | None
-) -> AuditResult:
-    """The result with this control, whose failure makes it invalid; of what it was made, as in `measured`."""
-    interval = measured(observations, context, settings, store)
-    wrong = finding(interval)
-    found = (wrong,) if wrong else ()
-    return dataclasses.replace(result, controls=Controls(interval), findings=(*result.findings, *found))
+def add_control(run: AuditRun, result: AuditResult, models: QueriedModels) -> AuditResult:
+    """The result of an audit of these models with this control, whose failure makes it invalid."""
+    return add_measured(run, result, attack_stage.observe(run, models), attack_stage.design_of(run, models))
+
+
+def add_measured(run: AuditRun, result: AuditResult, observations: Observations, design: AuditDesign) -> AuditResult:
+    """The result of an audit of these observations with this control."""
+    interval = measure(run, observations, design)
+    failed = find_failure(interval)
+    findings = (*result.findings, failed) if failed else result.findings
+    return dataclasses.replace(result, controls=Controls(interval), findings=findings)
 
 
 def _order(judged: BoolArray, rng: np.random.Generator) -> IntArray:

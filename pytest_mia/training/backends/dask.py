@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import queue
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 
 from pytest_mia.cache import content_key, file_reads, pickling
 from pytest_mia.core.errors import MIAError, MIAUsageError, ModelTrainingError
+from pytest_mia.core.settings import Settings
 from pytest_mia.data.records import Data
 from pytest_mia.models.torch.tensors import device_named
 from pytest_mia.training.backends import dask_worker, worker_check
@@ -112,6 +112,12 @@ class Dask:
             ) from None
 
 
+def connect(settings: Settings) -> Dask:
+    """The cluster that these settings name."""
+    assert settings.scheduler is not None, "settings that contradict each other are refused earlier"
+    return Dask(settings.scheduler, at_once=settings.jobs)
+
+
 def _made(kind: Any, *given: Any, **named: Any) -> Any:
     """A client; one that can't connect is closed at once.
 
@@ -184,8 +190,7 @@ class _Training:
                     continue
                 trained, files, untold = answer
                 file_reads.add_files_read(files)
-                # The slot is of this machine, so the model is kept here.
-                yield slot.obtain(functools.partial(_itself, trained, untold), wait=0.0) or trained
+                yield _kept(trained, slot, untold)
         finally:
             for future, *_ in self._waiting.values():
                 future.release()
@@ -301,10 +306,18 @@ def _problems(told: Any) -> tuple[str, ...]:
     return (f"could not be asked what it has installed: {type(told).__name__}: {told}",)
 
 
-def _itself(trained: Trained, untold: str) -> Trained:
-    if untold:
-        file_reads.mark_reads_unknown(untold)
-    return trained
+def _kept(trained: Trained, slot: Slot, untold: str) -> Trained:
+    """A worker's model, kept on this machine, where its slot is; or the one that another process kept before."""
+    with slot.claim(wait=0.0) as held:
+        if not held:
+            return trained
+        before = slot.load()
+        if before is None:
+            with slot.watch() as watch:
+                if untold:
+                    file_reads.mark_reads_unknown(untold)
+            slot.save(trained, watch)
+    return before or trained
 
 
 def _named(job: Job) -> str:

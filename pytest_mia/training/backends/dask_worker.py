@@ -15,8 +15,8 @@ from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import BoolArray
 from pytest_mia.data.records import Data
 from pytest_mia.training.backends.worker_check import Home
+from pytest_mia.training.fit import train_one
 from pytest_mia.training.jobs import Job, Method, Trained
-from pytest_mia.training.train import train_one
 
 OTHER_VALUES = (
     "what their code reads, such as a variable of the environment or a value that was changed in a module, differs in "

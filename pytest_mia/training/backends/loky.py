@@ -13,17 +13,16 @@ import warnings
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pickle import PicklingError
-from typing import Any
 
 from pytest_mia.cache import content_key, file_reads, pickling, user_modules
 from pytest_mia.core.errors import MIAError, MIAWarning, ModelTrainingError
-from pytest_mia.core.types import IntArray
+from pytest_mia.core.settings import Settings
 from pytest_mia.data.records import Data
 from pytest_mia.models.torch.cuda import meant_by_cuda, release
 from pytest_mia.models.torch.tensors import devices_named
 from pytest_mia.training.backends.gpu_locks import Gpus, shared
 from pytest_mia.training.jobs import Job, Method, Trained, Unit
-from pytest_mia.training.train import obtained
+from pytest_mia.training.train import Training, train_unit
 
 WORTH_A_PROCESS = 2.0
 """Seconds of training left below which starting processes takes longer than it saves."""
@@ -72,6 +71,11 @@ class Loky:
 
     def close(self) -> None:
         """Nothing: joblib keeps idle processes for the next audit, and ends them by itself."""
+
+
+def connect(settings: Settings) -> Loky:
+    """The processes that these settings allow."""
+    return Loky(settings.workers)
 
 
 def _gpus(method: Method, first: Trained) -> list[str]:
@@ -146,11 +150,8 @@ def _results(parcels: Sequence[bytes], data: Data, workers: int, gpus: Gpus | No
     from joblib.externals.loky.process_executor import BrokenProcessPool, TerminatedWorkerError
 
     here = _Surroundings.here()
-    # X travels on its own, so that joblib can share large arrays among the workers instead of copying them.
-    calls = (
-        joblib.delayed(_train)(parcel, os.getpid(), here, gpus, data.X, data.y, data.classes, data.labels)
-        for parcel in parcels
-    )
+    # Records travel outside of the parcels, so that joblib can share large arrays instead of copying them.
+    calls = (joblib.delayed(_train)(LokyTask(parcel, os.getpid(), here, gpus), data) for parcel in parcels)
     results = joblib.Parallel(n_jobs=workers, backend="loky", return_as="generator_unordered")(calls)
     try:
         for unit in results:
@@ -179,31 +180,43 @@ def _warn(why: str) -> None:
         warnings.warn(MIAWarning(text), stacklevel=2)
 
 
-def _train(
-    parcel: bytes,
-    audit: int,
-    here: _Surroundings,
-    gpus: Gpus | None,
-    X: Any,
-    y: Any,
-    classes: Any,
-    labels: IntArray,
-) -> list[Trained] | None:
+@dataclass(frozen=True)
+class LokyTask:
+    """What one worker process is to train, besides the records.
+
+    Attributes
+    ----------
+    parcel
+        The unit, the method, and what the user's code is with all values that it reads, pickled.
+    audit
+        The process that the worker works for.
+    surroundings
+        What the user's code finds in that process.
+    gpus
+        The GPUs that the workers share; ``None`` where models are trained on the CPU.
+    """
+
+    parcel: bytes
+    audit: int
+    surroundings: _Surroundings
+    gpus: Gpus | None
+
+
+def _train(task: LokyTask, data: Data) -> list[Trained] | None:
     """The models of a unit; ``None`` where this process would train others than the one that it works for."""
-    _end_with(audit)
-    here.take_over()
+    _end_with(task.audit)
+    task.surroundings.take_over()
     with file_reads.recording():
-        unit, method, name = pickling.loads(parcel)
+        unit, method, name = pickling.loads(task.parcel)
         if name != _name_of(unit, method):
-            here.load()
+            task.surroundings.load()
             if name != _name_of(unit, method):
                 return None
-    data = Data(X, y, classes, labels)
-    if gpus is None:
-        return obtained(unit, data, method, wait=0.0)
-    with gpus.one() as gpu, meant_by_cuda(gpu):
+    if task.gpus is None:
+        return train_unit(unit, Training(data, method), wait=0.0)
+    with task.gpus.one() as gpu, meant_by_cuda(gpu):
         try:
-            return obtained(unit, data, replace(method, device=gpu), wait=0.0)
+            return train_unit(unit, Training(data, replace(method, device=gpu)), wait=0.0)
         except MIAError as error:
             error.add_note(f"on {gpu}")
             raise

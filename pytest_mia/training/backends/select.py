@@ -1,7 +1,9 @@
-"""Where models are trained besides this process: one protocol, one file for each way."""
+"""Where models are trained besides this process: every backend, one a line."""
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pytest_mia.training.backends.protocol import Backend
@@ -9,14 +11,14 @@ from pytest_mia.training.backends.protocol import Backend
 if TYPE_CHECKING:
     from pytest_mia.core.settings import Settings
 
+BACKENDS: Mapping[str, str] = {
+    "loky": "pytest_mia.training.backends.loky",
+    "dask": "pytest_mia.training.backends.dask",
+}
+"""The module of each backend, by the name that the setting ``backend`` gives it; its `connect` makes the backend."""
 
-def chosen(settings: Settings) -> Backend:
+
+def connect(settings: Settings) -> Backend:
     """The backend that the settings name."""
-    if settings.backend == "dask":
-        from pytest_mia.training.backends.dask import Dask
-
-        assert settings.scheduler is not None, "settings that contradict each other are refused earlier"
-        return Dask(settings.scheduler, at_once=settings.jobs)
-    from pytest_mia.training.backends.loky import Loky
-
-    return Loky(settings.workers)
+    backend: Backend = importlib.import_module(BACKENDS[settings.backend]).connect(settings)
+    return backend

@@ -7,10 +7,12 @@ from scipy import sparse
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from whole import finish
 
 import pytest_mia
 from pytest_mia import Dataset, Target, gates
 from pytest_mia.auditing.controls import canaries
+from pytest_mia.core.events import Announcement
 from pytest_mia.data.containers import as_array, as_texts
 from pytest_mia.data.records import Data
 
@@ -203,14 +205,18 @@ class TestAudit:
         assert {each.controls.canaries for each in result.attackers} == {result.controls.canaries}
 
     def test_the_plan_says_what_they_cost(self):
-        told = []
         from pytest_mia.auditing.run import run
         from pytest_mia.core.request import AuditRequest
         from pytest_mia.core.settings import Settings
 
         settings = Settings(shadows=3, jobs=1, attacks=("gap",), controls=True)
-        run(AuditRequest(GaussianNB, Dataset(X, Y)), settings, announce=told.append)
-        assert told == ["4 models to train, recipe of 200 records; 4 more with 10 canaries, as a control"]
+        seen = []
+        finish(run(AuditRequest(GaussianNB, Dataset(X, Y)), settings), seen)
+        assert seen[0] == Announcement(
+            "4 models to train, recipe of 200 records; 4 more with 10 canaries, as a control"
+        )
+        assert [type(each) for each in seen].count(Announcement) == 1
+        assert [(each.done, each.total) for each in seen[1:]] == [(done, 4) for done in range(5)] * 2
 
     def test_they_are_cached(self, tmp_path):
         first, again = (audit(cache_dir=tmp_path) for _ in range(2))

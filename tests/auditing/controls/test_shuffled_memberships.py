@@ -53,7 +53,7 @@ def test_whatever_leaks_nothing_is_found(leak):
     found = [
         interval(shuffled_memberships.shuffled(trained(leak, models=4, records=100, seed=seed))) for seed in range(20)
     ]
-    assert sum(shuffled_memberships.finding(each) is not None for each in found) <= 1
+    assert sum(shuffled_memberships.find_failure(each) is not None for each in found) <= 1
     assert abs(np.mean([each.estimate for each in found])) < 0.04
 
 
@@ -61,7 +61,7 @@ def test_whatever_leaks_nothing_is_found(leak):
     ("low", "high", "valid"), [(-0.1, 0.1, True), (0, 0, True), (0.01, 0.2, False), (-0.3, -0.1, False)]
 )
 def test_the_finding(low, high, valid):
-    assert (shuffled_memberships.finding(Interval((low + high) / 2, low, high, 0.995)) is None) == valid
+    assert (shuffled_memberships.find_failure(Interval((low + high) / 2, low, high, 0.995)) is None) == valid
 
 
 class TestAudit:
@@ -82,7 +82,7 @@ class TestAudit:
         assert "controls: no canaries were planted: that takes models to train" in result.notes
 
     def test_memberships_that_give_each_other_away(self):
-        """Each record in half of the models but for a few, which `diagnostics.balanced` doesn't see: a false leak."""
+        """Each record in half of the models but for a few, which `balanced` doesn't see: a false leak."""
         members = np.argsort(np.random.default_rng(1).random((4, 600)), axis=0) < 2
         members[0, :8] ^= True
         result = self.audited(members)

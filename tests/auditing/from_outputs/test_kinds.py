@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
-from whole import SINGLE
+from whole import SINGLE, finish
 from worlds import Bigrams
 
 from pytest_mia import (
@@ -265,7 +265,7 @@ CASES = {
 def test_outputs_give_the_figures_of_the_audit_whose_models_gave_them(case):
     factory, records, functions, told, labels = CASES[case]
     ours = audit(factory, records, shadows=3, seed=2, jobs=1, attacks=SINGLE, **functions)
-    kept = train(AuditRequest(factory, records, **functions), Settings(shadows=3, seed=2, jobs=1))
+    kept = finish(train(AuditRequest(factory, records, **functions), Settings(shadows=3, seed=2, jobs=1)))
     answers, members = [told(one.model) for one in kept], [one.members for one in kept]
     groups = records.groups if isinstance(records, Dataset) else None
     theirs = audit_outputs(answers, members, labels, groups=groups, seed=2, attacks=SINGLE)
@@ -307,7 +307,7 @@ def world(kind, leak, seed):
 
 
 def audited(given):
-    return run(AuditRequest(None, None, outputs=given), Settings(attacks=tuple(SINGLE), seed=1))
+    return finish(run(AuditRequest(None, None, outputs=given), Settings(attacks=tuple(SINGLE), seed=1)))
 
 
 KINDS = ("numbers", "people", "residuals", "losses", "several labels", "labels alone", "tokens")

@@ -3,6 +3,7 @@ import pytest
 import torch
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
+from whole import finish
 
 import pytest_mia
 from pytest_mia import InvalidAuditError, MIAUsageError, ModelTrainingError
@@ -182,7 +183,7 @@ class TestProblems:
 
         subject = AuditRequest(None, None, outputs=(np.zeros((4, 60), dtype=int), np.ones((4, 60)), Y), augment=jitter)
         with pytest.raises(MIAUsageError, match="mia_augment changes records, of which mia_outputs holds none"):
-            run(subject, Settings())
+            finish(run(subject, Settings()))
 
     def test_copies_that_are_lost_later_are_an_error(self):
         with pytest.raises(MIAUsageError, match="mia_augment gave 50 copies of 60 records") as error:

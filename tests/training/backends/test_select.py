@@ -6,7 +6,7 @@ from pytest_mia import MIAUsageError
 from pytest_mia.core.settings import Settings
 from pytest_mia.training.backends.dask import Dask
 from pytest_mia.training.backends.loky import Loky
-from pytest_mia.training.backends.select import chosen
+from pytest_mia.training.backends.select import BACKENDS, connect
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,18 @@ from pytest_mia.training.backends.select import chosen
     [({}, Loky), ({"backend": "dask", "scheduler": "tcp://127.0.0.1:8786"}, Dask)],
 )
 def test_the_settings_choose(settings, kind):
-    assert isinstance(chosen(Settings(**settings)), kind)
+    assert isinstance(connect(Settings(**settings)), kind)
+
+
+def test_the_setting_takes_those_that_there_are():
+    assert [name for name in (*BACKENDS, "none") if _takes(name)] == [*BACKENDS]
+
+
+def _takes(name):
+    try:
+        return Settings(backend=name).backend == name
+    except MIAUsageError:
+        return False
 
 
 @pytest.mark.parametrize("backend", ["threading", "ray", "slurm"])

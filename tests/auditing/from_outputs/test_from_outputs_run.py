@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from whole import RECORDS, Tree, X, Y, recipe
+from whole import RECORDS, Tree, X, Y, finish, recipe
 
 from pytest_mia import InvalidAuditError, MIAUsageError, audit_outputs
 from pytest_mia.auditing.run import train
@@ -15,7 +15,7 @@ def tree():
 
 
 def test_models_trained_elsewhere_give_the_figures_of_those_trained_here():
-    kept = train(AuditRequest(tree, (X, Y)), Settings(shadows=3))
+    kept = finish(train(AuditRequest(tree, (X, Y)), Settings(shadows=3)))
     answers, members = np.stack([one.model.predict_proba(X) for one in kept]), [one.members for one in kept]
     theirs = audit_outputs(answers, members, Y)
     ours = recipe(tree, attacks=[attack.name for attack in theirs.attacks])

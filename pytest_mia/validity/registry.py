@@ -1,0 +1,42 @@
+"""Every validity check, one a line, in the order in which findings and notes are shown."""
+
+from __future__ import annotations
+
+from pytest_mia.validity import (
+    coarse_answers,
+    identical_models,
+    ignores_data,
+    label_encoding,
+    membership_design,
+    pretrained_factory,
+    release_mismatch,
+    sees_other_records,
+)
+from pytest_mia.validity.protocol import CheckResult, ObservationCheck, ObservedAudit
+from pytest_mia.validity.user_code import CodeCheck, UserCode
+
+OBSERVATION_CHECKS: tuple[ObservationCheck, ...] = (
+    membership_design.check,
+    release_mismatch.check,
+    identical_models.check,
+    label_encoding.check,
+    coarse_answers.check,
+)
+"""Checks of what models answered."""
+
+CODE_CHECKS: tuple[CodeCheck, ...] = (
+    pretrained_factory.check,
+    ignores_data.check,
+    sees_other_records.check,
+)
+"""Checks of the user's own code, by the first model that was trained."""
+
+
+def check_observations(audit: ObservedAudit) -> CheckResult:
+    """What all checks say of what models answered."""
+    return CheckResult.join([check(audit) for check in OBSERVATION_CHECKS])
+
+
+def check_code(code: UserCode) -> CheckResult:
+    """What all checks say of the user's own code."""
+    return CheckResult.join([check(code) for check in CODE_CHECKS])
