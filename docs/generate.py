@@ -46,7 +46,7 @@ def options() -> str:
     from pytest_mia.plugin import options as table
 
     parser = _Parser()
-    table.add(parser)  # type: ignore[arg-type]
+    table.add_options(parser)  # type: ignore[arg-type]
     settings = {row.name: row.default for row in dataclasses.fields(Settings)}
     rows = []
     for action in parser.arguments._actions:

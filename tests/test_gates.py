@@ -33,13 +33,15 @@ class TestInconclusive:
             self.enforced("fail")
 
     def test_warn(self):
-        with pytest.warns(InconclusiveAuditWarning, match="can't be told from the limit") as caught:
+        with pytest.warns(
+            InconclusiveAuditWarning, match="is neither clearly below nor clearly above the limit"
+        ) as caught:
             judged = self.enforced("warn")
         assert judged.verdict == "inconclusive"
         assert len(caught) == 1
 
     def test_skip(self):
-        with pytest.raises(unittest.SkipTest, match="can't be told from the limit") as error:
+        with pytest.raises(unittest.SkipTest, match="is neither clearly below nor clearly above the limit") as error:
             self.enforced("skip")
         assert error.value.result.verdict == "inconclusive"
 

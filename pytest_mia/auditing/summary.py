@@ -223,7 +223,7 @@ def _slices(
     for name, column in slices.items():
         values = np.array([str(value) for value in column])
         levels = error_budget.levels(settings.confidence, attacks=len(np.unique(values)) + 1, looks=design.looks)
-        found += parts.divided(name, values, kept, levels)
+        found += parts.count_parts(name, values, kept, levels)
     return tuple(found)
 
 

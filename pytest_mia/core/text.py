@@ -29,6 +29,11 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things, such as "1 record" and "2,000 records"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def quoted(value: Any) -> str:
     """A bad value as a message quotes it: cut off where it is long, by its type where it can't be shown at all."""
     try:

@@ -1,4 +1,4 @@
-"""Hooks and fixtures. What they do stands in `options`, `session`, `trial` and `reports`."""
+"""Hooks and fixtures. What they do stands in `options`, `collection`, `session`, `audit_test` and `reports`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_mia.core.errors import MIAUsageError
-from pytest_mia.plugin import options
+from pytest_mia.plugin import collection, options
+from pytest_mia.plugin.collection import FIXTURES, OVERRIDDEN, PROVIDED
 from pytest_mia.plugin.session import Session
 from pytest_mia.verdicts.gate_functions import shown_call
 from pytest_mia.verdicts.gates import EpsilonBelow, Gate, MembershipAdvantageBelow, NoAdvantageRegression, TprBelow
@@ -19,39 +20,15 @@ if TYPE_CHECKING:
     from pytest_mia.plugin.audit_test import AuditTest
     from pytest_mia.verdicts.audit_result import AuditResult
 
-SESSION = pytest.StashKey[Session]()
-TRIAL = pytest.StashKey["AuditTest"]()
-TEST = pytest.StashKey[str]()
-POSITION = pytest.StashKey[int]()
+__all__ = ["FIXTURES", "OVERRIDDEN", "PROVIDED"]
 
-PROVIDED = (
-    "mia_audit",
-    "shadow_models",
-    "assert_membership_advantage_below",
-    "assert_tpr_below",
-    "assert_epsilon_below",
-    "assert_no_advantage_regression",
-)
-OVERRIDDEN = (
-    "mia_dataset",
-    "mia_model_factory",
-    "mia_training",
-    "mia_predict",
-    "mia_loss",
-    "mia_augment",
-    "mia_target",
-    "mia_shadow_factory",
-    "mia_shadow_dataset",
-    "mia_outputs",
-)
-FIXTURES = frozenset(PROVIDED + OVERRIDDEN)
-NEEDING = frozenset(PROVIDED)
-"""Fixtures that audit or train."""
+SESSION = pytest.StashKey[Session]()
+AUDIT_TEST = pytest.StashKey["AuditTest"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add options and ini keys."""
-    options.add(parser)
+    options.add_options(parser)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -83,53 +60,24 @@ def pytest_report_header(config: pytest.Config) -> str:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark, check, skip and choose audits, before ``-m`` looks at the marks."""
-    asked = config.stash[SESSION].options
-    others = []
-    for item in items:
-        item.stash[TEST] = item.nodeid
-        if item.get_closest_marker("mia") is None and not FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
-            item.add_marker("mia")
-        if item.get_closest_marker("mia") is None:
-            others.append(item)
-            continue
-        _check_marker(item, asked)
-        if asked.skip:
-            item.add_marker(pytest.mark.skip(reason="--mia-skip"))
-    if asked.only and others:
-        config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if item.get_closest_marker("mia") is not None]
-
-
-def _check_marker(item: pytest.Item, asked: options.Options) -> None:
-    """Report a bad marker as an error of collection: an exception here would crash a worker of pytest-xdist."""
-    try:
-        options.marked(item, asked.settings)
-    except MIAUsageError as error:
-        report = pytest.CollectReport(nodeid=item.nodeid, outcome="failed", longrepr=str(error), result=[])
-        item.config.hook.pytest_collectreport(report=report)
+    collection.mark_audits(config, items, config.stash[SESSION].options)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Number the tests, for reports in their order, and load the engine where an audit is to come."""
-    for position, item in enumerate(session.items):
-        item.stash[POSITION] = position
-    if not session.config.option.collectonly and any(map(_audits, session.items)):
+    collection.number_tests(session.items)
+    if not session.config.option.collectonly and any(map(collection.needs_engine, session.items)):
         session.config.stash[SESSION].load_engine()
-
-
-def _audits(item: pytest.Item) -> bool:
-    """Whether a test needs the engine; one with a condition for its skipping may."""
-    return item.get_closest_marker("skip") is None and not NEEDING.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test that requested a gate and never called it: nothing was checked."""
     result = yield
-    trial = item.stash.get(TRIAL, None)
-    if trial is not None and trial.unasked:
-        names = ", ".join(sorted(trial.unasked))
-        pytest.fail(f"{names}: requested and never called, so nothing was checked; call it or drop it", pytrace=False)
+    audit_test = item.stash.get(AUDIT_TEST, None)
+    if audit_test is not None and audit_test.unasked:
+        names = ", ".join(sorted(audit_test.unasked))
+        pytest.fail(f"{names}: requested and never called, so nothing was checked; call it or remove it", pytrace=False)
     return result
 
 
@@ -138,43 +86,31 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Send the audits of a test with its last report."""
-    trial = item.stash.get(TRIAL, None)
-    if trial is None or call.when != "teardown":
+    audit_test = item.stash.get(AUDIT_TEST, None)
+    if audit_test is None or call.when != "teardown":
         return (yield)
     from pytest_mia.reports import junit
 
-    measured, audits = trial.measured(), trial.take()
+    measured, audits = audit_test.measured(), audit_test.take()
     item.user_properties += [each for audit in audits for each in junit.properties(audit)]
     report = yield
-    item.config.stash[SESSION].verdicts.send(report, trial.test, item.stash.get(POSITION, 0), audits, measured)
+    position = item.stash.get(collection.POSITION, 0)
+    item.config.stash[SESSION].verdicts.send(report, audit_test.test, position, audits, measured)
     return report
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a run that lost verdicts, and write the reports."""
-    mia = session.config.stash[SESSION]
-    if hasattr(session.config, "workerinput"):
-        session.config.workeroutput["mia_begun"] = sorted(mia.verdicts.begun)  # type: ignore[attr-defined]
-        return
-    mia.verdicts.expect("", mia.verdicts.begun)
-    if mia.verdicts.lost:
-        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
-    if session.config.option.collectonly:
-        return
-    try:
-        mia.write_reports()
-    except OSError as error:
-        # The verdicts are still to be shown.
-        mia.told = f"mia: a report can't be written: {error}"
-        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+    session.config.stash[SESSION].finish(session)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Show all audits, one row each, and what became of the baseline, and tell GitHub where it asks."""
-    outcome, told = config.stash[SESSION].verdicts.outcome, config.stash[SESSION].told
-    if told:
-        terminalreporter.write_line(told)
+    session = config.stash[SESSION]
+    outcome = session.verdicts.outcome
+    if session.remark:
+        terminalreporter.write_line(session.remark)
     if hasattr(config, "workerinput") or not (outcome.placed or outcome.lost):
         return
     from pytest_mia.reports import registry
@@ -302,7 +238,7 @@ def mia_outputs() -> Any:
 
 
 @pytest.fixture
-def _mia_trial(
+def _mia_test(
     request: pytest.FixtureRequest,
     mia_dataset: Any,
     mia_model_factory: Any,
@@ -332,13 +268,13 @@ def _mia_trial(
         augment=mia_augment,
     )
     item = request.node
-    trial = AuditTest(item.stash.get(TEST, item.nodeid), item, request.config.stash[SESSION], subject)
-    item.stash[TRIAL] = trial
-    return trial
+    test = item.stash.get(collection.TEST, item.nodeid)
+    item.stash[AUDIT_TEST] = audit_test = AuditTest(test, item, request.config.stash[SESSION], subject)
+    return audit_test
 
 
 @pytest.fixture
-def mia_audit(_mia_trial: AuditTest) -> AuditResult:
+def mia_audit(_mia_test: AuditTest) -> AuditResult:
     """The audit's `AuditResult`; its gates are methods.
 
     It judges nothing by itself:
@@ -347,24 +283,24 @@ def mia_audit(_mia_trial: AuditTest) -> AuditResult:
             assert mia_audit.advantage.estimate < 0.1
     """
     __tracebackhide__ = True
-    return _mia_trial.audit()
+    return _mia_test.audit()
 
 
 @pytest.fixture
-def shadow_models(_mia_trial: AuditTest) -> tuple[ShadowModel, ...]:
+def shadow_models(_mia_test: AuditTest) -> tuple[ShadowModel, ...]:
     """The trained shadows, each with its ``model`` and its ``members`` (records,).
 
     For attacks of your own: ``members`` says which records the model was trained on.
     """
     __tracebackhide__ = True
-    return _mia_trial.shadow_models()
+    return _mia_test.shadow_models()
 
 
 def _gate_fixture(gate: type[Gate]) -> Any:
     """The fixture of a gate."""
 
-    def fixture(_mia_trial: AuditTest) -> Callable[..., AuditResult]:
-        return _mia_trial.gate(gate, gate.fixture)
+    def fixture(_mia_test: AuditTest) -> Callable[..., AuditResult]:
+        return _mia_test.gate(gate, gate.fixture)
 
     prose = inspect.cleandoc(gate.__doc__ or "").partition("\n\nParameters\n")[0]
     fixture.__doc__ = f"``{shown_call(gate)}``: {prose[0].lower()}{prose[1:]}"

@@ -53,7 +53,7 @@ class AuditTest:
     session
         What it shares with the others.
     subject
-        What the user's fixtures gave, with `Missing` for those that he didn't write.
+        What the user's fixtures gave, with `Missing` for those that the user has not written.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class AuditTest:
         self.test = test
         self._item = item
         self._session = session
-        self._settings = options.marked(item, session.options.settings)
+        self._settings = options.apply_markers(item, session.options.settings)
         self._subject = _complete(subject, shadows=self._settings.shadows)
         self._replay = options.replay(item.config, test, self._settings, session.options)
         self._shown: list[AuditResult] = []
@@ -116,8 +116,10 @@ class AuditTest:
         result = dataclasses.replace(self._audit(None), observer=Watcher(self))
         if result.findings:
             # Who looks at figures alone may take those of an audit that found nothing out for a pass.
-            told = "; ".join(result.findings)
-            warnings.warn(f"this audit is invalid, and a gate would say so: {told}", InvalidAuditWarning, stacklevel=2)
+            findings = "; ".join(result.findings)
+            warnings.warn(
+                f"this audit is invalid, and a gate would say so: {findings}", InvalidAuditWarning, stacklevel=2
+            )
         self._shown.append(result)
         return result
 
@@ -140,7 +142,7 @@ class AuditTest:
         from pytest_mia.verdicts import baseline
 
         longest = max(self._measured, key=lambda result: (any(each.swapped for each in result.coins), result.models))
-        return dict(plain(baseline.saved(longest, self._settings).to_dict()))
+        return dict(plain(baseline.summarise(longest, self._settings).to_dict()))
 
     def take(self) -> list[dict[str, Any]]:
         """What was judged, or else what was shown, in built-in types; and forget it."""
@@ -190,12 +192,12 @@ class Watcher:
 
     Parameters
     ----------
-    trial
+    test
         The test.
     """
 
-    def __init__(self, trial: AuditTest) -> None:
-        self._trial = trial
+    def __init__(self, test: AuditTest) -> None:
+        self._test = test
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A copy or a pickle of a result outlives the test, so nobody watches it.
@@ -204,7 +206,7 @@ class Watcher:
     def judge(self, gate: Gate, audit: AuditResult) -> AuditResult:
         """The judged audit."""
         __tracebackhide__ = True
-        return self._trial.judge(gate, audit)
+        return self._test.judge(gate, audit)
 
 
 def _complete(subject: AuditRequest, *, shadows: int) -> AuditRequest:

@@ -56,7 +56,7 @@ def _said(kind: str, written: dict[str, str], left: dict[str, str]) -> Iterator[
     for name in written:
         yield f"mia: wrote {name}, for {kind}"
     for name, content in left.items():
-        yield f"mia: {name} is there and stays as it is; what it lacks of these lines is yours to add:\n\n{content}"
+        yield f"mia: {name} exists and was not changed; add to it those of these lines that it lacks:\n\n{content}"
     if "conftest.py" in written:
         yield "mia: the records and the model in conftest.py are examples; put yours in their place"
     if kind == "torch" and importlib.util.find_spec("torch") is None:

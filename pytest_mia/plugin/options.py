@@ -68,7 +68,7 @@ class Options:
     profile: str | None = None
 
 
-def add(parser: pytest.Parser) -> None:
+def add_options(parser: pytest.Parser) -> None:
     """Add every option and ini key of the plugin."""
     group = parser.getgroup("mia", "membership-inference audits")
     for row in ROWS.values():
@@ -94,7 +94,7 @@ def add(parser: pytest.Parser) -> None:
     group.addoption("--mia-init", metavar="KIND", nargs="?", const="auto", help=text)
 
 
-def read(config: pytest.Config) -> Options:
+def read_options(config: pytest.Config) -> Options:
     """The options of this run: the command line before ini before defaults.
 
     Raises
@@ -126,7 +126,7 @@ def read(config: pytest.Config) -> Options:
     return Options(Settings(**values), reports, skip, only, **names)
 
 
-def marked(item: pytest.Item, settings: Settings) -> Settings:
+def apply_markers(item: pytest.Item, settings: Settings) -> Settings:
     """The settings of one test: those of the run, changed by its markers, of which the closest one wins.
 
     Raises
@@ -270,10 +270,10 @@ def _baseline_problems(config: pytest.Config, names: dict[str, str | None]) -> l
             baseline_file.check_writable(config.rootpath, names["save"])
     if names["compare"] is not None:
         with _gathered(problems):
-            if names["compare"] == names["save"] and not baseline_file.place(config.rootpath, names["save"]).exists():
+            if names["compare"] == names["save"] and not baseline_file.path_of(config.rootpath, names["save"]).exists():
                 names["compare"] = None
             else:
-                baseline_file.read(config.rootpath, names["compare"])
+                baseline_file.load(config.rootpath, names["compare"])
     return [*dict.fromkeys(problems)]
 
 

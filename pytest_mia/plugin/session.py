@@ -6,7 +6,6 @@ import contextlib
 import os
 import time
 from collections.abc import Generator
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -40,7 +39,7 @@ class Session:
 
     Attributes
     ----------
-    told
+    remark
         What became of the baseline that this run saves, in words.
 
     Raises
@@ -50,20 +49,20 @@ class Session:
     """
 
     def __init__(self, config: pytest.Config) -> None:
-        self.options = options.read(config)
+        self.options = options.read_options(config)
         here = not hasattr(config, "workerinput")
         self.verdicts = VerdictLog(illustrated=here and bool(config.getoption("htmlpath", None)))
         self._shared: dict[object, Any] = {}
         self._config, self._begun = config, time.time()
         self._baseline: Baseline | None = None
-        self.told = ""
+        self.remark = ""
 
     def load_engine(self) -> None:
         """Load what audits, once, before the first test that needs it runs: it takes a second or two."""
         # Where it can't be loaded, that is an error of the test, and no reason to run none.
         with contextlib.suppress(ImportError):
-            import_module("pytest_mia.auditing.run")
-            import_module("pytest_mia.verdicts.judging")
+            from pytest_mia.auditing import run  # noqa: F401
+            from pytest_mia.verdicts import judging  # noqa: F401
 
     def audit(
         self,
@@ -110,6 +109,22 @@ class Session:
         models: tuple[ShadowModel, ...] = self._shared[key]
         return models
 
+    def finish(self, session: pytest.Session) -> None:
+        """Fail a run that lost verdicts, and write the reports; a worker of pytest-xdist says what it began."""
+        if hasattr(session.config, "workerinput"):
+            session.config.workeroutput["mia_begun"] = sorted(self.verdicts.begun)  # type: ignore[attr-defined]
+            return
+        self.verdicts.expect("", self.verdicts.begun)
+        failed = bool(self.verdicts.lost)
+        if not session.config.option.collectonly:
+            try:
+                self.write_reports()
+            except OSError as error:
+                # The verdicts are still to be shown.
+                self.remark, failed = f"mia: a report can't be written: {error}", True
+        if failed:
+            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+
     def write_reports(self) -> None:
         """Write what was asked for, and save the baseline."""
         from pytest_mia.reports import registry
@@ -134,7 +149,7 @@ class Session:
         if self._baseline is None:
             from pytest_mia.verdicts import baseline_file
 
-            self._baseline = baseline_file.read(self._config.rootpath, self.options.compare or options.BASELINE)
+            self._baseline = baseline_file.load(self._config.rootpath, self.options.compare or options.BASELINE)
         return self._baseline
 
     def _save_baseline(self) -> None:
@@ -143,16 +158,16 @@ class Session:
         if name is None:
             return
         if not found:
-            self.told = f"mia: nothing was saved as the baseline {name}: no valid audit was made"
+            self.remark = f"mia: nothing was saved as the baseline {name}: no valid audit was made"
             return
         from pytest_mia.reports import atomic_write
         from pytest_mia.verdicts import baseline_file
 
         root = self._config.rootpath
-        path, content = baseline_file.place(root, name), baseline_file.merged(root, name, found)
+        path, content = baseline_file.path_of(root, name), baseline_file.merge(root, name, found)
         path.parent.mkdir(exist_ok=True)
         atomic_write.write(path, content, mode=atomic_write.SHARED)
-        self.told = (
+        self.remark = (
             f"mia: {len(found)} audit{'s' * (len(found) > 1)} saved in {path.relative_to(root).as_posix()}: commit it"
         )
 

@@ -102,7 +102,7 @@ def interval(shown: Mapping[str, Any]) -> str:
 def _section(place: int, audit: Mapping[str, Any]) -> Section:
     name, verdict = f"audit-{place}", audit["verdict"] or UNJUDGED
     headline = audit["message"].partition("\n")[0] or f"{cells(audit)[2]}, {UNJUDGED}"
-    return Section(name, audit, verdict, headline, plots.of_audit(audit, name), _facts(audit))
+    return Section(name, audit, verdict, headline, plots.draw_audit(audit, name), _facts(audit))
 
 
 def _facts(audit: Mapping[str, Any]) -> dict[str, str]:
@@ -112,7 +112,7 @@ def _facts(audit: Mapping[str, Any]) -> dict[str, str]:
         "records": f"{audit['records']:,}",
         "models": f"{audit['models']:,}",
         "shadows per target": f"{audit['shadows']:,}",
-        "advantage told from 0 with 80% power": number(audit["detectable"]),
+        "smallest advantage distinguished from 0 with 80% power": number(audit["detectable"]),
         **_controls(audit["controls"]),
         "accuracy on members": number(accuracy["train"]),
         "accuracy on non-members": number(accuracy["test"]),

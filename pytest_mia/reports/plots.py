@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from pytest_mia.core.text import shown
-from pytest_mia.reports.svg import COLOURS, drawn
+from pytest_mia.reports.svg import COLOURS, draw
 from pytest_mia.reports.table import measured
 
 MOST_PARTS = 20
@@ -19,7 +19,7 @@ MOST_LETTERS = 20
 LINES = ((COLOURS["first"], "-"), (COLOURS["second"], "--"), (COLOURS["third"], ":"))
 MARKERS = {"pass": "o", "leak": "s", "inconclusive": "D", "invalid": "X", None: "v"}
 INK, FAINT, FIRST, SECOND, THIRD = COLOURS.values()
-KEY = "Square: above the limit. Circle: below it. Diamond: can't be told from it."
+KEY = "Square: clearly above the limit. Circle: clearly below it. Diamond: neither."
 
 Audit = Mapping[str, Any]
 Interval = Mapping[str, Any]
@@ -33,7 +33,7 @@ class Drawing:
     caption: str
 
 
-def of_audit(audit: Audit, name: str) -> list[Drawing]:
+def draw_audit(audit: Audit, name: str) -> list[Drawing]:
     """All figures of an audit, under a name of its own; those for which it holds nothing are left out.
 
     Parameters
@@ -89,7 +89,7 @@ def trade_off(audits: Sequence[Audit]) -> Drawing | None:
         "are those of the table. Best is low and to the right. Circle: pass. Square: leak. Diamond: inconclusive. "
         "Cross: invalid. Triangle: not judged. Star: judged more than once, with different verdicts."
     )
-    return Drawing(drawn(paint, name="trade-off", label=f"Accuracy against advantage. {label}", height=2.8), caption)
+    return Drawing(draw(paint, name="trade-off", label=f"Accuracy against advantage. {label}", height=2.8), caption)
 
 
 def _marker(verdicts: Collection[str | None]) -> str:
@@ -155,7 +155,7 @@ def _intervals(rows: Sequence[tuple[str, Interval]], limit: float | None, metric
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(metric)
 
-    return drawn(paint, name=name, label=label, height=0.7 + 0.22 * len(rows))
+    return draw(paint, name=name, label=label, height=0.7 + 0.22 * len(rows))
 
 
 def _side(interval: Interval, limit: float | None) -> tuple[str, str]:
@@ -190,7 +190,7 @@ def _roc(audit: Audit, name: str) -> Drawing:
         f"ROC of the selected attack, {shown(audit['attack'], 40)}, and of attacks that need no shadows; the mean "
         "over the targets, both axes logarithmic. Each band holds point by point."
     )
-    return Drawing(drawn(paint, name=name, label=label, height=3.2), caption)
+    return Drawing(draw(paint, name=name, label=label, height=3.2), caption)
 
 
 def _at(curve: Mapping[str, Any], fpr: float) -> float:
@@ -216,7 +216,7 @@ def _histogram(audit: Audit, name: str) -> Drawing:
         "Scores of members (line) and of non-members (filled), higher is more like a member. The outermost bins hold "
         "all that lies beyond."
     )
-    return Drawing(drawn(paint, name=name, label=label, height=2.6), caption)
+    return Drawing(draw(paint, name=name, label=label, height=2.6), caption)
 
 
 def _shares(counts: Sequence[int]) -> list[float]:

@@ -27,7 +27,7 @@ def extras(audits: Sequence[Mapping[str, Any]], test: str) -> list[dict[str, str
     found = [
         each
         for place, audit in enumerate(audits, start=1)
-        for each in plots.of_audit(audit, f"mia-{test.encode().hex()}-{place}")
+        for each in plots.draw_audit(audit, f"mia-{test.encode().hex()}-{place}")
     ]
     return [_extra(each.svg, html.escape(each.caption)) for each in found]
 

@@ -45,7 +45,7 @@ STYLE: dict[Any, Any] = {
 SVG, LINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
 
 
-def drawn(paint: Callable[[Axes], None], *, name: str, label: str, height: float) -> str:
+def draw(paint: Callable[[Axes], None], *, name: str, label: str, height: float) -> str:
     """Draw, without a trace in matplotlib's settings.
 
     Parameters

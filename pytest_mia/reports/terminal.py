@@ -46,7 +46,7 @@ def show(outcome: RunOutcome, reporter: pytest.TerminalReporter) -> None:
     for what in outcome.unheeded:
         reporter.write_line(f"mia: {what}", yellow=True)
     for what in outcome.lost:
-        reporter.write_line(f"mia: lost {what}; a verdict that goes missing fails the run", red=True)
+        reporter.write_line(f"mia: lost {what}; a run that loses a verdict fails", red=True)
 
 
 def _write(

@@ -20,7 +20,7 @@ STRENGTH = ("shadows", "attacks", "queries")
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedAudit:
     """One audit as a baseline keeps it.
 
     Attributes
@@ -82,15 +82,15 @@ class Baseline:
     """What a file holds: audits by the node IDs of their tests."""
 
     name: str
-    audits: Mapping[str, Saved]
+    audits: Mapping[str, SavedAudit]
 
     def missing(self, test: str, kind: str, settings: Settings) -> str | None:
         """Why there is nothing to compare a test's audit with, or ``None`` where there is."""
         if test not in self.audits:
             return f"the baseline {self.name} holds no audit of {test}"
         differences = self.audits[test].differences(kind, settings)
-        told = f"the audit of {test} in the baseline {self.name} is another one: {'; '.join(differences)}"
-        return told if differences else None
+        reason = f"the audit of {test} in the baseline {self.name} can't be compared: {'; '.join(differences)}"
+        return reason if differences else None
 
     def change(self, test: str, result: AuditResult, settings: Settings) -> Change:
         """How far the advantage of a test's audit moved, with bounds for it, where the two can be compared.
@@ -106,9 +106,9 @@ class Baseline:
         return Change(self.name, error_budget.plain_interval(before.counts, confidence), moved, _growth(before, result))
 
 
-def saved(result: AuditResult, settings: Settings) -> Saved:
+def summarise(result: AuditResult, settings: Settings) -> SavedAudit:
     """A result as a baseline keeps it."""
-    return Saved(
+    return SavedAudit(
         result.kind,
         result.attack,
         result.records,
@@ -124,7 +124,7 @@ def _strength(settings: Settings) -> dict[str, Any]:
     return {"shadows": settings.shadows, "attacks": attacks, "queries": settings.queries}
 
 
-def _growth(before: Saved, result: AuditResult) -> str:
+def _growth(before: SavedAudit, result: AuditResult) -> str:
     """What else differs, which a reader should know and which forbids no comparison."""
     models = len(before.counts.members), len(result.selected.members)
     parts = [f"records {before.records:,}, now {result.records:,}"] if before.records != result.records else []

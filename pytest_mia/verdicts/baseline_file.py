@@ -16,7 +16,7 @@ from typing import Any
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.settings import Settings
 from pytest_mia.statistics.counts import Counts
-from pytest_mia.verdicts.baseline import DIGITS, SIDES, STRENGTH, Baseline, Saved
+from pytest_mia.verdicts.baseline import DIGITS, SIDES, STRENGTH, Baseline, SavedAudit
 
 FOLDER = ".mia"
 """Where baselines lie, below the root folder of the tests."""
@@ -26,7 +26,7 @@ LARGEST = 10_000_000
 """Bytes of a file that is read; an audit of a thousand models has about 20,000."""
 
 
-def place(root: Path, name: str) -> Path:
+def path_of(root: Path, name: str) -> Path:
     """The file of a baseline.
 
     Raises
@@ -44,7 +44,7 @@ def place(root: Path, name: str) -> Path:
     return path
 
 
-def read(root: Path, name: str) -> Baseline:
+def load(root: Path, name: str) -> Baseline:
     """Read a baseline.
 
     Raises
@@ -52,7 +52,7 @@ def read(root: Path, name: str) -> Baseline:
     MIAUsageError
         When there is none of this name, or the file is something else.
     """
-    path = place(root, name)
+    path = path_of(root, name)
     remedy = f"make it anew with pytest --mia-save={name}"
     if not path.exists():
         raise MIAUsageError(f"there is no baseline {name} ({FOLDER}/{path.name}); {remedy.replace(' anew', '')}")
@@ -60,7 +60,7 @@ def read(root: Path, name: str) -> Baseline:
         return Baseline(name, _parsed(path))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         why = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        raise MIAUsageError(f"{FOLDER}/{path.name} is no baseline that can be read ({why}); {remedy}") from None
+        raise MIAUsageError(f"{FOLDER}/{path.name} can't be read as a baseline ({why}); {remedy}") from None
 
 
 def check_writable(root: Path, name: str) -> None:
@@ -71,29 +71,29 @@ def check_writable(root: Path, name: str) -> None:
     MIAUsageError
         When the name is no plain one, what stands in the file's place is something else, or it can't be written to.
     """
-    path = place(root, name)
+    path = path_of(root, name)
     folder = path.parent if path.parent.exists() else root
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise MIAUsageError(f"--mia-save: the folder {folder} can't be written to")
     if path.exists():
-        read(root, name)
+        load(root, name)
 
 
-def merged(root: Path, name: str, audits: Mapping[str, Mapping[str, Any]]) -> str:
+def merge(root: Path, name: str, audits: Mapping[str, Mapping[str, Any]]) -> str:
     """The file with these audits in it, and those of other tests as they were.
 
     Parameters
     ----------
     root, name
-        As for `read`.
+        As for `load`.
     audits
-        As `Saved.to_dict` gives them, by the node IDs of their tests.
+        As `SavedAudit.to_dict` gives them, by the node IDs of their tests.
     """
-    there = read(root, name).audits if place(root, name).exists() else {}
-    return text({test: each.to_dict() for test, each in there.items()} | dict(audits))
+    there = load(root, name).audits if path_of(root, name).exists() else {}
+    return format_text({test: each.to_dict() for test, each in there.items()} | dict(audits))
 
 
-def text(audits: Mapping[str, Mapping[str, Any]]) -> str:
+def format_text(audits: Mapping[str, Mapping[str, Any]]) -> str:
     """The file: sorted keys, and a line for each list of numbers."""
     plain = json.dumps({"audits": audits, "format": FORMAT}, indent=2, sort_keys=True, allow_nan=False)
     return (
@@ -104,9 +104,9 @@ def text(audits: Mapping[str, Mapping[str, Any]]) -> str:
     )
 
 
-def _parsed(path: Path) -> dict[str, Saved]:
+def _parsed(path: Path) -> dict[str, SavedAudit]:
     if not path.is_file():
-        raise ValueError("it is no file")
+        raise ValueError("it is not a file")
     with path.open("rb") as file:
         content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
@@ -117,10 +117,10 @@ def _parsed(path: Path) -> dict[str, Saved]:
     return {test: _revived(test, each) for test, each in words["audits"].items()}
 
 
-def _revived(test: str, words: Mapping[str, Any]) -> Saved:
+def _revived(test: str, words: Mapping[str, Any]) -> SavedAudit:
     """An audit of the file, whose counts must give the advantage that stands there."""
     counts = _counts(words["counts"])
-    found = Saved(
+    found = SavedAudit(
         _is(str, words["kind"]),
         _is(str, words["attack"]),
         _is(int, words["records"]),
@@ -142,7 +142,7 @@ def _counts(words: Mapping[str, Any]) -> Counts:
         0 <= flagged <= total for pair in (sides[:2], sides[2:]) for flagged, total in zip(*pair, strict=True)
     )
     if len({len(side) for side in sides}) != 1 or not sides[0] or not flagged_right or not 0 < share <= 1:
-        raise ValueError("its counts are none")
+        raise ValueError("its counts are not valid")
     return Counts(sides[0], sides[1], sides[2], sides[3], share)
 
 

@@ -54,7 +54,7 @@ def judge_tpr(result: Audit, *, threshold: float, at_fpr: float, confidence: flo
     result = _weighed(dataclasses.replace(result, attack=tail.attack), DEFAULT_LIMIT)
     nonmembers = sum(tail.counts.nonmembers)
     if not result.findings and not measurable(at_fpr, nonmembers):
-        reason = f"an FPR of {rate} needs {math.ceil(10 / at_fpr):,} non-members, there are {nonmembers:,}"
+        reason = f"to measure the TPR at an FPR of {rate} takes {math.ceil(10 / at_fpr):,} non-members, there are {nonmembers:,}"
         return _closed(result, f"tpr_at_fpr_{rate}", threshold, interval, "inconclusive", [reason])
     judged = _judge(result, f"tpr_at_fpr_{rate}", threshold, interval, others)
     if judged.verdict == "invalid":
@@ -85,9 +85,13 @@ def judge_epsilon(result: Audit, *, claimed: float, delta: float, gaussian: bool
     if outcome == "leak":
         reasons.insert(0, f"a training with epsilon {claimed:g} (delta {delta:g}) can't leak that much")
     if best.swapped and result.kind == "recipe":
-        reasons.append("halves of a fixed size show at most half of what independent coins do (--mia-coins)")
+        reasons.append(
+            "halves of a fixed size show at most half of the epsilon that independent coins show: use --mia-coins"
+        )
     if most.epsilon <= claimed:
-        reasons.append(f"this audit could refute nothing from {floored(most.epsilon)} on, were all guesses right")
+        reasons.append(
+            f"even with all guesses right, this audit could not refute a claim of {floored(most.epsilon)} or more"
+        )
     return _closed(result, "epsilon", claimed, interval, outcome, [] if outcome == "invalid" else reasons)
 
 
@@ -96,7 +100,7 @@ def judge_change(result: Audit, *, tolerance: float) -> Audit:
     moved, result = result.change, _weighed(result, DEFAULT_LIMIT)
     if moved is None or moved.difference is None:
         raise MIAUsageError(
-            "there is no baseline to compare with; run the test with --mia-save, then without"
+            "there is no baseline to compare with; make one first: run the same test with --mia-save=main"
             if moved is None
             else moved.remark
         )
@@ -123,7 +127,7 @@ def _judge(
     if result.findings:
         return close(interval, "invalid", [])
     if interval.low > threshold:
-        reached = [f"{name} reaches {each}" for name, each in above[:3]]
+        reached = [f"{name} reaches {interval if name == result.attack else each}" for name, each in above[:3]]
         return close(interval, "leak", [*reached, *grounds.of_parts(leaking, result.kind, threshold)])
     if above or leaking:
         worst = max([each for _, each in above] + [part.advantage for part in leaking], key=lambda each: each.low)

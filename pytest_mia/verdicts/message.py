@@ -6,7 +6,7 @@ import math
 import textwrap
 from collections.abc import Iterator
 
-from pytest_mia.core.text import printable, shown
+from pytest_mia.core.text import counted, printable, shown
 from pytest_mia.results.audit_data import AuditData
 from pytest_mia.results.values import floored
 from pytest_mia.statistics import error_budget
@@ -21,7 +21,7 @@ MEANINGS = {
 RELATIONS = {
     "pass": "is below the limit",
     "leak": "is above the limit",
-    "inconclusive": "can't be told from the limit",
+    "inconclusive": "is neither clearly below nor clearly above the limit",
     "invalid": "can't be compared with the limit",
 }
 CHANGE = "advantage_change"
@@ -86,7 +86,10 @@ def _number(shown: Interval) -> str:
 def _details(judged: AuditData) -> Iterator[tuple[str, str]]:
     for reason in judged.reasons:
         yield "because", reason
-    yield "attack", f"{judged.attack}, selected on the shadows among {len(judged.attacks)}: {_figures(judged)}"
+    yield (
+        "attack",
+        f"{judged.attack}, selected on the shadows from {counted(len(judged.attacks), 'attack')}: {_figures(judged)}",
+    )
     if outcomes := [part.verdict for part in judged.slices if part.verdict]:
         counts = ", ".join(f"{outcomes.count(each)} {each}" for each in ("leak", "inconclusive", "pass"))
         yield "parts", f"{counts}, by {shown(judged.slices[0].by)}"
@@ -100,7 +103,10 @@ def _details(judged: AuditData) -> Iterator[tuple[str, str]]:
         reached = f"{remedy.remedy}: {audit.verdict}, {_number(audit.judged or audit.advantage)}"
         yield "what if", f"{reached} by {audit.attack}, accuracy {_accuracies(audit)}"
     if len(judged.what_if) > 1:
-        yield "what if", "judged from the last on, and none passes behind one that doesn't: so one may be chosen here"
+        yield (
+            "what if",
+            "a remedy on answers passes only if each remedy on answers below it passes too; you may choose any that passes",
+        )
     yield "audited", _audited(judged)
     yield from (("power", text) for text in _power(judged))
     yield from (("control", text) for text in _controls(judged))
@@ -131,13 +137,14 @@ def _tail(rate: str, tpr: float | None, nonmembers: int) -> str:
     at = f"at {float(rate):.1%} FPR"
     if tpr is not None:
         return f"TPR {tpr:.3f} {at}"
-    return f"TPR {at} not measurable ({10 / float(rate):,.0f} non-members needed, {nonmembers:,} there)"
+    return f"TPR {at} not measurable (needs {10 / float(rate):,.0f} non-members, there are {nonmembers:,})"
 
 
 def _audited(judged: AuditData) -> str:
     seconds = judged.seconds
     return (
-        f"{judged.kind} of {judged.records:,} records, {judged.models} models, {judged.shadows} shadows per target, "
+        f"{judged.kind} of {counted(judged.records, 'record')}, {counted(judged.models, 'model')}, "
+        f"{counted(judged.shadows, 'shadow')} per target, "
         f"device {judged.device}, {seconds.training:.1f} s training and {seconds.attacks:.1f} s attacks, "
         f"seed {judged.seed}"
     )
@@ -148,12 +155,12 @@ def _power(judged: AuditData) -> Iterator[str]:
     if judged.metric != "membership_advantage" or judged.threshold is None:
         return
     if judged.detectable is None:
-        yield "no advantage, however large, would have been told from 0 four times in five"
+        yield "this audit is too small to distinguish any advantage from 0 with 80% probability"
         return
     levels = error_budget.levels(judged.advantage.confidence, attacks=len(judged.attacks), looks=judged.looks)
     leak = error_budget.detectable(judged.selected, levels, threshold=judged.threshold)
     called = "no advantage" if leak is None else f"an advantage of {leak:.3f}"
-    yield f"{called} would have been called a leak, and one of {judged.detectable:.3f} told from 0, with 80% power"
+    yield f"with 80% power, {called} is called a leak, and an advantage of {judged.detectable:.3f} is distinguished from 0"
 
 
 def _controls(judged: AuditData) -> Iterator[str]:
@@ -162,9 +169,11 @@ def _controls(judged: AuditData) -> Iterator[str]:
         return
     canaries, shuffled = judged.controls.canaries, judged.controls.shuffled
     if canaries is not None:
-        planted = f"{canaries.planted} records with wrong labels, planted in {canaries.models} models"
+        planted = f"{counted(canaries.planted, 'record')} with wrong labels, planted in {canaries.models} models"
         reached = f"{canaries.attack} reaches {canaries.advantage}"
-        meaning = "" if canaries.advantage.low > 0 else ": models that memorise them would have shown more"
+        meaning = (
+            "" if canaries.advantage.low > 0 else ": the attacks would have found more if the models had memorised them"
+        )
         yield f"{planted}: {reached}{meaning}"
     yield f"shuffled memberships, where there is nothing to find: {shuffled}"
 

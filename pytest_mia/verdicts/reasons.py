@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from pytest_mia.core.text import counted
 from pytest_mia.results.values import SliceResult
 from pytest_mia.statistics import rate_bounds, records_to_leak, records_to_pass
 from pytest_mia.statistics.counts import CoinGuesses, Counts, Interval
@@ -18,18 +19,20 @@ NAMED = 10
 def right_guesses(guesses: CoinGuesses, bound: str, delta: float) -> str:
     """What a measured epsilon rests on, in words."""
     if not guesses.guessed:
-        return "no guess promised to be right more often than by chance, so none was made"
+        return "no guess was expected to be right more often than by chance, so none was made"
     kind = "planted records" if guesses.planted else "records"
     which = f"of two {kind} was a member" if guesses.swapped else f"{kind} were members"
-    told = f"{guesses.right:,} of {guesses.guessed:,} guesses which {which} were right, of {guesses.coins:,} coins"
-    return f"{told} (bound: {bound}; delta {delta:g})"
+    right = (
+        f"{guesses.right:,} of {guesses.guessed:,} guesses which {which} were right; {guesses.coins:,} coins were drawn"
+    )
+    return f"{right} (bound: {bound}; delta {delta:g})"
 
 
 def flagged_nonmembers(counts: Counts, alpha: float) -> str:
     """At which false-positive rate a tail was measured in fact, in words."""
     rate, low, high = rate_bounds(counts.flagged_nonmembers, counts.nonmembers, alpha=alpha, share=counts.share)
-    told = f"{sum(counts.flagged_nonmembers):,} of {sum(counts.nonmembers):,} non-members were accused wrongly"
-    return f"{told}: the threshold, learnt on the shadows, has an FPR of {rate:.4f} ({low:.4f} to {high:.4f})"
+    accused = f"{sum(counts.flagged_nonmembers):,} of {sum(counts.nonmembers):,} non-members were accused wrongly"
+    return f"{accused}: the threshold, learnt on the shadows, has an FPR of {rate:.4f} ({low:.4f} to {high:.4f})"
 
 
 def what_would_decide(
@@ -46,7 +49,7 @@ def what_would_decide(
     threshold
         The limit.
     interval
-        What can't be told from it: the advantage, or the TPR where `fpr` says at which rate.
+        What is neither clearly below nor clearly above it: the advantage, or the TPR where `fpr` says at which rate.
     fpr
         The false-positive rate of a tail.
     """
@@ -55,33 +58,39 @@ def what_would_decide(
     fpr = min(max(_fpr(counts), 0.05), 0.95) if fpr is None else 0.0
     advantage = max(interval.estimate, 0.0)
     side = records_to_pass if advantage < threshold else records_to_leak
-    if math.isclose(advantage, threshold, abs_tol=0.1 * threshold):
-        return [f"the {name} lies so near the limit {threshold:g} that no affordable number of records decides"]
+    if is_near(advantage, threshold):
+        return [f"the {name} {advantage:.3f} lies too near the limit {threshold:g} for more records to decide"]
     fpr = min(fpr, 0.98 - advantage) if advantage < 0.93 else 0.01
     needed = side(threshold, targets=targets, alpha=alpha, advantage=advantage, fpr=fpr, power=POWER)
     needed = math.ceil(needed / counts.share)
-    outcome = "pass" if side is records_to_pass else "leak"
     needed = max(needed, records + 1)
-    there_are = f"there are {records:,}"
-    reason = f"if the {name} is {advantage:.3f}, {needed:,} records would decide for {outcome} ({there_are})"
+    enough = "{needed:,} records would be enough for a pass"
+    if side is records_to_leak:
+        enough = "more records can't lead to a pass; {needed:,} would show a leak"
+    reason = f"if the {name} is {advantage:.3f}, {enough.format(needed=needed)} (there are {records:,})"
     return [reason + _or_shadows(targets, records, needed, kind)]
+
+
+def is_near(advantage: float, threshold: float) -> bool:
+    """Whether an advantage lies so near the limit that no number of records that anybody has decides."""
+    return math.isclose(advantage, threshold, abs_tol=0.1 * threshold)
 
 
 def of_parts(judged: Sequence[SliceResult], kind: str, threshold: float) -> list[str]:
     """Why these parts of the records don't pass, each in a line."""
     lines = [_of_part(part, kind, threshold) for part in judged[:NAMED]]
     left = len(judged) - len(lines)
-    return [*lines, *([f"so do {left} other parts of the records"] if left else [])]
+    return [*lines, *([f"{left} other parts of the records do not pass either"] if left else [])]
 
 
 def _of_part(part: SliceResult, kind: str, threshold: float) -> str:
-    name = subgroups.name(part)
+    name, records = subgroups.label(part), counted(part.records, "record")
     if part.verdict == "leak":
         return f"{name} is above the limit: {part.advantage}"
     targets = len(part.counts.members)
     if part.needed is not None:
         more = f"{part.needed:,} are needed{_or_shadows(targets, part.records, part.needed, kind)}"
-        return f"{name} has {part.records:,} records, too few for any model to pass at {threshold:g}: {more}"
+        return f"{name} has {records}, too few for any model to pass at {threshold:g}: {more}"
     hint = what_would_decide(part.counts, part.records, kind, threshold, part.advantage)
     return f"{name} reaches {part.advantage}: {'; '.join(hint)}"
 

@@ -85,7 +85,7 @@ def guesses(flagged: BoolArray, members: BoolArray, judged: BoolArray, groups: I
     return Guesses(targets, () if groups is None else tuple(groups.tolist()))
 
 
-def divided(
+def count_parts(
     by: str, values: npt.NDArray[np.str_], kept: Guesses, levels: error_budget.Levels
 ) -> tuple[SliceResult, ...]:
     """The records by their values (records,), each part with an interval of its own."""
@@ -182,7 +182,7 @@ def judge(part: SliceResult, advantage: Interval, limit: float) -> SliceResult:
     return dataclasses.replace(part, advantage=advantage, verdict=outcome, needed=needed if small else None)
 
 
-def name(part: SliceResult) -> str:
+def label(part: SliceResult) -> str:
     """A part in a few words, whatever the user has called it."""
     return f"{shown(part.by)}={shown(part.value)}"
 
@@ -209,7 +209,7 @@ def _given(result: AuditData, by: str, given: Any) -> tuple[SliceResult, ...]:
         )
     named = _refuse_many(by, values)
     levels = error_budget.levels(result.advantage.confidence, attacks=len(np.unique(named)) + 1, looks=result.looks)
-    return divided(by, np.array(list(_names(named, kept))), kept, levels)
+    return count_parts(by, np.array(list(_names(named, kept))), kept, levels)
 
 
 def _read(given: Any) -> npt.NDArray[Any]:
@@ -263,6 +263,6 @@ def _unknown(by: str, known: Sequence[str], *, columns: bool) -> str:
 
 def _too_many(by: str, found: int, most: int) -> str:
     return (
-        f"{shown(by)} has {found} different values, at most {most} can be judged by themselves; give fewer in its "
-        "place, by=[...] with one name per record: bins of a number, such as pandas.cut makes them, or larger places"
+        f"{shown(by)} has {found} different values, and at most {most} parts can be judged; give by=[...] with "
+        "one coarser name per record, such as a number's bin from pandas.cut, or a region in the place of a town"
     )

@@ -161,7 +161,7 @@ def test_a_gate_without_a_baseline_trains_nothing(fake, pytester):
         (
             GATE.format(""),
             ("--mia-shadows=3",),
-            "the audit of * in the baseline main is another one: it has shadows 7, not 3; make it with",
+            "the audit of * in the baseline main can't be compared: it has shadows 7, not 3; make it with",
         ),
     ],
 )
@@ -184,8 +184,8 @@ def test_a_foreign_baseline_trains_nothing(fake, pytester, saved, args, told):
         (["--mia-compare=v1"], "there is no baseline v1 (.mia/v1.json); make it with pytest --mia-save=v1"),
         (["--mia-save="], "the name of a baseline must be plain*, got ''"),
         (["--mia-compare=../x", "--mia-save=../x"], "the name of a baseline must be plain*, got '../x'"),
-        (["--mia-save=mine"], ".mia/mine.json is no baseline that can be read (*); make it anew *"),
-        (["--mia-compare=mine"], ".mia/mine.json is no baseline that can be read (*); make it anew *"),
+        (["--mia-save=mine"], ".mia/mine.json can't be read as a baseline (*); make it anew *"),
+        (["--mia-compare=mine"], ".mia/mine.json can't be read as a baseline (*); make it anew *"),
     ],
 )
 def test_refused_when_pytest_starts(fake, pytester, args, told):

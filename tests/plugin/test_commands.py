@@ -52,7 +52,7 @@ def test_nothing_is_written_over(pytester):
 
     assert result.ret == 1
     result.stdout.fnmatch_lines(
-        ["mia: wrote test_privacy.py, *", "mia: conftest.py is there and stays as it is*", "def mia_dataset():"]
+        ["mia: wrote test_privacy.py, *", "mia: conftest.py exists and was not changed*", "def mia_dataset():"]
     )
     assert (pytester.path / "conftest.py").read_text() == before
 

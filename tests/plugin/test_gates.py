@@ -73,7 +73,9 @@ def test_an_inconclusive_verdict_can_warn_or_skip(fake, pytester):
 
     result = fake(UNDECIDED, "--mia-inconclusive=skip", "--mia-json=mia.json", "-rs")
     result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(["SKIPPED*membership advantage 0.300*can't be told from the limit*"])
+    result.stdout.fnmatch_lines(
+        ["SKIPPED*membership advantage 0.300*is neither clearly below nor clearly above the limit*"]
+    )
     assert verdicts(pytester) == {"test_wavers": "inconclusive"}
 
 

@@ -35,7 +35,7 @@ def undrawn(monkeypatch):
     """Drawings are looked at elsewhere, and take their time."""
     from pytest_mia.reports import plots
 
-    monkeypatch.setattr(plots, "drawn", lambda paint, *, name, **_: f'<svg id="{name}"></svg>')
+    monkeypatch.setattr(plots, "draw", lambda paint, *, name, **_: f'<svg id="{name}"></svg>')
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A verdict that goes missing fails the run."""
+"""A run that loses a verdict fails."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_an_audit_that_is_lost_on_the_way_fails_the_run(fake, args):
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
-        ["mia: lost the verdict of test_privacy.py::test_release; a verdict that goes missing fails the run"]
+        ["mia: lost the verdict of test_privacy.py::test_release; a run that loses a verdict fails"]
     )
 
 
@@ -30,11 +30,11 @@ def test_a_report_that_cant_leave_its_worker_fails_the_run(fake):
     result = fake(tests, "-n1", "-Wdefault")
 
     assert result.ret != 0
-    result.stdout.fnmatch_lines(["mia: lost *; a verdict that goes missing fails the run"])
+    result.stdout.fnmatch_lines(["mia: lost *; a run that loses a verdict fails"])
 
 
 def test_a_crashed_worker_fails_the_run(fake):
     result = fake(GATE + "    __import__('os')._exit(0)\n", "-n1", "-Wdefault", "--max-worker-restart=0")
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.no_fnmatch_line("*goes missing*")
+    result.stdout.no_fnmatch_line("*loses a verdict*")

@@ -43,12 +43,12 @@ def test_marker_before_option_before_ini_before_default(fake, pytester, ini, arg
 def test_an_option_may_stand_alone(pytester, ini, args, expected):
     pytester.makeini(f"[pytest]\n{ini}")
     config = pytester.parseconfig(*args)
-    assert options.read(config).settings.what_if == expected
+    assert options.read_options(config).settings.what_if == expected
 
 
 def test_a_path_behind_it_is_not_taken_for_its_value(pytester):
     with pytest.raises(pytest.UsageError, match="--mia-what-if must be off, outputs or train, after an equals sign"):
-        options.read(pytester.parseconfig("--mia-what-if", "tests"))
+        options.read_options(pytester.parseconfig("--mia-what-if", "tests"))
 
 
 def test_a_worker_reads_the_same_settings(fake, pytester):

@@ -190,10 +190,10 @@ def test_a_message_fits_eighty_columns_and_any_terminal(fake):
 
 FULL = """
 def pytest_configure(config):
-    from pytest_mia.reports import writing
+    from pytest_mia.reports import atomic_write
     def write(*args, **keywords):
         raise OSError(28, "No space left on device")
-    writing.write = write
+    atomic_write.write = write
 """
 
 

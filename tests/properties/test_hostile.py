@@ -188,7 +188,7 @@ plain = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=6,
 )
-SAVED = json.loads(baseline_file.text({"test_a": baseline.saved(RESULT, Settings(shadows=3)).to_dict()}))
+SAVED = json.loads(baseline_file.format_text({"test_a": baseline.summarise(RESULT, Settings(shadows=3)).to_dict()}))
 PLACES = [("format",), ("audits",), ("audits", "test_a")]
 PLACES += [("audits", "test_a", name) for name in SAVED["audits"]["test_a"]]
 PLACES += [("audits", "test_a", "counts", name) for name in SAVED["audits"]["test_a"]["counts"]]
@@ -211,12 +211,12 @@ def root(tmp_path_factory):
 @given(place=st.sampled_from(PLACES), value=plain)
 @many
 def test_baselines(root, place, value):
-    baseline_file.place(root, "main").write_text(json.dumps(changed(SAVED, place, value)))
+    baseline_file.path_of(root, "main").write_text(json.dumps(changed(SAVED, place, value)))
     told = refused(baseline_file.read, root, "main")
     if told is not None:
         assert told.startswith(".mia/main.json is no baseline")
         return
-    found = baseline_file.read(root, "main")
+    found = baseline_file.load(root, "main")
     for test in found.audits:
         moved = found.change(test, RESULT, Settings(shadows=3)).difference
         assert moved is None or -2 <= moved.low <= moved.high <= 2
@@ -225,9 +225,9 @@ def test_baselines(root, place, value):
 @given(content=st.binary(max_size=60) | plain.map(lambda value: json.dumps(value).encode()))
 @some
 def test_files_in_place_of_baselines(root, content):
-    baseline_file.place(root, "main").write_bytes(content)
+    baseline_file.path_of(root, "main").write_bytes(content)
     with pytest.raises(MIAUsageError, match="is no baseline"):
-        baseline_file.read(root, "main")
+        baseline_file.load(root, "main")
 
 
 @given(flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), min_size=1, max_size=3))

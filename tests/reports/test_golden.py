@@ -85,7 +85,7 @@ def terminal_of(audit):
 def page_of(audit):
     """The page without what depends on the machine, or is drawn by another package."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plots, "drawn", lambda paint, *, label, **_: f"<svg>{escape(label)}</svg>")
+        patch.setattr(plots, "draw", lambda paint, *, label, **_: f"<svg>{escape(label)}</svg>")
         patch.setattr(html, "environment", dict)
         patch.setattr(html, "__version__", "0")
         return html.page([audit])
@@ -106,7 +106,7 @@ def rounded(value):
 def reports():
     result = fixed()
     audit = result.to_dict()
-    saved = dataclasses.replace(baseline.saved(result, Settings(shadows=3)), version="0").to_dict()
+    saved = dataclasses.replace(baseline.summarise(result, Settings(shadows=3)), version="0").to_dict()
     return {
         "message.txt": f"{result.message}\n",
         "audit.json": json.dumps(rounded(audit), indent=1) + "\n",
@@ -114,7 +114,7 @@ def reports():
         "summary.md": github.summary([audit], ["the verdict of test_other"]),
         "commands.txt": "\n".join(github.commands([(audit, PLACE)], Path("/r"), Path("/r"))),
         "junit.txt": "".join(f"{name}={rounded(value)}\n" for name, value in junit.properties(audit)),
-        "baseline.json": baseline_file.text({"test_privacy.py::test_release": saved}),
+        "baseline.json": baseline_file.format_text({"test_privacy.py::test_release": saved}),
         "page.html": page_of(audit),
     }
 

@@ -85,7 +85,7 @@ class Tags(HTMLParser):
 
 
 def test_the_page(hostile, tmp_path, monkeypatch):
-    monkeypatch.setattr(plots, "drawn", lambda paint, *, label, **_: "<svg></svg>")
+    monkeypatch.setattr(plots, "draw", lambda paint, *, label, **_: "<svg></svg>")
     html.write(tmp_path / "mia.html", RunOutcome([(hostile[1], PLACE)]))
     text = (tmp_path / "mia.html").read_text(encoding="utf-8")
     assert not {"script", "comment", "img", "iframe"} & Tags(text).found

@@ -78,7 +78,7 @@ LEAKING = gates.membership_advantage(drawn(), 0.1, by="sex")
 @pytest.fixture
 def undrawn(monkeypatch):
     """Drawing takes its time: where it isn't looked at, a drawing is its label alone."""
-    monkeypatch.setattr(plots, "drawn", lambda paint, *, label, **_: f"<svg>{escape(label)}</svg>")
+    monkeypatch.setattr(plots, "draw", lambda paint, *, label, **_: f"<svg>{escape(label)}</svg>")
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ SETTINGS = Settings(shadows=3)
 
 
 def kept(result, settings=SETTINGS):
-    return Baseline("main", {"test_a": baseline.saved(result, settings)})
+    return Baseline("main", {"test_a": baseline.summarise(result, settings)})
 
 
 class TestChange:
@@ -85,7 +85,7 @@ def test_each_bound_errs_no_more_often_than_stated(targets, records, before, aft
 def test_audits_of_another_kind_or_strength_are_not_compared(settings, changes, told):
     change = kept(audited()).change("test_a", audited(**changes), settings)
     assert (change.before, change.difference) == (None, None)
-    assert change.remark == f"the audit of test_a in the baseline main is another one: {told}"
+    assert change.remark == f"the audit of test_a in the baseline main can't be compared: {told}"
 
 
 def test_the_order_of_attacks_makes_no_difference():

@@ -16,6 +16,12 @@ GUESSES = CoinGuesses("other1", 1000, 100, 90)
 """Most of a hundred guesses are right: an epsilon of 1.6 at least, or 2.4 by the curve of a Gaussian mechanism."""
 
 
+ENOUGH = {
+    "pass": r"([\d,]+) records would be enough for a pass",
+    "leak": r"more records can't lead to a pass; ([\d,]+) would show a leak",
+}
+
+
 class TestAdvantage:
     def test_pass_when_the_upper_bound_is_below_the_limit(self):
         judged = audited(LEAK).assert_membership_advantage_below(PASS)
@@ -104,7 +110,9 @@ class TestTpr:
         few = round(10 / at_fpr) // 4 - 1
         judged = self.judged(counted(0, 0, records=few), at_fpr=at_fpr, threshold=0.9)
         assert judged.verdict == "inconclusive"
-        assert judged.reasons == (f"an FPR of {at_fpr:g} needs {needed} non-members, there are {4 * few:,}",)
+        assert judged.reasons == (
+            f"to measure the TPR at an FPR of {at_fpr:g} takes {needed} non-members, there are {4 * few:,}",
+        )
         assert self.judged(counted(0, 0, records=few + 1), at_fpr=at_fpr, threshold=0.9).verdict == "pass"
 
     def test_the_rate_that_the_threshold_has_in_fact_is_said(self):
@@ -121,11 +129,7 @@ class TestTpr:
         (needed,) = [
             int(words[1].replace(",", ""))
             for reason in judged.reasons
-            if (
-                words := re.fullmatch(
-                    rf"if the TPR is {tpr:.3f}, ([\d,]+) records would decide for {outcome} .*", reason
-                )
-            )
+            if (words := re.fullmatch(rf"if the TPR is {tpr:.3f}, {ENOUGH[outcome]} \(there are .*", reason))
         ]
         assert self.judged(counted(tpr, 0.001, records=needed // 2), records=needed).verdict == outcome
 
@@ -168,8 +172,8 @@ class TestEpsilon:
             "measured epsilon of at least 1.626 (95% confidence) is above the limit 1: the claimed diff"
         )
         assert "a training with epsilon 1 (delta 1e-05) can't leak that much" in words
-        assert "90 of 100 guesses which records were members were right, of 1,000 coins" in words
-        assert "try 1 the noise" in words
+        assert "90 of 100 guesses which records were members were right; 1,000 coins were drawn" in words
+        assert "try 1 check the noise" in words
 
     def test_a_claim_that_they_do_not(self):
         judged = guessing(GUESSES).assert_epsilon_below(1.7)
@@ -190,8 +194,8 @@ class TestEpsilon:
 
     def test_a_claim_beyond_what_so_few_coins_can_show_is_said(self):
         judged = guessing(GUESSES).assert_epsilon_below(8.0)
-        assert "could refute nothing from 5.809 on" in " ".join(judged.message.split())
-        assert "could refute nothing" not in guessing(GUESSES).assert_epsilon_below(2.0).message
+        assert "could not refute a claim of 5.809 or more" in " ".join(judged.message.split())
+        assert "could not refute" not in guessing(GUESSES).assert_epsilon_below(2.0).message
 
     def test_the_error_is_shared_by_all_guesses_and_looks(self):
         for looks, each in ((1, 2), (3, 4)):

@@ -18,14 +18,14 @@ class TestWhatWouldDecide:
         needed = records_to_pass(0.05, targets=4, alpha=0.05, advantage=0.02, fpr=0.5)
         shadows = math.ceil(4 * needed / 500) - 1
         assert self.said(0.02, records=500) == (
-            f"if the advantage is 0.020, {needed:,} records would decide for pass (there are 500), "
+            f"if the advantage is 0.020, {needed:,} records would be enough for a pass (there are 500), "
             f"or {shadows} shadows on these records"
         )
 
     def test_records_for_a_leak(self):
         needed = records_to_leak(0.05, targets=4, alpha=0.05, advantage=0.1, fpr=0.5)
         assert self.said(0.1, records=500).startswith(
-            f"if the advantage is 0.100, {needed:,} records would decide for leak"
+            f"if the advantage is 0.100, more records can't lead to a pass; {needed:,} would show a leak (there are 500)"
         )
 
     @pytest.mark.parametrize(
@@ -39,14 +39,14 @@ class TestWhatWouldDecide:
             for name in ("records_to_pass", "records_to_leak"):
                 patch.setattr(reasons, name, lambda limit, **given: asked.append((limit, given)) or 12345)
             said = self.said(estimate, selected=counted(flagged, flagged))
-        assert "12,345 records would decide" in said
+        assert ("12,345 records would be enough" if estimate < 0.05 else "12,345 would show a leak") in said
         assert asked == [(0.05, {**plan, "power": 0.8})]
 
     def test_a_tail_has_hardly_any_false_positives(self):
         needed = records_to_pass(0.05, targets=4, alpha=0.05, advantage=0.02, fpr=0)
         interval = Interval(0.02, 0.0, 1.0, 0.95)
         (reason,) = reasons.what_would_decide(NONE, 50, "release", 0.05, interval, fpr=0.01)
-        assert reason == f"if the TPR is 0.020, {needed:,} records would decide for pass (there are 50)"
+        assert reason == f"if the TPR is 0.020, {needed:,} records would be enough for a pass (there are 50)"
 
     def test_a_negative_estimate_counts_as_no_leak(self):
         assert self.said(-0.1) == self.said(0.0)
@@ -68,7 +68,7 @@ class TestWhatWouldDecide:
     def test_near_the_limit_nothing_would(self, estimate):
         assert (
             self.said(estimate)
-            == "the advantage lies so near the limit 0.05 that no affordable number of records decides"
+            == f"the advantage {estimate:.3f} lies too near the limit 0.05 for more records to decide"
         )
 
     @pytest.mark.parametrize("limit", [0.001, 0.5, 0.99, 1.0])

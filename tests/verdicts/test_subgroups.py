@@ -57,7 +57,9 @@ class TestEncoding:
 
     def test_every_guess_is_kept(self):
         kept = subgroups.guesses(self.flagged, self.members, self.judged, None)
-        (part,) = subgroups.divided("all", np.array(["x"] * 4), kept, subgroups.error_budget.levels(0.95, attacks=1))
+        (part,) = subgroups.count_parts(
+            "all", np.array(["x"] * 4), kept, subgroups.error_budget.levels(0.95, attacks=1)
+        )
         assert part.counts == Counts((1,), (2,), (1,), (1,))
 
     def test_it_is_made_of_built_in_types_that_json_has(self):
@@ -159,9 +161,9 @@ class TestRefusal:
         ("by", "told"),
         [
             ("place", r"a slice of the dataset \(class\) or a column of X, or hold one value per record, got 'place'"),
-            ("age", "age has 61 different values, at most 20 can be judged by themselves; .* pandas.cut"),
-            ("measure", "measure has 240 different values, at most 20"),
-            ([str(place) for place in range(RECORDS)], "by has 240 different values, at most 100"),
+            ("age", "age has 61 different values, and at most 20 parts can be judged; .* pandas.cut"),
+            ("measure", "measure has 240 different values, and at most 20"),
+            ([str(place) for place in range(RECORDS)], "by has 240 different values, and at most 100"),
             (EASY[:5], "by holds 5 values, and 240 records are audited; give one value for each, in their order"),
             (3, "by must be a name, or one value per record, got int"),
             (
@@ -169,7 +171,7 @@ class TestRefusal:
                 r"by must be a name, or one value per record, got numpy.ndarray of shape \(240, 2\)",
             ),
             (["a", ["b"]] * 120, "by must be a name, or one value per record, got list"),
-            (pd.date_range("2020", periods=RECORDS), "by has 240 different values, at most 20"),
+            (pd.date_range("2020", periods=RECORDS), "by has 240 different values, and at most 20"),
         ],
     )
     def test_what_divides_nothing(self, result, by, told):
