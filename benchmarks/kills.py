@@ -32,7 +32,7 @@ import json, os, pathlib, sys, time
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier
 import pytest_mia
-from pytest_mia.backends import loky
+from pytest_mia.training.backends import loky
 
 loky.WORTH_A_PROCESS = 0.0
 folder, seed, jobs = pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])

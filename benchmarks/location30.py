@@ -37,6 +37,7 @@ from pytest_mia.attacks.observations import Observations, recipe
 from pytest_mia.attacks.protocol import Attack, FittedAttack, Scorer
 from pytest_mia.attacks.registry import fitting
 from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline, RmiaOnline
+from pytest_mia.attacks.variant import Variant
 from pytest_mia.core.seeding import seed_for
 from pytest_mia.data.memberships import draw_halves
 from pytest_mia.data.records import Data
@@ -76,22 +77,16 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class Fixed:
+class Fixed(Variant):
     """An attack with its constant left at a published value, the number of a `setting`."""
 
-    name: str
-    attack: Attack
     setting: int
+    constant: str
 
     @property
-    def signals(self) -> tuple[str, ...]:
-        """The signals of the attack itself."""
-        return self.attack.signals
-
-    @property
-    def least_shadows(self) -> int:
-        """The shadows of the attack itself."""
-        return self.attack.least_shadows
+    def name(self) -> str:
+        """The attack's name and its constant."""
+        return f"{self.attack.name}, {self.constant}"
 
     def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield the scorer at that setting alone."""
@@ -99,11 +94,11 @@ class Fixed:
 
 
 FIXED = (
-    Fixed("lira_online, shared variances", LiraOnline(), 0),
-    Fixed("lira_online, variances per record", LiraOnline(), 1),
-    Fixed("rmia_online, temperature 2", RmiaOnline(), 0),
-    Fixed("rmia_offline, a = 0.3, temperature 2", RmiaOffline(), OFFLINE_CONSTANTS.index(0.3)),
-    Fixed("base_offline, scale 0.33, temperature 2", BaseOffline(), SCALES.index(0.33)),
+    Fixed(LiraOnline(), 0, "shared variances"),
+    Fixed(LiraOnline(), 1, "variances per record"),
+    Fixed(RmiaOnline(), 0, "temperature 2"),
+    Fixed(RmiaOffline(), OFFLINE_CONSTANTS.index(0.3), "a = 0.3, temperature 2"),
+    Fixed(BaseOffline(), SCALES.index(0.33), "scale 0.33, temperature 2"),
 )
 TOLD = ("gap", "loss", "modified_entropy", "watson", "mast", "attack_r", "nig_t", *(fixed.name for fixed in FIXED))
 
@@ -202,8 +197,9 @@ def attacked(observations: Observations) -> dict[str, Found]:
     """Every single attack, and what the rotation selects among those of the registry."""
     suited = fitting(observations.signals, shadows=len(observations.members) - 1)
     single = [attack for attack in suited if not isinstance(attack, FittedAttack)]
-    taught = evaluation.lessons(observations)
-    runs = [evaluation.run_attack(attack, observations, taught) for attack in (*single, *FIXED)]
+    splits = evaluation.split_targets(observations)
+    attacks: list[Attack] = [*single, *FIXED]
+    runs = [evaluation.run_attack(attack, observations, splits) for attack in attacks]
     found = {run.name: Found(advantage(run.counts), float(run.auc.mean())) for run in runs}
     chosen = evaluation.choose([[each.advantage for each in run.learned] for run in runs[: len(single)]])
     selected = evaluation.pick([run.counts for run in runs], chosen)

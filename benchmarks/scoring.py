@@ -58,10 +58,10 @@ def main() -> None:
     with single_threaded():
         fitting = registry.fitting(observations.signals, shadows=settings.shadows)
         fitting = [attack for attack in fitting if given.combined or attack.name != "combined"]
-        taught = evaluation.lessons(observations)
+        splits = evaluation.split_targets(observations)
         for attack in [] if given.whole else fitting:
             start = time.process_time()
-            evaluation.run_attack(attack, observations, taught)
+            evaluation.run_attack(attack, observations, splits)
             print(f"| {attack.name} | {time.process_time() - start:.2f} s |")
         audited = AuditDesign("recipe", given.records, settings.shadows, given.models)
         start = time.process_time()

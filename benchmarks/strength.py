@@ -174,11 +174,11 @@ def attacked(observations: Observations, names: Sequence[str] | None = None) -> 
     """Every attack that fits, or those named, and what the rotation selects among them."""
     features, shadows = observations.features is not None, len(observations.members) - 1
     fitting = registry.fitting(observations.signals, shadows=shadows, names=names, features=features)
-    taught, found, learned = evaluation.lessons(observations), {}, []
+    splits, found, learned = evaluation.split_targets(observations), {}, []
     everything = np.arange(len(observations.members))
     with single_threaded():
         for attack in fitting:
-            run = evaluation.run_attack(attack, observations, taught)
+            run = evaluation.run_attack(attack, observations, splits)
             scores = evaluation.target_scores(attack, observations, run.learned, everything)
             thresholds = [each.threshold for each in run.learned]
             found[attack.name] = Found.of(scores, observations.members, thresholds)

@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import gc
 import importlib
 import sys
 import time
@@ -44,6 +45,12 @@ def load_benchmark():
 
 REPEATED = {"properties", "test_calibration.py", "test_claims.py", "test_null_worlds.py", "test_planted_leaks.py"}
 """Tests that run hundreds of times what others run once."""
+
+
+def pytest_collection_finish():
+    """What tests and libraries consist of stays: to look through it for garbage again and again takes minutes."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

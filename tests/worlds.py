@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from scipy import special
 
-from pytest_mia.attacks.evaluation import lessons, run_attack
+from pytest_mia.attacks.evaluation import run_attack, split_targets
 from pytest_mia.attacks.observations import Observations, recipe
 from pytest_mia.data.memberships import draw_halves
 from pytest_mia.models.answers import Logits, TokenLogProbabilities
@@ -58,7 +58,7 @@ def advantages(counts):
 
 def advantage(given, attack):
     """That of an attack in rotation, mean over the targets."""
-    return advantages(run_attack(attack, given, lessons(given)).counts).mean()
+    return advantages(run_attack(attack, given, split_targets(given)).counts).mean()
 
 
 def complete(signals, logits, labels):

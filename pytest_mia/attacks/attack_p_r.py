@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pytest_mia.attacks import thresholds
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.attacks.protocol import BLOCK, Scored, Scorer, read
+from pytest_mia.attacks.protocol import Reference, Scored, Scorer
+from pytest_mia.attacks.shadow_attack import BLOCK
 from pytest_mia.core.types import BoolArray, FloatArray
+from pytest_mia.statistics import ranks
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,14 @@ class AttackR(Scored):
     name: str = "attack_r"
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 1
+    family = "attacks R and P"
+    summary = "counts the shadows without the record whose loss on it is higher"
+    reference = Reference("Ye et al. 2022", "attack R")
 
     def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield the share; phi falls as the loss rises, and a model isn't counted among its own shadows."""
         outside = ~observations.members & observations.references[:, None]
-        yield _shares_below(read(observations.signals.confidence), outside).__getitem__
+        yield _shares_below(observations.signal(self.signals[0]), outside).__getitem__
 
 
 def _shares_below(values: FloatArray, counted: BoolArray) -> FloatArray:
@@ -37,7 +41,7 @@ def _shares_below(values: FloatArray, counted: BoolArray) -> FloatArray:
     for first in range(0, values.shape[1], together):
         part = np.s_[:, first : first + together]
         weights = np.ascontiguousarray(counted[part].T, dtype=np.float64)
-        below = thresholds.below(np.ascontiguousarray(values[part].T), weights) - weights / 2
+        below = ranks.weight_below(np.ascontiguousarray(values[part].T), weights) - weights / 2
         others = weights.sum(axis=1, keepdims=True) - weights
         shares[part] = np.divide(below, others, out=np.full_like(below, 0.5), where=others > 0).T
     return shares
@@ -54,8 +58,11 @@ class AttackP(Scored):
     name: str = "attack_p"
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 0
+    family = "attacks R and P"
+    summary = "counts the records whose loss under the same model is higher"
+    reference = Reference("Ye et al. 2022", "attack P")
 
     def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield the share of records with a higher loss, ties counted half."""
-        phi = read(observations.signals.confidence)
-        yield lambda models: thresholds.ranks(phi[models])
+        phi = observations.signal(self.signals[0])
+        yield lambda models: ranks.rank_within_rows(phi[models])

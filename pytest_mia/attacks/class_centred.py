@@ -8,49 +8,45 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pytest_mia.attacks.memo import identify
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.attacks.protocol import Attack, Scored, Scorer
+from pytest_mia.attacks.protocol import Scorer
+from pytest_mia.attacks.variant import Variant
 from pytest_mia.core.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
-class Centred(Scored):
+class Centred(Variant):
     """An attack on log-odds from which each model's mean over the records of the class is taken off.
 
     How a model treats a class as a whole varies from half to half and hides what it knows of single records.
     """
 
-    attack: Attack
-
-    @property
-    def name(self) -> str:
-        """The attack's name with the suffix ``_centred``."""
-        return f"{self.attack.name}_centred"
-
-    @property
-    def signals(self) -> tuple[str, ...]:
-        """The signals of the attack itself."""
-        return self.attack.signals
-
-    @property
-    def least_shadows(self) -> int:
-        """The shadows of the attack itself."""
-        return self.attack.least_shadows
+    naming = "{}_centred"
+    describing = "{}; signals are taken less their mean over the class under the same model"
 
     def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield the attack's scores on centred signals."""
-        yield from self.attack.scorers(centred(observations))
+        yield from self.attack.scorers(centre_by_class(observations))
 
 
-def centred(observations: Observations) -> Observations:
+def centre_by_class(observations: Observations) -> Observations:
     """The same with log-odds from which each model's mean over the records of the class is taken off."""
-    signals, labels, kept = observations.signals, observations.labels, observations.kept
+    given = observations.signals
     signals = dataclasses.replace(
-        signals,
-        confidence=None if signals.confidence is None else kept.of(_centre, signals.confidence, labels),
-        tempered=None if signals.tempered is None else kept.of(_centre, signals.tempered, labels),
+        given,
+        confidence=_centred(given.confidence, observations),
+        tempered=_centred(given.tempered, observations),
     )
     return dataclasses.replace(observations, signals=signals)
+
+
+def _centred(values: FloatArray | None, observations: Observations) -> FloatArray | None:
+    if values is None:
+        return None
+    key = identify("centred", values, observations.labels)
+    found: FloatArray | None = observations.memo.find(key)
+    return observations.memo.keep(key, _centre(values, observations.labels)) if found is None else found
 
 
 def _centre(values: FloatArray, labels: IntArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""What attacks guess of the coins that decide who is in the training data, as `pytest_mia.statistics.epsilon_bounds` judges it.
+"""What attacks guess of the coins that decide who is in the training data, for `statistics.epsilon_bounds` to judge.
 
 A coin belongs to a person: to all records of one group. Where coins were drawn, each says whether the person is a
 member. In halves of a fixed size, members and others of a stratum are matched at random. Which of a pair is the member
@@ -8,11 +8,12 @@ is then a fair coin, independent of all other pairs: every half that takes one o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from pytest_mia.attacks.guess_plans import LARGEST
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.attacks.thresholds import LARGEST
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.statistics.counts import CoinGuesses
@@ -48,17 +49,15 @@ def guesses(
     records
         Records (records,) that are judged, such as canaries; all by default. A group is judged if all of it is.
     """
-    found = [
-        _of_target(place, attacks[place], scores[place], shares[place], observations, drawn, records)
-        for place in range(len(scores))
-    ]
+    coins = _Coins(observations, drawn, records)
+    found = [coins.guess(place, attacks[place], scores[place], shares[place]) for place in range(len(scores))]
     targets = observations.targets
     attacking = observations.references | observations.known.any(axis=1)
     if attacking[targets].any() or not found:
         return tuple(found)
     most = max(attacks, key=list(attacks).count)
-    coins, guessed, rightly = np.sum([[each.coins, each.guessed, each.right] for each in found], axis=0).tolist()
-    return (CoinGuesses(most, coins, guessed, rightly, swapped=not drawn),)
+    number, guessed, rightly = np.sum([[each.coins, each.guessed, each.right] for each in found], axis=0).tolist()
+    return (CoinGuesses(most, number, guessed, rightly, swapped=not drawn),)
 
 
 def right(values: FloatArray, heads: BoolArray, shares: tuple[float, float]) -> tuple[int, int]:
@@ -79,32 +78,34 @@ def right(values: FloatArray, heads: BoolArray, shares: tuple[float, float]) -> 
     return high + low, int(rightly)
 
 
-def _of_target(
-    place: int,
-    attack: str,
-    scores: FloatArray,
-    shares: tuple[float, float],
-    observations: Observations,
-    drawn: bool,
-    records: BoolArray | None,
-) -> CoinGuesses:
-    target = int(observations.targets[place])
-    first = _first_records(observations, target, records)
-    values, members = np.clip(scores[first], -LARGEST, LARGEST), observations.members[target, first]
-    if drawn:
-        return CoinGuesses(attack, len(first), *right(values, members, shares))
-    one, other = pairs(members, observations.labels[first], generator_for(observations.seed, "pairs", target))
-    return CoinGuesses(attack, len(one), *right(values[one] - values[other], members[one], shares), swapped=True)
+@dataclass(frozen=True)
+class _Coins:
+    """The coins of all targets; attributes as in `guesses`."""
 
+    observations: Observations
+    drawn: bool
+    records: BoolArray | None
 
-def _first_records(observations: Observations, target: int, records: BoolArray | None) -> IntArray:
-    """The first record of each group that is judged; every judged record where there are no groups."""
-    judged = observations.judged[target] if records is None else observations.judged[target] & records
-    if observations.groups is None:
-        return np.flatnonzero(judged)
-    _, first, codes = np.unique(observations.groups, return_index=True, return_inverse=True)
-    whole = np.bincount(codes, weights=~judged) == 0
-    return np.sort(first[whole])
+    def guess(self, place: int, attack: str, scores: FloatArray, shares: tuple[float, float]) -> CoinGuesses:
+        """Guess the coins of one target, given by its place among the targets."""
+        observations, target = self.observations, int(self.observations.targets[place])
+        first = self._first_records(target)
+        values, members = np.clip(scores[first], -LARGEST, LARGEST), observations.members[target, first]
+        if self.drawn:
+            return CoinGuesses(attack, len(first), *right(values, members, shares))
+        one, other = pairs(members, observations.labels[first], generator_for(observations.seed, "pairs", target))
+        return CoinGuesses(attack, len(one), *right(values[one] - values[other], members[one], shares), swapped=True)
+
+    def _first_records(self, target: int) -> IntArray:
+        """Find the first record of each group that is judged; every judged record where there are no groups."""
+        judged, groups = self.observations.judged[target], self.observations.groups
+        if self.records is not None:
+            judged = judged & self.records
+        if groups is None:
+            return np.flatnonzero(judged)
+        _, first, codes = np.unique(groups, return_index=True, return_inverse=True)
+        whole = np.bincount(codes, weights=~judged) == 0
+        return np.sort(first[whole])
 
 
 def pairs(members: BoolArray, strata: IntArray, rng: np.random.Generator) -> tuple[IntArray, IntArray]:

@@ -15,8 +15,9 @@ import numpy as np
 from scipy import special
 
 from pytest_mia.attacks.combined_features import evidence
+from pytest_mia.attacks.memo import identify_content
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.attacks.protocol import FittedAttack, Scored, Scorer
+from pytest_mia.attacks.protocol import OURS, FittedAttack, Scored, Scorer
 from pytest_mia.core.seeding import seed_for, single_threaded
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 
@@ -53,48 +54,51 @@ class Combined(Scored):
     name: str = "combined"
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 3
-    most_lessons: int = PARTS
+    most_splits: int = PARTS
+    family = "combined"
+    summary = "lets classifiers weigh all that single attacks make of an answer, learnt on the other models"
+    reference = OURS
 
-    def fit(self, lesson: Observations) -> Combination:
-        """Learn from the labelled models of a lesson, each part of which is scored by what was learnt without it."""
-        return combination(lesson, evidence)
+    def fit(self, labelled: Observations) -> Combination:
+        """Learn from labelled models, each part of which is scored by what was learnt without it."""
+        return combination(labelled, evidence)
 
     def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield linear, boosted and summed log-odds, each model scored by what was learnt without it."""
-        return taught_scorers(self, observations)
+        return cross_fitted_scorers(self, observations)
 
 
-def combination(lesson: Observations, read: Evidence) -> Combination:
-    """Learn how to weigh evidence from the labelled models of a lesson.
+def combination(labelled: Observations, read: Evidence) -> Combination:
+    """Learn from labelled models how to weigh evidence.
 
     Parameters
     ----------
-    lesson
+    labelled
         Labelled models; each part of them is scored by what was learnt without it.
     read
-        What evidence is read off the observations.
+        Computes evidence from observations.
     """
-    models, scores = np.arange(len(lesson.members)), np.zeros((len(SETTINGS), *lesson.members.shape))
-    if lesson.known.sum() < FEWEST_ROWS:
+    models, scores = np.arange(len(labelled.members)), np.zeros((len(SETTINGS), *labelled.members.shape))
+    if labelled.known.sum() < FEWEST_ROWS:
         return Combination(scores, (UNDECIDED,), read)
     import sklearn.ensemble  # noqa: F401  (loads the threads that are limited here)
 
-    rows, learnt = read(lesson, models), []
+    rows, learnt = read(labelled, models), []
     with single_threaded():
         for held in np.array_split(models, min(PARTS - 1, len(models))):
             # Nor was it a shadow of those that were learnt from: their evidence would hold its memberships.
-            judge = lesson.kept.of_equal(judge_from, read, lesson.lesson(held, MOST_ROWS))
+            judge = _judge(read, labelled.leave_out(held, MOST_ROWS))
             for model in held:
-                scores[:, model] = judge.weighed(rows[model], lesson.labels)
+                scores[:, model] = judge.weighed(rows[model], labelled.labels)
             learnt.append(judge)
     return Combination(scores, tuple(learnt), read)
 
 
-def taught_scorers(attack: FittedAttack, observations: Observations) -> Iterator[Scorer]:
+def cross_fitted_scorers(attack: FittedAttack, observations: Observations) -> Iterator[Scorer]:
     """Yield a scorer per setting, each model scored by what the attack learnt without it."""
     models = np.arange(len(observations.members))
-    groups = np.array_split(models, min(attack.most_lessons, len(models)))
-    learnt = [attack.fit(observations.lesson(group, MOST_ROWS)) for group in groups]
+    groups = np.array_split(models, min(attack.most_splits, len(models)))
+    learnt = [attack.fit(observations.leave_out(group, MOST_ROWS)) for group in groups]
     for setting in range(len(SETTINGS)):
         rows = (fitted.scores(observations, group, setting) for group, fitted in zip(groups, learnt, strict=True))
         yield np.concatenate([*rows]).__getitem__
@@ -102,24 +106,24 @@ def taught_scorers(attack: FittedAttack, observations: Observations) -> Iterator
 
 @dataclass(frozen=True, eq=False)
 class Combination:
-    """What the combined attack learnt from a lesson.
+    """What the combined attack learnt from labelled models.
 
     Attributes
     ----------
-    lesson_scores
-        Scores (settings, models, records) of the lesson's own models, each by classifiers that had not learnt from it.
+    labelled_scores
+        Scores (settings, models, records) of the labelled models, each by classifiers that had not learnt from it.
     judges
-        What was learnt from the lesson without each of its parts.
+        What was learnt from the labelled models without each part of them.
     read
         What they weigh.
     """
 
-    lesson_scores: FloatArray
+    labelled_scores: FloatArray
     judges: tuple[Judge, ...]
     read: Evidence
 
     def scores(self, observations: Observations, models: IntArray, setting: int) -> FloatArray:
-        """Scores (models, records) of some models, none of which the lesson knew; see `Fitted`."""
+        """Scores (models, records) of some models that were not learnt from; see `Fitted`."""
         found = np.empty((len(models), len(observations.labels)))
         with single_threaded():
             for place, row in enumerate(self.read(observations, models)):
@@ -146,13 +150,22 @@ class Judge:
         return np.stack([linear, boosted, linear + boosted])
 
 
-def judge_from(read: Evidence, lesson: Observations) -> Judge:
-    """Learn from the known pairs of a lesson."""
-    rows = read(lesson, np.arange(len(lesson.members)))[lesson.known]
-    members, labels = lesson.members[lesson.known], np.broadcast_to(lesson.labels, lesson.known.shape)[lesson.known]
+def _judge(read: Evidence, labelled: Observations) -> Judge:
+    key = identify_content("judge", read, labelled)
+    found: Judge | None = labelled.memo.find(key)
+    return labelled.memo.keep(key, fit_judge(read, labelled)) if found is None else found
+
+
+def fit_judge(read: Evidence, labelled: Observations) -> Judge:
+    """Fit both classifiers to the known pairs of labelled models."""
+    rows = read(labelled, np.arange(len(labelled.members)))[labelled.known]
+    members, labels = (
+        labelled.members[labelled.known],
+        np.broadcast_to(labelled.labels, labelled.known.shape)[labelled.known],
+    )
     if members.all() or not members.any():
         return UNDECIDED
-    return Judge(_linear(rows, members), _boosted(rows, labels, members, seed_for(lesson.seed, "combined")))
+    return Judge(_linear(rows, members), _boosted(rows, labels, members, seed_for(labelled.seed, "combined")))
 
 
 def _undecided(rows: FloatArray, _labels: IntArray) -> FloatArray:

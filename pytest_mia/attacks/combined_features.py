@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pytest_mia.attacks.class_centred import centred
+from pytest_mia.attacks.class_centred import centre_by_class
 from pytest_mia.attacks.lira import log_normal, shared_variance
-from pytest_mia.attacks.nig_t import log_predictive, prior_of
-from pytest_mia.attacks.observations import Moments, Observations, mean_outside, means
-from pytest_mia.attacks.protocol import read
-from pytest_mia.attacks.rmia import logarithm, offline_reference, probability
+from pytest_mia.attacks.moments import Moments, mean_outside, means
+from pytest_mia.attacks.nig_t import compare_predictives
+from pytest_mia.attacks.observations import Observations
+from pytest_mia.attacks.rmia import PROBABILITIES, logarithm, offline_reference
 from pytest_mia.core.types import FloatArray, IntArray
 
 OFFLINE = (0.3, 0.9)
@@ -42,13 +42,13 @@ def evidence(observations: Observations, models: IntArray) -> FloatArray:
     parts = zip(*(column(observations, models) for column in columns), strict=True)
     stacked = (np.column_stack([each for part in row for each in part]) for row in parts)
     found = np.stack([np.clip(each, -LARGEST, LARGEST).astype(np.float32) for each in stacked])
-    phi = read(observations.signals.confidence)
+    phi = observations.signal("confidence")
     # Where all models answer alike, how many shadows had a record is all that would be left, and tells nothing.
     return np.zeros_like(found) if (phi == phi[:1]).all() else found
 
 
 def _log_odds(observations: Observations, models: IntArray) -> Iterator[list[FloatArray]]:
-    phi, level_free = (read(each.signals.confidence) for each in (observations, centred(observations)))
+    phi, level_free = (each.signal("confidence") for each in (observations, centre_by_class(observations)))
     copies = observations.signals.augmented_confidence
     given = [(each, observations.moments(each)) for each in (phi, level_free, copies) if each is not None]
     for model in models:
@@ -75,16 +75,18 @@ def _calibrated(values: FloatArray, moments: Moments, model: int) -> list[FloatA
         values - (mean_in + mean_out) / 2,
         (values - mean_out) / np.sqrt(var_out),
         log_normal(values, mean_in, var_in) - log_normal(values, mean_out, var_out),
-        log_predictive(values, inside, prior_of(values, inside))
-        - log_predictive(values, outside, prior_of(values, outside)),
+        compare_predictives(values, inside, outside),
     ]
 
 
 def _relative(observations: Observations, models: IntArray) -> Iterator[list[FloatArray]]:
     """Probabilities against the shadows', as RMIA and BASE compare them, at temperatures 1 and 2."""
     signals = observations.signals
-    log_odds = [each for each in (signals.confidence, signals.tempered) if each is not None]
-    given = [probability(observations, each) for each in log_odds]
+    given = [
+        observations.transformed(each.signal, each.transform)
+        for each in reversed(PROBABILITIES)
+        if getattr(signals, each.signal) is not None
+    ]
     moments = [observations.moments(each) for each in given]
     for model in models:
         found: list[FloatArray] = []

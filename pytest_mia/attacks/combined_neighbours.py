@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pytest_mia.attacks.combined import PARTS, SETTINGS, Combination, Combined, combination, taught_scorers
+from pytest_mia.attacks.combined import PARTS, SETTINGS, Combination, Combined, combination, cross_fitted_scorers
 from pytest_mia.attacks.combined_features import LARGEST, evidence
 from pytest_mia.attacks.kernel_support import COLUMNS, opinions, with_opinions
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.attacks.protocol import Scored, Scorer, read
+from pytest_mia.attacks.protocol import OURS, Scored, Scorer
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 
 GUESS = len(SETTINGS) - 1
@@ -37,43 +37,50 @@ class CombinedNeighbours(Scored):
     name: str = "combined_neighbours"
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 3
-    most_lessons: int = PARTS
+    most_splits: int = PARTS
+    family = "combined"
+    summary = "as combined, on answers less what the other members of the training data explain"
+    reference = OURS
+    needs_features = True
+    needs_opinions = True
 
-    def fit(self, lesson: Observations) -> NeighbourCombination:
-        """Learn from the labelled models of a lesson, whose memberships are guessed as a target's are."""
-        lesson = with_opinions(lesson)
-        first = Combined().fit(lesson)
-        models = np.arange(len(lesson.members))
-        return NeighbourCombination(first, combination(_guessed(lesson, models, first.lesson_scores[GUESS]), adjusted))
+    def fit(self, labelled: Observations) -> NeighbourCombination:
+        """Learn from labelled models, whose memberships are guessed as a target's are."""
+        labelled = with_opinions(labelled)
+        first = Combined().fit(labelled)
+        models = np.arange(len(labelled.members))
+        return NeighbourCombination(
+            first, combination(_guessed(labelled, models, first.labelled_scores[GUESS]), adjusted)
+        )
 
     def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield linear, boosted and summed log-odds, each model scored by what was learnt without it."""
-        return taught_scorers(self, with_opinions(observations))
+        return cross_fitted_scorers(self, with_opinions(observations))
 
 
 @dataclass(frozen=True, eq=False)
 class NeighbourCombination:
-    """What was learnt from a lesson: to guess, and to weigh evidence that the guess has made cleaner."""
+    """What was learnt from labelled models: to guess, and to weigh evidence that the guess has made cleaner."""
 
     first: Combination
     second: Combination
 
     @property
-    def lesson_scores(self) -> FloatArray:
-        """Scores (settings, models, records) of the lesson's own models; see `Fitted`."""
-        return self.second.lesson_scores
+    def labelled_scores(self) -> FloatArray:
+        """Scores (settings, models, records) of the labelled models; see `Fitted`."""
+        return self.second.labelled_scores
 
     def scores(self, observations: Observations, models: IntArray, setting: int) -> FloatArray:
-        """Scores (models, records) of some models, none of which the lesson knew; see `Fitted`."""
+        """Scores (models, records) of some models that were not learnt from; see `Fitted`."""
         guess = self.first.scores(observations, models, GUESS)
         return self.second.scores(_guessed(observations, models, guess), models, setting)
 
 
 def _guessed(observations: Observations, models: IntArray, scores: FloatArray) -> Observations:
     """The same with the opinions of guessed members beside those of the true ones, where models are attacked."""
-    known = read(with_opinions(observations).opinions)
+    known = with_opinions(observations).member_opinions
     guessed = np.zeros_like(known)
-    guessed[models] = opinions(read(observations.features), observations.labels, scores > 0, observations.seed)
+    guessed[models] = opinions(observations.records, observations.labels, scores > 0, observations.seed)
     return dataclasses.replace(observations, opinions=np.concatenate([known, guessed], axis=2))
 
 
@@ -87,7 +94,7 @@ def adjusted(observations: Observations, models: IntArray) -> FloatArray:
     models
         Rows of the models; only opinions of their guessed members are looked at.
     """
-    plain, phi = evidence(observations, models), read(observations.signals.confidence)
+    plain, phi = evidence(observations, models), observations.signal("confidence")
     if (phi == phi[:1]).all():
         return plain
     more = np.stack([_adjusted(observations, phi, model) for model in models])
@@ -97,7 +104,7 @@ def adjusted(observations: Observations, models: IntArray) -> FloatArray:
 def _adjusted(observations: Observations, phi: FloatArray, model: int) -> FloatArray:
     """Columns (records, 8) on one model: on either side phi, its expectation and distance, and likelihoods."""
     shadows = np.setdiff1d(np.flatnonzero(observations.references), [model])
-    given = read(observations.opinions)
+    given = observations.member_opinions
     own, others = given[model, :, COLUMNS:], given[shadows, :, :COLUMNS]
     members = observations.members[shadows]
     sides = [_side(phi[model], own, phi[shadows], others, side) for side in (members, ~members)]

@@ -1,8 +1,9 @@
-"""Each model a target in turn: thresholds, tuned constants and the choice of attack are learnt on the other models.
+"""Cross-fitting: each model is a target in turn, and all that is learnt for it is learnt on the other models.
 
-Nothing is chosen on the data that it is judged on. What is learnt for a target comes from a lesson in which the target
-does not occur, not even as a shadow of the others: were it one, its memberships would have a part in the choice, and
-attacks would show an advantage without any leak (0.01 with 8 models and 200 records, by simulation).
+Thresholds, tuned constants and the choice of attack are learnt, and nothing is learnt on the data that it is judged on.
+The models that are learnt from hold the target neither as one of them nor as a shadow of theirs: were it a shadow, its
+memberships would have a part in the choice, and attacks would show an advantage without any leak (0.01 with 8 models
+and 200 records, by simulation).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,11 +23,11 @@ from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.statistics import auc
 from pytest_mia.statistics.counts import Counts
 
-MOST_LESSONS = 8
-"""Above this many targets they share lessons, each of which leaves out all targets that use it."""
+MOST_SPLITS = 8
+"""Above this many targets they share splits, each of which leaves out all targets that use it."""
 
-MANY, LESSONS_OF_MANY = 32, 4
-"""So many targets share fewer lessons: three quarters of them are shadows enough to learn from."""
+MANY, SPLITS_OF_MANY = 32, 4
+"""So many targets share fewer splits: three quarters of them are shadows enough to learn from."""
 
 MOST_SORTED = 2**18
 """Scores of whole targets over which the ROC area is averaged, about: it decides nothing, and costs a sort each."""
@@ -34,7 +36,7 @@ TOGETHER = 2**20
 """Pairs of targets and records that are scored at a time: what a score takes on its way stays small."""
 
 MOST_PAIRS = 50_000
-"""Labelled pairs that a lesson needs at the most: a threshold doesn't get better from more."""
+"""Labelled pairs of models and records to learn from, at the most: a threshold doesn't get better from more."""
 
 
 @dataclass(frozen=True)
@@ -62,18 +64,31 @@ class AttackRun:
     tail_counts: tuple[Counts, ...]
 
 
-def lessons(observations: Observations, most: int | None = None) -> list[tuple[IntArray, Observations]]:
-    """Targets, in so many groups at the most, each with what an attacker of that group can learn from."""
+class Split(NamedTuple):
+    """A cross-fitting split.
+
+    Attributes
+    ----------
+    targets
+        Rows of the targets that share it.
+    labelled
+        All other models, whose memberships the attacker knows: thresholds are learnt on them.
+    """
+
+    targets: IntArray
+    labelled: Observations
+
+
+def split_targets(observations: Observations, most: int | None = None) -> list[Split]:
+    """Split the targets into so many groups at the most, each with the labelled models that are learnt from for it."""
     targets = observations.targets
-    most = most or (LESSONS_OF_MANY if len(targets) >= MANY else MOST_LESSONS)
+    most = most or (SPLITS_OF_MANY if len(targets) >= MANY else MOST_SPLITS)
     taking_part = observations.references | observations.known.any(axis=1)
     groups = np.array_split(targets, min(len(targets), most)) if taking_part[targets].any() else [targets]
-    return [(group, observations.lesson(group, MOST_PAIRS)) for group in groups]
+    return [Split(group, observations.leave_out(group, MOST_PAIRS)) for group in groups]
 
 
-def run_attack(
-    attack: Attack, observations: Observations, taught: Sequence[tuple[IntArray, Observations]]
-) -> AttackRun:
+def run_attack(attack: Attack, observations: Observations, splits: Sequence[Split]) -> AttackRun:
     """Learn thresholds on the other models, score each target, and count the guesses.
 
     Parameters
@@ -82,14 +97,14 @@ def run_attack(
         The attack.
     observations
         All models.
-    taught
-        Their `lessons`.
+    splits
+        Their cross-fitting splits, by `split_targets`.
     """
-    return _scored(attack, observations, taught)[0]
+    return _scored(attack, observations, splits)[0]
 
 
 def run_all(
-    fitting: Sequence[Attack], observations: Observations, taught: Sequence[tuple[IntArray, Observations]]
+    fitting: Sequence[Attack], observations: Observations, splits: Sequence[Split]
 ) -> tuple[list[AttackRun], FloatArray]:
     """Run attacks, and keep the scores (targets, records) of that which did best on the other models, for each target.
 
@@ -97,14 +112,14 @@ def run_all(
     ----------
     fitting
         The attacks; the first of equals is kept, as `choose` takes it.
-    observations, taught
+    observations, splits
         As for `run_attack`.
     """
     runs: list[AttackRun] = []
     targets = len(observations.targets)
     best, kept = np.full(targets, -np.inf), np.empty((targets, len(observations.labels)))
     for attack in fitting:
-        run, scores = _scored(attack, observations, taught)
+        run, scores = _scored(attack, observations, splits)
         advantages = np.array([each.advantage for each in run.learned])
         better = advantages > best
         best[better], kept[better] = advantages[better], scores[better]
@@ -112,14 +127,12 @@ def run_all(
     return runs, kept
 
 
-def _scored(
-    attack: Attack, observations: Observations, taught: Sequence[tuple[IntArray, Observations]]
-) -> tuple[AttackRun, FloatArray]:
+def _scored(attack: Attack, observations: Observations, splits: Sequence[Split]) -> tuple[AttackRun, FloatArray]:
     """The run, and the scores (targets, records) that it counted."""
     share, targets = observations.independent_share(), observations.targets
     if isinstance(attack, FittedAttack):
-        taught = lessons(observations, attack.most_lessons)
-    learned = [each for group, lesson in taught for each in [_learn(attack, lesson)] * len(group)]
+        splits = split_targets(observations, attack.most_splits)
+    learned = [each for group, labelled in splits for each in [_learn(attack, labelled)] * len(group)]
     scores = target_scores(attack, observations, learned, np.arange(len(learned)))
     judged, members = observations.judged[targets], observations.members[targets]
     sides = judged & members, judged & ~members
@@ -177,7 +190,7 @@ def target_scores(
         for _, group in itertools.groupby(range(len(asked)), key=lambda row: id(asked[row].fitted)):
             rows = [*group]
             one = asked[rows[0]]
-            assert one.fitted is not None, "a fitted attack was asked for scores without a lesson"
+            assert one.fitted is not None, "a fitted attack was asked for scores before it was fitted"
             found[rows] = one.fitted.scores(observations, targets[places[rows]], one.setting)
         return found
     settings, together = np.array([learned[place].setting for place in places]), max(1, TOGETHER // found.shape[1])
@@ -190,12 +203,12 @@ def target_scores(
     return found
 
 
-def _learn(attack: Attack, lesson: Observations) -> FittedThreshold:
+def _learn(attack: Attack, labelled: Observations) -> FittedThreshold:
     """The best constant of the attack with its thresholds."""
-    fitted = attack.fit(lesson) if isinstance(attack, FittedAttack) else None
-    models = np.arange(len(lesson.members))
-    scores = (each(models) for each in attack.scorers(lesson)) if fitted is None else fitted.lesson_scores
-    return dataclasses.replace(learn(scores, lesson), fitted=fitted)
+    fitted = attack.fit(labelled) if isinstance(attack, FittedAttack) else None
+    models = np.arange(len(labelled.members))
+    scores = [each(models) for each in attack.scorers(labelled)] if fitted is None else fitted.labelled_scores
+    return dataclasses.replace(learn(scores, labelled), fitted=fitted)
 
 
 def _count(scores: FloatArray, sides: tuple[BoolArray, BoolArray], thresholds: Sequence[float], share: float) -> Counts:

@@ -9,34 +9,20 @@ from functools import partial
 import numpy as np
 
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.attacks.protocol import Attack, Fitted, FittedAttack, Scored, Scorer
+from pytest_mia.attacks.protocol import Attack, Fitted, FittedAttack, Scorer
+from pytest_mia.attacks.variant import Variant
 from pytest_mia.core.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
-class Grouped(Scored):
+class Grouped(Variant):
     """An attack that gives all records of a group the mean of their scores.
 
     The records of a group are drawn together, so each says something of the others' membership. Guesses are then alike
     within a group, which is what `pytest_mia.data.memberships.independent_share` counts it for.
     """
 
-    attack: Attack
-
-    @property
-    def name(self) -> str:
-        """The attack's own name."""
-        return self.attack.name
-
-    @property
-    def signals(self) -> tuple[str, ...]:
-        """The signals of the attack itself."""
-        return self.attack.signals
-
-    @property
-    def least_shadows(self) -> int:
-        """The shadows of the attack itself."""
-        return self.attack.least_shadows
+    describing = "{}; scores are averaged over the records of each person"
 
     def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield the attack's scores, averaged over the records of each group."""
@@ -46,26 +32,26 @@ class Grouped(Scored):
 
 @dataclass(frozen=True)
 class GroupedFitted(Grouped):
-    """The same of an attack that learns from a lesson."""
+    """The same of an attack that learns from labelled models."""
 
     attack: FittedAttack
 
     @property
-    def most_lessons(self) -> int:
+    def most_splits(self) -> int:
         """The groups of the attack itself."""
-        return self.attack.most_lessons
+        return self.attack.most_splits
 
-    def fit(self, lesson: Observations) -> GroupedFit:
-        """What the attack learns, with the lesson's own scores averaged."""
-        fitted = self.attack.fit(lesson)
-        return GroupedFit(np.stack([averaged(scores, lesson) for scores in fitted.lesson_scores]), fitted)
+    def fit(self, labelled: Observations) -> GroupedFit:
+        """Fit the attack, and average the scores of the labelled models."""
+        fitted = self.attack.fit(labelled)
+        return GroupedFit(np.stack([averaged(scores, labelled) for scores in fitted.labelled_scores]), fitted)
 
 
 @dataclass(frozen=True, eq=False)
 class GroupedFit:
-    """What an attack learnt from a lesson, for people; see `Fitted`."""
+    """What an attack learnt from labelled models, for people; see `Fitted`."""
 
-    lesson_scores: FloatArray
+    labelled_scores: FloatArray
     fitted: Fitted
 
     def scores(self, observations: Observations, models: IntArray, setting: int) -> FloatArray:

@@ -8,9 +8,11 @@ from functools import partial
 
 import numpy as np
 
-from pytest_mia.attacks.mast_watson import above_middle
+from pytest_mia.attacks.mast_watson import subtract_middle
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.attacks.protocol import Attack, Scored, Scorer, read, shadow_scores
+from pytest_mia.attacks.protocol import Reference, Scored, Scorer
+from pytest_mia.attacks.shadow_attack import compare_with_shadows
+from pytest_mia.attacks.variant import Variant
 
 
 @dataclass(frozen=True)
@@ -23,34 +25,28 @@ class LabelNoise(Scored):
     name: str = "label_noise"
     signals: tuple[str, ...] = ("noise_robustness",)
     least_shadows: int = 0
+    family = "label-only"
+    summary = "counts the noisy copies of the record that still get the right label"
+    reference = Reference("Choquette-Choo et al. 2021")
 
     def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield the share at each level of noise, and at all of them."""
-        shares = read(observations.signals.noise_robustness)
+        shares = observations.signal(self.signals[0])
         for level in range(shares.shape[2]):
             yield shares[:, :, level].__getitem__
         yield shares.mean(axis=2).__getitem__
 
 
 @dataclass(frozen=True)
-class Calibrated(Scored):
-    """An attack on the target alone, minus the middle of its scores on shadows with and without the record."""
+class Calibrated(Variant):
+    """An attack on the target alone, less the middle of its scores on shadows with and without the record."""
 
-    attack: Attack
-    least_shadows: int = 2
-
-    @property
-    def name(self) -> str:
-        """The attack's name with the prefix ``calibrated_``."""
-        return f"calibrated_{self.attack.name}"
-
-    @property
-    def signals(self) -> tuple[str, ...]:
-        """The signals of the attack itself."""
-        return self.attack.signals
+    naming = "calibrated_{}"
+    describing = "{}; scores are taken less the middle of those of the shadows with and without the record"
+    least_shadows = 2
 
     def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield the attack's scores - (mean_in + mean_out) / 2, for each value of its constant."""
         everyone = np.arange(len(observations.members))
         for scores in (scorer(everyone) for scorer in self.attack.scorers(observations)):
-            yield partial(shadow_scores, scores, observations, above_middle)
+            yield partial(compare_with_shadows, scores, observations, subtract_middle)

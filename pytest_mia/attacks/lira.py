@@ -9,8 +9,9 @@ from functools import partial
 import numpy as np
 from scipy import special
 
-from pytest_mia.attacks.observations import Observations, Side, mean_outside, means
-from pytest_mia.attacks.protocol import Scored, Scorer, read, shadow_scores
+from pytest_mia.attacks.moments import Side, first_positive, mean_outside, means
+from pytest_mia.attacks.protocol import Reference
+from pytest_mia.attacks.shadow_attack import Comparison, ShadowAttack
 from pytest_mia.core.types import FloatArray
 
 SMALLEST_SHARE = 1e-2
@@ -21,7 +22,7 @@ Variance = Callable[[FloatArray, Side], FloatArray]
 
 
 @dataclass(frozen=True)
-class LiraOnline(Scored):
+class LiraOnline(ShadowAttack):
     """Log-likelihood ratio of two Gaussians, as a member against as a non-member (Carlini et al. 2022, algorithm 1).
 
     Variances are shared by all records, or each record has its own: the paper advises the former below 64 shadows, and
@@ -31,22 +32,18 @@ class LiraOnline(Scored):
     name: str = "lira_online"
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 2
+    family = "LiRA"
+    summary = "compares how likely the signal is under two Gaussians, of the shadows with and without the record"
+    reference = Reference("Carlini et al. 2022", "algorithm 1")
 
-    def scorers(self, observations: Observations) -> Iterator[Scorer]:
+    def comparisons(self) -> Iterator[Comparison]:
         """Yield log N(phi; mean_in, var_in) - log N(phi; mean_out, var_out) by shared variances and by records' own."""
-
-        def score(variance: Variance, phi: FloatArray, inside: Side, outside: Side) -> FloatArray:
-            mean_in, mean_out = means(inside, outside)
-            as_member = log_normal(phi, mean_in, variance(phi, inside))
-            return np.asarray(as_member - log_normal(phi, mean_out, variance(phi, outside)))
-
-        values = read(getattr(observations.signals, self.signals[0]))
         for variance in (shared_variance, own_variances):
-            yield partial(shadow_scores, values, observations, partial(score, variance))
+            yield partial(compare_likelihoods, variance)
 
 
 @dataclass(frozen=True)
-class LiraOffline(Scored):
+class LiraOffline(ShadowAttack):
     """One-sided test against the shadows that never saw the record (Carlini et al. 2022, eq. 4), in logarithms.
 
     Variances are those of the online attack.
@@ -55,17 +52,27 @@ class LiraOffline(Scored):
     name: str = "lira_offline"
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 1
+    family = "LiRA"
+    summary = "tests whether the signal is higher than a Gaussian of the shadows without the record allows"
+    reference = Reference("Carlini et al. 2022", "eq. 4")
 
-    def scorers(self, observations: Observations) -> Iterator[Scorer]:
+    def comparisons(self) -> Iterator[Comparison]:
         """Yield log Phi((phi - mean_out) / sd_out) by shared variances and by records' own."""
-
-        def score(variance: Variance, phi: FloatArray, _inside: Side, outside: Side) -> FloatArray:
-            deviation = (phi - mean_outside(outside)) / np.sqrt(variance(phi, outside))
-            return np.asarray(special.log_ndtr(deviation))
-
-        phi = read(observations.signals.confidence)
         for variance in (shared_variance, own_variances):
-            yield partial(shadow_scores, phi, observations, partial(score, variance))
+            yield partial(tail_probability, variance)
+
+
+def compare_likelihoods(variance: Variance, phi: FloatArray, inside: Side, outside: Side) -> FloatArray:
+    """Log-likelihood ratio (..., records) of the Gaussians of both sides."""
+    mean_in, mean_out = means(inside, outside)
+    as_member = log_normal(phi, mean_in, variance(phi, inside))
+    return np.asarray(as_member - log_normal(phi, mean_out, variance(phi, outside)))
+
+
+def tail_probability(variance: Variance, phi: FloatArray, _inside: Side, outside: Side) -> FloatArray:
+    """Log probability (..., records) that a non-member's signal lies below the target's."""
+    deviation = (phi - mean_outside(outside)) / np.sqrt(variance(phi, outside))
+    return np.asarray(special.log_ndtr(deviation))
 
 
 def shared_variance(phi: FloatArray, side: Side) -> FloatArray:
@@ -86,11 +93,6 @@ def own_variances(phi: FloatArray, side: Side) -> FloatArray:
     shared = shared_variance(phi, side)
     own = np.where(side.count > 1, side.squares / np.maximum(side.count, 1), shared)
     return np.asarray(np.maximum(own, np.maximum(SMALLEST_SHARE * shared, SMALLEST_VARIANCE)))
-
-
-def first_positive(*scales: FloatArray) -> FloatArray:
-    """The first of several scales that is above 0; 1 where none is."""
-    return np.asarray(np.select([scale > 0 for scale in scales], scales, 1.0))
 
 
 def log_normal(values: FloatArray, mean: FloatArray, var: FloatArray) -> FloatArray:

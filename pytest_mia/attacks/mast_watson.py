@@ -1,21 +1,21 @@
-"""Difficulty calibration: a signal against what is to be expected of the record."""
+"""Difficulty calibration: a signal less what is to be expected of the record."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
-from pytest_mia.attacks.observations import Observations, Side, mean_outside, means
-from pytest_mia.attacks.protocol import Scored, Scorer, read, shadow_scores
+from pytest_mia.attacks.moments import Side, mean_outside, means
+from pytest_mia.attacks.protocol import Reference
+from pytest_mia.attacks.shadow_attack import Comparison, ShadowAttack
 from pytest_mia.core.types import FloatArray
 
 
 @dataclass(frozen=True)
-class Watson(Scored):
-    """Log-odds minus their mean over the shadows that never saw the record (Watson et al. 2022).
+class Watson(ShadowAttack):
+    """Log-odds less their mean over the shadows that never saw the record (Watson et al. 2022).
 
     The paper takes the loss; on models that memorise, its differences are largest where a record is hard rather than
     where it was a member, and log-odds find twice as much.
@@ -24,19 +24,18 @@ class Watson(Scored):
     name: str = "watson"
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 1
+    family = "difficulty calibration"
+    summary = "subtracts the mean signal of the shadows without the record"
+    reference = Reference("Watson et al. 2022")
 
-    def scorers(self, observations: Observations) -> Iterator[Scorer]:
+    def comparisons(self) -> Iterator[Comparison]:
         """Yield phi - mean_out."""
-
-        def score(phi: FloatArray, _inside: Side, outside: Side) -> FloatArray:
-            return np.asarray(phi - mean_outside(outside))
-
-        yield partial(shadow_scores, read(observations.signals.confidence), observations, score)
+        yield subtract_mean_outside
 
 
 @dataclass(frozen=True)
-class Mast(Scored):
-    """A signal minus the middle of its means as a member and as a non-member (Sablayrolles et al. 2019, section 4).
+class Mast(ShadowAttack):
+    """A signal less the middle of its means as a member and as a non-member (Sablayrolles et al. 2019, section 4).
 
     On ``correct`` it attacks models that answer with labels alone: being right counts for more on a hard record.
     """
@@ -44,14 +43,21 @@ class Mast(Scored):
     name: str = "mast"
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 2
+    family = "difficulty calibration"
+    summary = "subtracts the middle of the mean signals of the shadows with and without the record"
+    reference = Reference("Sablayrolles et al. 2019", "section 4")
 
-    def scorers(self, observations: Observations) -> Iterator[Scorer]:
+    def comparisons(self) -> Iterator[Comparison]:
         """Yield signal - (mean_in + mean_out) / 2."""
-        values = read(getattr(observations.signals, self.signals[0]))
-        yield partial(shadow_scores, values, observations, above_middle)
+        yield subtract_middle
 
 
-def above_middle(value: FloatArray, inside: Side, outside: Side) -> FloatArray:
-    """How far a signal (records,) lies above the middle of its means as a member and as a non-member."""
+def subtract_mean_outside(values: FloatArray, _inside: Side, outside: Side) -> FloatArray:
+    """Subtract the mean of the shadows without the record (..., records)."""
+    return np.asarray(values - mean_outside(outside))
+
+
+def subtract_middle(values: FloatArray, inside: Side, outside: Side) -> FloatArray:
+    """Subtract the middle of the means as a member and as a non-member (..., records)."""
     mean_in, mean_out = means(inside, outside)
-    return np.asarray(value - (mean_in + mean_out) / 2)
+    return np.asarray(values - (mean_in + mean_out) / 2)

@@ -1,9 +1,10 @@
-"""What several attacks work out of the same arrays, worked out once."""
+"""What several attacks compute from the same arrays, computed once."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from pytest_mia.core.types import AnyArray
@@ -21,47 +22,70 @@ class Sized(Protocol):
 Value = TypeVar("Value", bound=Sized)
 
 
-class ArrayMemo:
-    """The latest values that were worked out of arrays, as many as fit.
+@dataclass(frozen=True)
+class MemoKey:
+    """What a value was computed from.
 
-    A value is known by the function that makes it and by the very arrays that it is made of, which nobody may change.
+    Attributes
+    ----------
+    name
+        What was computed.
+    source
+        What it was computed from: the arrays' places in memory, or a hash of the content.
+    arrays
+        These arrays, held so that no others take their places in memory, and thereby their key.
+    """
+
+    name: Hashable
+    source: Hashable
+    arrays: tuple[AnyArray, ...] = field(default=(), compare=False, repr=False)
+
+
+def identify(name: Hashable, *arrays: AnyArray) -> MemoKey:
+    """Return the key of a value that is computed from these very arrays, which nobody may change."""
+    return MemoKey(name, tuple(map(id, arrays)), arrays)
+
+
+def identify_content(name: Hashable, *content: object) -> MemoKey:
+    """Return the key of a value that is computed from anything that holds the same."""
+    from joblib import hash as hash_content
+
+    return MemoKey(name, hash_content(content))
+
+
+class ArrayMemo:
+    """The latest values that were computed from arrays, as many as fit in memory.
 
     Parameters
     ----------
     most_bytes
-        What all values together may take; one that is larger than that is kept until the next is made.
+        What all values together may take; a single value that is larger is kept until room is made for the next.
     """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
-        self._found: OrderedDict[tuple[object, ...], tuple[Any, tuple[AnyArray, ...]]] = OrderedDict()
+        self._values: OrderedDict[MemoKey, Any] = OrderedDict()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # What can be made again has no part in the name or the copy of that which holds it.
+        # What can be computed again has no part in the hash or the copy of that which holds it.
         return ArrayMemo, (self._most_bytes,)
 
-    def of(self, make: Callable[..., Value], *arrays: AnyArray) -> Value:
-        """``make(*arrays)``, worked out now or before."""
-        # The arrays are held too, so that no others take their places in memory, and thereby their key.
-        return self._known((make, *map(id, arrays)), lambda: make(*arrays), arrays)
-
-    def of_equal(self, make: Callable[..., Value], *content: object) -> Value:
-        """``make(*content)``, worked out now, or before of what holds the same."""
-        from joblib import hash as digest
-
-        return self._known((make, digest(content)), lambda: make(*content), ())
-
-    def _known(self, key: tuple[object, ...], make: Callable[[], Value], held: tuple[AnyArray, ...]) -> Value:
-        if key not in self._found:
+    def find(self, key: MemoKey) -> Any:
+        """Return the value; where there is none, make room for it and return ``None``."""
+        if key not in self._values:
             self._make_room()
-            self._found[key] = make(), held
-        self._found.move_to_end(key)
-        found: Value = self._found[key][0]
-        return found
+            return None
+        self._values.move_to_end(key)
+        return self._values[key]
+
+    def keep(self, key: MemoKey, value: Value) -> Value:
+        """Keep a value, and return it."""
+        self._values[key] = value
+        return value
 
     def _make_room(self) -> None:
         """Drop what was used longest ago, until another value as large as the largest fits."""
-        sizes = [value.nbytes for value, _ in self._found.values()]
+        sizes = [value.nbytes for value in self._values.values()]
         while sizes and sum(sizes) + max(sizes) > self._most_bytes:
-            self._found.popitem(last=False)
+            self._values.popitem(last=False)
             del sizes[0]

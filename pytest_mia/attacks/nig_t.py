@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import special
 
-from pytest_mia.attacks.lira import first_positive
-from pytest_mia.attacks.observations import Observations, Side, mean_of
-from pytest_mia.attacks.protocol import Scored, Scorer, read, shadow_scores
+from pytest_mia.attacks.moments import Side, first_positive, mean_of
+from pytest_mia.attacks.protocol import Reference
+from pytest_mia.attacks.shadow_attack import Comparison, Reading, ShadowAttack
 from pytest_mia.core.types import FloatArray
 
 SHAPE = 2.0
@@ -18,10 +19,11 @@ SMALLEST_RATE = 1e-8
 SMALLEST_BETWEEN = 1e-6
 LIMIT = 5.0
 """Where signals are cut off: answers of exactly 0 and 1, as forests give them, make log-odds that no Gaussian has."""
+CUT_OFF = partial(np.clip, a_min=-LIMIT, a_max=LIMIT)
 
 
 @dataclass(frozen=True)
-class NigT(Scored):
+class NigT(ShadowAttack):
     """Likelihood ratio of Student-t predictives under an empirical-Bayes normal-inverse-gamma prior.
 
     The idea is BaVarIA's (2026): at few shadows the estimate of the variances is the bottleneck, and a conjugate prior
@@ -32,16 +34,17 @@ class NigT(Scored):
     name: str = "nig_t"
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 2
+    family = "NIG-t"
+    summary = "compares how likely the signal is under two Student t distributions, fitted for few shadows"
+    reference = Reference("ours, after LiRA")
 
-    def scorers(self, observations: Observations) -> Iterator[Scorer]:
-        """Yield log t_in(phi) - log t_out(phi), of phi as it is and cut off at 5; the other models decide."""
+    def readings(self) -> Sequence[Reading]:
+        """The signal as it is, and cut off at 5; the other models decide."""
+        return Reading(self.signals[0]), Reading(self.signals[0], CUT_OFF)
 
-        def score(phi: FloatArray, inside: Side, outside: Side) -> FloatArray:
-            return np.asarray(_log_predictive(phi, inside) - _log_predictive(phi, outside))
-
-        values = read(getattr(observations.signals, self.signals[0]))
-        yield lambda models: shadow_scores(values, observations, score, models)
-        yield lambda models: shadow_scores(observations.kept.of(_cut_off, values), observations, score, models)
+    def comparisons(self) -> Iterator[Comparison]:
+        """Yield log t_in(phi) - log t_out(phi)."""
+        yield compare_predictives
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Prior:
     b0: FloatArray
 
 
-def prior_of(phi: FloatArray, side: Side) -> Prior:
+def fit_prior(phi: FloatArray, side: Side) -> Prior:
     """Fit the prior of one side to the moments over all records (empirical Bayes, by moments)."""
     seen, several = side.count > 0, side.count > 1
     none = ~seen.any(axis=-1, keepdims=True)
@@ -91,9 +94,7 @@ def _constants(a0: float, most: int) -> FloatArray:
     return np.asarray(special.gammaln(shape + 0.5) - special.gammaln(shape))
 
 
-def _cut_off(values: FloatArray) -> FloatArray:
-    return np.clip(values, -LIMIT, LIMIT)
-
-
-def _log_predictive(phi: FloatArray, side: Side) -> FloatArray:
-    return log_predictive(phi, side, prior_of(phi, side))
+def compare_predictives(phi: FloatArray, inside: Side, outside: Side) -> FloatArray:
+    """Log-likelihood ratio (..., records) of the posterior predictives of both sides."""
+    as_member = log_predictive(phi, inside, fit_prior(phi, inside))
+    return np.asarray(as_member - log_predictive(phi, outside, fit_prior(phi, outside)))

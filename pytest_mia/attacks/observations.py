@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from pytest_mia.attacks.memo import ArrayMemo
+from pytest_mia.attacks.memo import ArrayMemo, identify
+from pytest_mia.attacks.moments import Moments, shadows_of_sides
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.data.memberships import independent_share
 from pytest_mia.models.signals import Signals
-
-BLOCK = 8192
-"""Records whose moments are worked out at a time: few enough for the processor's own memory."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,8 @@ class Observations:
     opinions
         What each model's members, but for the record itself, say of a record (models, records, columns), as
         `neighbours.opinions` has it, with `features`. An attacker knows only those of shadows.
-    kept
-        What attacks worked out of these arrays and others may use again; lessons share it.
+    memo
+        What attacks computed from these arrays and others may use again; cross-fitting splits share it.
     """
 
     signals: Signals
@@ -57,7 +56,7 @@ class Observations:
     groups: IntArray | None = None
     features: FloatArray | None = None
     opinions: FloatArray | None = None
-    kept: ArrayMemo = field(default_factory=ArrayMemo, repr=False, compare=False)
+    memo: ArrayMemo = field(default_factory=ArrayMemo, repr=False, compare=False)
 
     @property
     def targets(self) -> IntArray:
@@ -72,15 +71,48 @@ class Observations:
     @property
     def known_sides(self) -> tuple[IntArray, IntArray]:
         """Places, in the flattened pairs, of the known members and of the known others."""
-        return self.kept.of(_members, self.known, self.members), self.kept.of(_others, self.known, self.members)
+        inside, outside = identify("inside", self.known, self.members), identify("outside", self.known, self.members)
+        members, others = self.memo.find(inside), self.memo.find(outside)
+        if members is None:
+            members = self.memo.keep(inside, np.flatnonzero(self.known & self.members))
+        if others is None:
+            others = self.memo.keep(outside, np.flatnonzero(self.known & ~self.members))
+        return members, others
+
+    def signal(self, name: str) -> FloatArray:
+        """Return a signal (models, records) that is sure to be there, since the attack names it among its `signals`."""
+        values: FloatArray | None = getattr(self.signals, name)
+        assert values is not None, f"an attack was run on answers without the signal {name}"
+        return values
+
+    @property
+    def records(self) -> FloatArray:
+        """The `features`, which are sure to be there where an attack needs them."""
+        assert self.features is not None, "an attack that needs the records was run without them"
+        return self.features
+
+    @property
+    def member_opinions(self) -> FloatArray:
+        """The `opinions`, which are sure to be there where an attack needs them."""
+        assert self.opinions is not None, "an attack that needs opinions was run without them"
+        return self.opinions
+
+    def transformed(self, name: str, transform: Callable[[FloatArray], FloatArray] | None) -> FloatArray:
+        """Return a NumPy function of a signal, computed once for all attacks that name it; ``None`` changes nothing."""
+        values = self.signal(name)
+        if transform is None:
+            return values
+        key = identify(transform, values)
+        found: FloatArray | None = self.memo.find(key)
+        return self.memo.keep(key, transform(values)) if found is None else found
 
     def independent_share(self, part: BoolArray | bool = True) -> float:
         """Share of the judged records, or of a part (records,) of them, that counts as independent."""
         judged = self.judged.any(axis=0) & part
         return independent_share(None if self.groups is None else self.groups[judged])
 
-    def lesson(self, targets: IntArray, most_pairs: int) -> Observations:
-        """What an attacker of these targets can learn from: the other models alone, each a labelled target in turn.
+    def leave_out(self, targets: IntArray, most_pairs: int) -> Observations:
+        """Return what an attacker of some targets learns from: the other models alone, each a labelled target in turn.
 
         The targets are neither attacked nor among the shadows, so nothing that is learnt depends on their memberships.
 
@@ -105,13 +137,21 @@ class Observations:
             None if self.groups is None else self.groups[records],
             None if self.features is None else self.features[records],
             None if self.opinions is None else self.opinions[models][:, records],
-            self.kept,
+            self.memo,
         )
 
     def moments(self, values: FloatArray) -> Moments:
         """Moments of a signal (models, records), or of what was made of one, over the shadows."""
-        count = self.kept.of(shadows_of_sides, self.members, self.references)
-        return self.kept.of(Moments, values, self.members, self.references, count)
+        key = identify("moments", values, self.members, self.references)
+        found: Moments | None = self.memo.find(key)
+        if found is None:
+            found = self.memo.keep(key, Moments(values, self.members, self.references, self._shadow_counts()))
+        return found
+
+    def _shadow_counts(self) -> IntArray:
+        key = identify("shadow counts", self.members, self.references)
+        found: IntArray | None = self.memo.find(key)
+        return self.memo.keep(key, shadows_of_sides(self.members, self.references)) if found is None else found
 
     def _some(self, most: int) -> IntArray:
         """A random part of the records where there are more than that, by whole groups (but for the last one)."""
@@ -124,153 +164,9 @@ class Observations:
         return np.sort(np.argsort(rng.permutation(codes.max() + 1)[codes], kind="stable")[:most])
 
 
-def _members(known: BoolArray, members: BoolArray) -> IntArray:
-    return np.flatnonzero(known & members)
-
-
-def _others(known: BoolArray, members: BoolArray) -> IntArray:
-    return np.flatnonzero(known & ~members)
-
-
 def recipe(
     signals: Signals, members: BoolArray, labels: IntArray, *, seed: int = 0, groups: IntArray | None = None
 ) -> Observations:
     """Every model is a target in turn and a shadow of all the others."""
     every_model, every_pair = np.ones(len(members), dtype=bool), np.ones(members.shape, dtype=bool)
     return Observations(signals, members, labels, every_model, every_pair, every_pair, seed, groups)
-
-
-@dataclass(frozen=True)
-class Side:
-    """Moments per record (..., records) over the shadows that had, or had not, the record in training.
-
-    Attributes
-    ----------
-    count, mean, squares
-        Number of shadows, mean of their signals (0 where there are none), and sum of squared deviations from it.
-    """
-
-    count: IntArray | FloatArray
-    mean: FloatArray
-    squares: FloatArray
-
-    @property
-    def spread(self) -> FloatArray:
-        """Pooled variance (..., 1) within records; NaN-free, 0 where nothing varies."""
-        return np.asarray(
-            self.squares.sum(axis=-1, keepdims=True) / np.maximum(self.count.sum(axis=-1, keepdims=True), 1.0)
-        )
-
-
-class Moments:
-    """Moments of a signal over the shadows of any target, each target left out of its own shadows.
-
-    Running moments over the models before a target are joined with those over the models after it, so all targets
-    together cost O(models x records). A target's own membership has no part in its own scores, not even in the last
-    digit, where it could be read off as soon as scores tie. Signals that tie have exactly no variance.
-
-    Parameters
-    ----------
-    values
-        The signal (models, records).
-    members
-        Memberships (models, records).
-    references
-        Models (models,) that are shadows.
-    count
-        `shadows_of_sides` of these memberships, which other signals share.
-    """
-
-    def __init__(self, values: FloatArray, members: BoolArray, references: BoolArray, count: IntArray) -> None:
-        self._count = count
-        self._mean, self._squares = np.empty((2, *count.shape))
-        for start in range(0, values.shape[1], BLOCK):
-            part = np.s_[..., start : start + BLOCK]
-            _leave_out(values[part], _sides(members[part], references), self._mean[part], self._squares[part])
-
-    @property
-    def nbytes(self) -> int:
-        """What they take in memory."""
-        return int(self._mean.nbytes + self._squares.nbytes)
-
-    def without(self, model: int | slice) -> tuple[Side, Side]:
-        """Moments of the shadows that had each record, and of those that had not, `model` itself left out.
-
-        Of several models they are those of each one, (models, records).
-        """
-        inside, outside = map(Side, self._count[:, model], self._mean[:, model], self._squares[:, model])
-        return inside, outside
-
-
-def shadows_of_sides(members: BoolArray, references: BoolArray) -> IntArray:
-    """How many shadows, but for each model itself, had a record and had not (2, models, records)."""
-    chosen = _sides(members, references)
-    return np.asarray(np.subtract(chosen.sum(axis=1, dtype=np.int32)[:, None], chosen, dtype=np.int32))
-
-
-def _sides(members: BoolArray, references: BoolArray) -> BoolArray:
-    """Which models are shadows that had a record, and that had not (2, models, records)."""
-    return np.stack([members, ~members]) & references[:, None]
-
-
-def _leave_out(values: FloatArray, chosen: BoolArray, mean: FloatArray, squares: FloatArray) -> None:
-    """Fill in moments (sides, models, records) of the chosen values of all models but each one."""
-    nothing = Side(*np.zeros((3, len(chosen), values.shape[1])))
-    before, after = nothing, nothing
-    for model, row in enumerate(values):
-        mean[:, model], squares[:, model] = before.mean, before.squares
-        before = _followed(before, row, chosen[:, model])
-    count = before.count
-    for model in reversed(range(len(values))):
-        count = count - chosen[:, model]
-        found = joined(Side(count, mean[:, model], squares[:, model]), after)
-        mean[:, model], squares[:, model] = found.mean, found.squares
-        after = _followed(after, values[model], chosen[:, model])
-
-
-def _followed(side: Side, row: FloatArray, chosen: BoolArray) -> Side:
-    """Moments with one more model's chosen values (Welford 1962)."""
-    count, change = side.count + chosen, row - side.mean
-    step = change * (chosen / np.maximum(count, 1.0))
-    return Side(count, side.mean + step, side.squares + change * step * side.count)
-
-
-def joined(first: Side, second: Side) -> Side:
-    """Moments of two sets of shadows together (Chan, Golub & LeVeque 1979); those of equal values stay exact."""
-    count = first.count + second.count
-    change = second.mean - first.mean
-    step = change * (second.count / np.maximum(count, 1.0))
-    return Side(count, first.mean + step, first.squares + second.squares + change * step * first.count)
-
-
-def means(inside: Side, outside: Side) -> tuple[FloatArray, FloatArray]:
-    """Mean signals as a member and as a non-member, with a missing side filled in from the other one.
-
-    A record that no shadow had (or that all had) takes the side that exists, moved by the mean difference of those
-    records that have both.
-    """
-    has_in, has_out = inside.count > 0, outside.count > 0
-    if has_in.all() and has_out.all():
-        return inside.mean, outside.mean
-    difference = mean_of(inside.mean - outside.mean, has_in & has_out)
-    return (
-        np.where(has_in, inside.mean, outside.mean + difference),
-        np.where(has_out, outside.mean, inside.mean - difference),
-    )
-
-
-def mean_outside(outside: Side) -> FloatArray:
-    """Mean signal over the shadows that never saw the record; where there are none, that of the records that have some.
-
-    It is 0 where no record has any.
-    """
-    has_out = outside.count > 0
-    return outside.mean if has_out.all() else np.where(has_out, outside.mean, mean_of(outside.mean, has_out))
-
-
-def mean_of(values: FloatArray | IntArray, some: BoolArray) -> FloatArray:
-    """Mean (..., 1) of values (..., records) over some of the records; 0 where there are none."""
-    if some.all():
-        return np.asarray(values.mean(axis=-1, keepdims=True))
-    count = np.count_nonzero(some, axis=-1, keepdims=True)
-    return np.asarray((values * some).sum(axis=-1, keepdims=True) / np.maximum(count, 1))

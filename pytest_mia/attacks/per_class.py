@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.attacks.protocol import Scored, Scorer, read
+from pytest_mia.attacks.protocol import Reference, Scored, Scorer
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 
 LEAST_MEMBERS = 30
@@ -30,18 +30,16 @@ class PerClass(Scored):
     """
 
     name: str
-    signal: str
+    signals: tuple[str, ...]
     least_shadows: int = 2
-
-    @property
-    def signals(self) -> tuple[str, ...]:
-        """The signal it thresholds."""
-        return (self.signal,)
+    family = "thresholds per class"
+    summary = "guesses member where the signal is higher than its class's threshold"
+    reference = Reference("Song and Mittal 2021")
 
     def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield signal - threshold of the record's class, for each least gain."""
-        values = read(getattr(observations.signals, self.signal))
-        for learnt in thresholds(values, observations):
+        values = observations.signal(self.signals[0])
+        for learnt in learn_thresholds(values, observations):
             yield partial(_above, values, learnt, observations.labels)
 
 
@@ -49,7 +47,7 @@ def _above(values: FloatArray, learnt: FloatArray, labels: IntArray, models: Int
     return np.asarray(values[models] - learnt[models][:, labels])
 
 
-def thresholds(values: FloatArray, observations: Observations) -> FloatArray:
+def learn_thresholds(values: FloatArray, observations: Observations) -> FloatArray:
     """Thresholds (least gains, models, classes) of each model, learnt on all shadows but the model itself.
 
     Counts are whole numbers, so those of all shadows minus the model's own hold nothing of its memberships.

@@ -1,34 +1,60 @@
-"""What an attack is."""
+"""What an attack is: what it says of itself, and how it turns observations into scores."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from pytest_mia.attacks.observations import Observations, Side
+from pytest_mia.attacks.observations import Observations
 from pytest_mia.core.types import FloatArray, IntArray
 
 Scorer = Callable[[IntArray], FloatArray]
-"""Scores (models, records) of some models, worked out when they are asked for."""
+"""Computes scores (models, records) of some models, given by their rows."""
 
 
-BLOCK = 2**15
-"""Pairs of models and records that are scored at a time."""
+@dataclass(frozen=True)
+class Reference:
+    """Where an attack is published.
+
+    Attributes
+    ----------
+    paper
+        Authors and year, as tables cite them.
+    place
+        Section, equation or algorithm; empty where the paper as a whole is meant.
+    """
+
+    paper: str
+    place: str = ""
+
+
+OURS = Reference("ours")
 
 
 class Attack(Protocol):
-    """Turns observations into scores: the higher, the more the attack believes "member".
+    """Turns observations into scores: the higher the score, the likelier the record was a member.
 
     Attributes
     ----------
     name
         The attack's name in options and reports.
     signals
-        Names of the `Signals` fields it reads; it fits models whose answers have them all.
+        Names of the `Signals` fields that it uses. It is run on models whose answers have all of them.
     least_shadows
-        Shadows that it needs; 0 for attacks on the target alone.
+        Shadow models that it needs; 0 for attacks on the target model alone.
+    family
+        Name that it shares with its variants.
+    summary
+        What it does, in one line.
+    reference
+        Where it is published.
+    needs_features
+        Whether it uses the records themselves; it is then run only where `Observations.features` is there.
+    needs_opinions
+        Whether it uses `Observations.opinions`, which are computed once, before the cross-fitting splits.
     """
 
     @property
@@ -40,17 +66,35 @@ class Attack(Protocol):
     @property
     def least_shadows(self) -> int: ...  # noqa: D102
 
+    @property
+    def family(self) -> str: ...  # noqa: D102
+
+    @property
+    def summary(self) -> str: ...  # noqa: D102
+
+    @property
+    def reference(self) -> Reference: ...  # noqa: D102
+
+    @property
+    def needs_features(self) -> bool: ...  # noqa: D102
+
+    @property
+    def needs_opinions(self) -> bool: ...  # noqa: D102
+
     def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield one scorer per value of the attack's constant, where it has one to tune.
 
-        A model is attacked with all references but itself. Which scorer counts is decided in the rotation, on the other
-        models.
+        Each model is attacked with all references but itself. Which of the scorers counts is decided on the other
+        models (`evaluation`).
         """
         ...
 
 
 class Scored:
-    """All scores of an attack by its scorers."""
+    """What all attacks share: unless an attack says otherwise, it looks at no records."""
+
+    needs_features: bool = False
+    needs_opinions: bool = False
 
     def scores(self: Attack, observations: Observations) -> Iterator[FloatArray]:
         """Yield scores (models, records) of all models, one array per value of the attack's constant."""
@@ -59,72 +103,38 @@ class Scored:
 
 
 class Fitted(Protocol):
-    """What an attack learnt from a lesson.
+    """What an attack learnt from labelled models.
 
     Attributes
     ----------
-    lesson_scores
-        Scores (settings, models, records) of the lesson's own models, none of which had a part in what scores it.
+    labelled_scores
+        Scores (settings, models, records) of the labelled models, none of which had a part in what scores it.
     """
 
     @property
-    def lesson_scores(self) -> FloatArray: ...  # noqa: D102
+    def labelled_scores(self) -> FloatArray: ...  # noqa: D102
 
     def scores(self, observations: Observations, models: IntArray, setting: int) -> FloatArray:
-        """Scores (models, records) of some models, none of which the lesson knew."""
+        """Compute scores (models, records) of some models that were not learnt from."""
         ...
 
 
 @runtime_checkable
 class FittedAttack(Attack, Protocol):
-    """An attack that learns from calibrated scores of labelled models, for which a target's own models are a lesson.
+    """An attack that learns from calibrated scores of labelled models: those that aren't its target.
 
-    Such scores depend on the memberships of all models that were shadows, so what is applied to a target must come
-    from a lesson without it.
+    Such scores depend on the memberships of all models that were shadows, so what is applied to a target must be
+    learnt without it.
 
     Attributes
     ----------
-    most_lessons
-        Into how many groups, at the most, targets are divided that share a lesson.
+    most_splits
+        Into how many groups targets are split at the most; those of a group share what was learnt without them.
     """
 
     @property
-    def most_lessons(self) -> int: ...  # noqa: D102
+    def most_splits(self) -> int: ...  # noqa: D102
 
-    def fit(self, lesson: Observations) -> Fitted:
-        """Learn from the labelled models of a lesson."""
+    def fit(self, labelled: Observations) -> Fitted:
+        """Learn from labelled models."""
         ...
-
-
-def shadow_scores(
-    values: FloatArray,
-    observations: Observations,
-    score: Callable[[FloatArray, Side, Side], FloatArray],
-    models: IntArray,
-) -> FloatArray:
-    """Score models by the moments of their shadows: ``score(signals, inside, outside)``, each (models, records).
-
-    Few models at a time, so that what a score takes on its way stays in the processor's own memory. Where all models
-    answer alike, nothing can be told, and all scores are 0.
-    """
-    scores = np.zeros((len(models), values.shape[1]))
-    if any((row != values[0]).any() for row in values[1:]):
-        moments = observations.moments(values)
-        for first, rows in _runs(models, most=max(1, BLOCK // values.shape[1])):
-            scores[first : first + rows.stop - rows.start] = score(values[rows], *moments.without(rows))
-    return scores
-
-
-def _runs(models: IntArray, most: int) -> Iterator[tuple[int, slice]]:
-    """Runs of so many consecutive models at the most, each with the place of its first."""
-    edges = np.flatnonzero(np.diff(models) != 1) + 1
-    for run in np.split(np.arange(len(models)), edges):
-        for first in range(0, len(run), most):
-            part = run[first : first + most]
-            yield int(part[0]), slice(int(models[part[0]]), int(models[part[-1]]) + 1)
-
-
-def read(field: FloatArray | None) -> FloatArray:
-    """A signal that the attack's `signals` promised to be there."""
-    assert field is not None, "an attack was run on a signal that the model's answers lack"
-    return field

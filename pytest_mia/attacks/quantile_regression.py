@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.attacks.protocol import Scored, Scorer, read
+from pytest_mia.attacks.protocol import Reference, Scored, Scorer
 from pytest_mia.core.seeding import generator_for, seed_for, single_threaded
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 
@@ -31,10 +31,14 @@ class QuantileRegression(Scored):
     name: str = "quantile_regression"
     signals: tuple[str, ...] = ("confidence",)
     least_shadows: int = 0
+    family = "quantile regression"
+    summary = "subtracts the quantile below which non-members like this record stay"
+    reference = Reference("Bertran et al. 2023", "section 3")
+    needs_features = True
 
     def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield phi - q(x, y), q the quantile at 1 - alpha, for each alpha of `LEVELS`."""
-        phi, teachers = read(observations.signals.confidence), _teachers(observations)
+        phi, teachers = observations.signal(self.signals[0]), _teachers(observations)
         fold = _record_folds(observations)
         import sklearn.ensemble  # noqa: F401  (loads the threads that are limited here)
 
@@ -74,10 +78,10 @@ def _quantiles(observations: Observations, models: IntArray, fold: IntArray, lev
 
 
 def _predicted(
-    observations: Observations, models: IntArray, taught: BoolArray, judged: BoolArray, level: float
+    observations: Observations, models: IntArray, learnable: BoolArray, judged: BoolArray, level: float
 ) -> FloatArray:
-    features, phi = read(observations.features), read(observations.signals.confidence)[models]
-    rows, records = np.nonzero(observations.known[models] & ~observations.members[models] & taught)
+    features, phi = observations.records, observations.signal("confidence")[models]
+    rows, records = np.nonzero(observations.known[models] & ~observations.members[models] & learnable)
     seed = seed_for(observations.seed, "quantile", round(100 * level))
     kept = np.random.default_rng(seed).permutation(len(rows))[:MOST_ROWS]
     answers = phi[rows[kept], records[kept]]

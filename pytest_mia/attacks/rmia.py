@@ -9,42 +9,46 @@ The paper's temperature is 2 for some data and 1 for others; here the other mode
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from scipy import special
 
-from pytest_mia.attacks.observations import Observations, Side, mean_outside, means
-from pytest_mia.attacks.protocol import Scored, Scorer, read, shadow_scores
-from pytest_mia.core.types import FloatArray, IntArray
+from pytest_mia.attacks.moments import Side, mean_outside, means
+from pytest_mia.attacks.protocol import Reference
+from pytest_mia.attacks.shadow_attack import Comparison, Reading, ShadowAttack
+from pytest_mia.core.types import FloatArray
 
 OFFLINE_CONSTANTS = (0.0, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0)
 SMALLEST = 1e-300
+PROBABILITIES = Reading("tempered", special.expit), Reading("confidence", special.expit)
+"""Probability of the true class at temperature 2 and at 1."""
 
 
 @dataclass(frozen=True)
-class RmiaOnline(Scored):
+class RmiaOnline(ShadowAttack):
     """log p_target - log (mean_in p + mean_out p) / 2 (Zarifzadeh et al. 2024, eq. 6), the temperature tuned."""
 
     name: str = "rmia_online"
     signals: tuple[str, ...] = ("confidence", "tempered")
     least_shadows: int = 2
+    family = "RMIA"
+    summary = "divides the probability by its mean over the shadows with and without the record"
+    reference = Reference("Zarifzadeh et al. 2024", "eq. 6")
 
-    def scorers(self, observations: Observations) -> Iterator[Scorer]:
-        """Yield the log ratio at temperature 2 and at 1."""
+    def readings(self) -> Sequence[Reading]:
+        """The probabilities at temperature 2 and at 1."""
+        return PROBABILITIES
 
-        def score(probability: FloatArray, inside: Side, outside: Side) -> FloatArray:
-            mean_in, mean_out = means(inside, outside)
-            return logarithm(probability) - logarithm((mean_in + mean_out) / 2)
-
-        for log_odds in both(observations):
-            yield partial(relative_scores, log_odds, observations, score)
+    def comparisons(self) -> Iterator[Comparison]:
+        """Yield the log ratio."""
+        yield log_ratio_to_both_sides
 
 
 @dataclass(frozen=True)
-class RmiaOffline(Scored):
+class RmiaOffline(ShadowAttack):
     """log p_target - log ((1 + a) mean_out p + 1 - a) / 2 (Zarifzadeh et al. 2024, appendix B.2.2).
 
     The constant a is tuned on the shadows with the temperature: left alone at a published value it can hide most of a
@@ -54,36 +58,29 @@ class RmiaOffline(Scored):
     name: str = "rmia_offline"
     signals: tuple[str, ...] = ("confidence", "tempered")
     least_shadows: int = 1
+    family = "RMIA"
+    summary = "divides the probability by what the shadows without the record let expect of it"
+    reference = Reference("Zarifzadeh et al. 2024", "appendix B.2.2")
 
-    def scorers(self, observations: Observations) -> Iterator[Scorer]:
-        """Yield the log ratio at temperature 2, then at 1, for each a from 0 to 1."""
+    def readings(self) -> Sequence[Reading]:
+        """The probabilities at temperature 2 and at 1."""
+        return PROBABILITIES
 
-        def score(a: float, probability: FloatArray, _inside: Side, outside: Side) -> FloatArray:
-            return logarithm(probability) - logarithm(offline_reference(mean_outside(outside), a))
-
-        for log_odds in both(observations):
-            for a in OFFLINE_CONSTANTS:
-                yield partial(relative_scores, log_odds, observations, partial(score, a))
-
-
-def both(observations: Observations) -> tuple[FloatArray, FloatArray]:
-    """Log-odds of the true class (models, records) at temperature 2 and at 1."""
-    return read(observations.signals.tempered), read(observations.signals.confidence)
+    def comparisons(self) -> Iterator[Comparison]:
+        """Yield the log ratio for each a from 0 to 1."""
+        for a in OFFLINE_CONSTANTS:
+            yield partial(log_ratio_to_outside, a)
 
 
-def relative_scores(
-    log_odds: FloatArray,
-    observations: Observations,
-    score: Callable[[FloatArray, Side, Side], FloatArray],
-    models: IntArray,
-) -> FloatArray:
-    """Score models by their probabilities against those of their shadows, as `shadow_scores` does."""
-    return shadow_scores(probability(observations, log_odds), observations, score, models)
+def log_ratio_to_both_sides(probability: FloatArray, inside: Side, outside: Side) -> FloatArray:
+    """Log of the probability by the mean over shadows of both sides (..., records)."""
+    mean_in, mean_out = means(inside, outside)
+    return logarithm(probability) - logarithm((mean_in + mean_out) / 2)
 
 
-def probability(observations: Observations, log_odds: FloatArray) -> FloatArray:
-    """What log-odds of the observations stand for."""
-    return observations.kept.of(special.expit, log_odds)
+def log_ratio_to_outside(a: float, probability: FloatArray, _inside: Side, outside: Side) -> FloatArray:
+    """Log of the probability by what it would be halfway to a member's (..., records)."""
+    return logarithm(probability) - logarithm(offline_reference(mean_outside(outside), a))
 
 
 def offline_reference(expected: FloatArray, a: float) -> FloatArray:

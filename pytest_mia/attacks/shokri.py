@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.attacks.protocol import Scored, Scorer, read
+from pytest_mia.attacks.protocol import Reference, Scored, Scorer
 from pytest_mia.core.seeding import seed_for, single_threaded
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 
@@ -21,10 +21,11 @@ MOST_CLASSES = 255
 LARGEST = 1e6
 """Log-odds beyond it count as this, since some classifiers compute in float32."""
 SIGNALS = ("shown", "confidence", "correct")
+REFERENCE = Reference("Shokri et al. 2017")
 
 
 @dataclass(frozen=True)
-class Lesson:
+class LabelledAnswers:
     """Labelled answers: features (rows, 5), class codes (rows,) and memberships (rows,), and a seed for the fit."""
 
     features: FloatArray
@@ -48,6 +49,9 @@ class Shokri(Scored):
     name: str = "shokri"
     signals: tuple[str, ...] = SIGNALS
     least_shadows: int = 2
+    family = "shadow classifier"
+    summary = "lets boosted trees tell members by the answer, learnt on the shadows"
+    reference = REFERENCE
 
     def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield P(member | answer)."""
@@ -55,7 +59,7 @@ class Shokri(Scored):
             yield scores.__getitem__
 
 
-def cross_fitted(observations: Observations, name: str, learn: Callable[[Lesson], Judge]) -> FloatArray:
+def cross_fitted(observations: Observations, name: str, learn: Callable[[LabelledAnswers], Judge]) -> FloatArray:
     """Scores (settings, models, records) by classifiers that learnt on other models.
 
     Shadows are divided in two: each part is scored by the classifier that learnt on the other one, and a target that is
@@ -79,7 +83,7 @@ def cross_fitted(observations: Observations, name: str, learn: Callable[[Lesson]
     with single_threaded():
         for fold in range(FOLDS):
             learnt = shadows[fold::FOLDS]
-            judge = learn(_lesson(observations, learnt, seed_for(observations.seed, name, fold)))
+            judge = learn(_labelled_answers(observations, learnt, seed_for(observations.seed, name, fold)))
             judged = np.setdiff1d(models, learnt)
             for first in range(0, len(judged), together):
                 part = judged[first : first + together]
@@ -91,19 +95,18 @@ def cross_fitted(observations: Observations, name: str, learn: Callable[[Lesson]
 
 def _features(observations: Observations, pairs: IntArray | tuple[IntArray, IntArray]) -> FloatArray:
     """Features (rows, 5) of some models' answers, one model after the other, or of pairs of models and records."""
-    signals = observations.signals
-    shown, correct = read(signals.shown)[pairs], read(signals.correct)[pairs]
-    phi = np.clip(read(signals.confidence)[pairs], -LARGEST, LARGEST)
+    shown, confidence, correct = (observations.signal(name)[pairs] for name in SIGNALS)
+    phi = np.clip(confidence, -LARGEST, LARGEST)
     return np.concatenate([shown, phi[..., None], correct[..., None]], axis=-1).reshape(-1, shown.shape[-1] + 2)
 
 
-def _lesson(observations: Observations, learnt: IntArray, seed: int) -> Lesson:
+def _labelled_answers(observations: Observations, learnt: IntArray, seed: int) -> LabelledAnswers:
     """Labelled pairs of some models, a random part of them where they are many."""
     known = observations.known[learnt]
     kept = np.random.default_rng(seed).permutation(int(np.count_nonzero(known)))[:MOST_ROWS]
     rows, records = (places[kept] for places in known.nonzero())
     models = learnt[rows]
-    return Lesson(
+    return LabelledAnswers(
         _features(observations, (models, records)),
         observations.labels[records],
         observations.members[models, records],
@@ -111,7 +114,7 @@ def _lesson(observations: Observations, learnt: IntArray, seed: int) -> Lesson:
     )
 
 
-def _boosted(lesson: Lesson) -> Judge:
+def _boosted(labelled: LabelledAnswers) -> Judge:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     def rows(features: FloatArray, labels: IntArray) -> FloatArray:
@@ -123,8 +126,8 @@ def _boosted(lesson: Lesson) -> Judge:
         max_leaf_nodes=8,
         min_samples_leaf=20,
         l2_regularization=1.0,
-        categorical_features=[lesson.features.shape[1]],
+        categorical_features=[labelled.features.shape[1]],
         early_stopping=False,
-        random_state=lesson.seed,
-    ).fit(rows(lesson.features, lesson.labels), lesson.members)
+        random_state=labelled.seed,
+    ).fit(rows(labelled.features, labelled.labels), labelled.members)
     return lambda features, labels: classifier.predict_proba(rows(features, labels))[None, :, 1]

@@ -11,7 +11,7 @@ import numpy as np
 
 from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import Scored, Scorer
-from pytest_mia.attacks.shokri import SIGNALS, Judge, Lesson, cross_fitted
+from pytest_mia.attacks.shokri import REFERENCE, SIGNALS, Judge, LabelledAnswers, cross_fitted
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 
 LEAST_ROWS = 20
@@ -37,16 +37,19 @@ class ShokriBy(Scored):
     make: Callable[[int], Any]
     signals: tuple[str, ...] = SIGNALS
     least_shadows: int = 2
+    family = "shadow classifier"
+    summary = "lets a classifier tell members by the answer, learnt on the shadows for all classes or for each"
+    reference = REFERENCE
 
     def scorers(self, observations: Observations) -> Iterator[Scorer]:
         """Yield P(member | answer) by the pooled classifier, then by one per class."""
         for scores in cross_fitted(observations, self.name, self._learn):
             yield scores.__getitem__
 
-    def _learn(self, lesson: Lesson) -> Judge:
-        share = float(lesson.members.mean())
-        pooled = self._fitted(lesson, np.ones_like(lesson.members))
-        of_class = {label: self._fitted(lesson, lesson.labels == label) for label in np.unique(lesson.labels)}
+    def _learn(self, labelled: LabelledAnswers) -> Judge:
+        share = float(labelled.members.mean())
+        pooled = self._fitted(labelled, np.ones_like(labelled.members))
+        of_class = {label: self._fitted(labelled, labelled.labels == label) for label in np.unique(labelled.labels)}
 
         def judge(features: FloatArray, labels: IntArray) -> FloatArray:
             together = np.full(len(features), share) if pooled is None else pooled.predict_proba(features)[:, 1]
@@ -59,9 +62,9 @@ class ShokriBy(Scored):
 
         return judge
 
-    def _fitted(self, lesson: Lesson, rows: BoolArray) -> Any:
+    def _fitted(self, labelled: LabelledAnswers, rows: BoolArray) -> Any:
         """A classifier of some rows, or None where they are too few or all alike."""
-        features, members = lesson.features[rows], lesson.members[rows]
+        features, members = labelled.features[rows], labelled.members[rows]
         if min(members.sum(), (~members).sum()) < LEAST_ROWS or (features == features[:1]).all():
             return None
         from sklearn.exceptions import ConvergenceWarning
@@ -69,7 +72,7 @@ class ShokriBy(Scored):
         with warnings.catch_warnings():
             # A fit that stops at its limit of steps is as good an attack as any.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            return self.make(lesson.seed).fit(features, members)
+            return self.make(labelled.seed).fit(features, members)
 
 
 def logistic_regression(_seed: int) -> Any:

@@ -4,42 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from pytest_mia.attacks.guess_plans import GuessPlan, at_least, coin_guessing, pair_guessing
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.core.types import FloatArray, IntArray
+from pytest_mia.core.types import FloatArray
 
 if TYPE_CHECKING:
     from pytest_mia.attacks.protocol import Fitted
 
 FALSE_POSITIVE_RATES = (0.001, 0.01, 0.1)
 MOST_THRESHOLDS = 1000
-COIN_SHARES = np.concatenate([[0.0], np.geomspace(1 / 1024, 0.5, 19)])
-"""Shares of the coins that may be guessed to be members, or to be none."""
-LARGEST = 1e300
-"""Where scores are cut off, so that they have differences."""
 _TAIL = np.geomspace(1e-5, 0.05, 200)
-
-
-@dataclass(frozen=True)
-class GuessPlan:
-    """How many guesses to make.
-
-    Attributes
-    ----------
-    shares
-        Of the coins: those that are guessed to show heads, and tails.
-    bound
-        Wilson's lower bound (1927) of the share of right guesses on the labelled models, three standard errors away
-        since the best of many is taken, and corrected for continuity by half a guess. Attacks are compared by it;
-        nothing is judged by it.
-    """
-
-    shares: tuple[float, float]
-    bound: float
 
 
 @dataclass(frozen=True)
@@ -72,17 +50,17 @@ class FittedThreshold:
     fitted: Fitted | None = field(default=None, compare=False)
 
 
-def learn(settings: Iterable[FloatArray], lesson: Observations) -> FittedThreshold:
+def learn(settings: Iterable[FloatArray], labelled: Observations) -> FittedThreshold:
     """Learn the best value of an attack's constant, and its thresholds, from the labelled pairs of all models, pooled.
 
     Parameters
     ----------
     settings
         The attack's scores (models, records) by each value of its constant; the first of equals is taken.
-    lesson
+    labelled
         The labelled models.
     """
-    tried = (_Tried(*_sides(scores, lesson), setting) for setting, scores in enumerate(settings))
+    tried = (_Tried(*_sides(scores, labelled), setting) for setting, scores in enumerate(settings))
     return max(tried, key=lambda each: each.advantage).learned()
 
 
@@ -93,7 +71,7 @@ class _Tried:
         self._sides, self._setting = (inside, outside), setting
         arranged = np.sort(inside), np.sort(outside)
         self._thresholds = grid(np.concatenate(arranged))
-        self._rates = [_at_least(side, self._thresholds) / max(len(side), 1) for side in arranged]
+        self._rates = [at_least(side, self._thresholds) / max(len(side), 1) for side in arranged]
         self._best = best_place(*self._rates)
 
     @property
@@ -117,59 +95,9 @@ class _Tried:
         )
 
 
-def _sides(scores: FloatArray, lesson: Observations) -> tuple[FloatArray, FloatArray]:
-    inside, outside = lesson.known_sides
+def _sides(scores: FloatArray, labelled: Observations) -> tuple[FloatArray, FloatArray]:
+    inside, outside = labelled.known_sides
     return scores.take(inside), scores.take(outside)
-
-
-def coin_guessing(inside: FloatArray, outside: FloatArray) -> GuessPlan:
-    """How many records are best guessed to be members, and to be none.
-
-    Parameters
-    ----------
-    inside, outside
-        Flagged members and flagged others at each threshold, from "nobody" to "everybody".
-    """
-    flagged, records = inside + outside, max(inside[-1] + outside[-1], 1)
-    top = np.searchsorted(flagged, COIN_SHARES * records + 1e-6, side="right") - 1
-    bottom = np.searchsorted(flagged[:-1], (1 - COIN_SHARES) * records - 1e-6, side="left")
-    low = _wilson(
-        inside[top][:, None] + (outside[-1] - outside[bottom]), flagged[top][:, None] + (records - flagged[bottom])
-    )
-    high, least = np.unravel_index(np.argmax(low), low.shape)
-    shares = float(flagged[top[high]] / records), float(1 - flagged[bottom[least]] / records)
-    return GuessPlan(shares, float(low[high, least]))
-
-
-def pair_guessing(inside: FloatArray, outside: FloatArray) -> GuessPlan:
-    """How many pairs of a member and another are best guessed by which has the higher score, half of them either way.
-
-    Parameters
-    ----------
-    inside, outside
-        Scores of members and of others, in the order of models and records: pairs are then of one model, or nearly so.
-    """
-    pairs = min(len(inside), len(outside))
-    first, second = (np.clip(side[:pairs], -LARGEST, LARGEST) for side in (inside, outside))
-    difference = first - second
-    wins, losses = np.sort(difference[difference > 0]), np.sort(-difference[difference < 0])
-    ties = pairs - len(wins) - len(losses)
-    sizes = np.sort(np.concatenate([np.zeros(ties), wins, losses]), kind="stable")
-    least = sizes[-np.unique((2 * COIN_SHARES * pairs).astype(np.intp))[1:]]
-    right, wrong = (_at_least(side, least) + (least == 0) * ties / 2 for side in (wins, losses))
-    right, count = np.append(0, right), np.append(0, right + wrong)
-    low = _wilson(right, count)
-    best = int(low.argmax())
-    side = float(count[best] / max(2 * pairs, 1))
-    return GuessPlan((side, side), float(low[best]))
-
-
-def _wilson(right: FloatArray, count: npt.NDArray[Any], z: float = 3.0) -> FloatArray:
-    """The bound of `GuessPlan`; 0 where nothing is guessed."""
-    trials = np.maximum(count, 1)
-    rate = np.maximum(right - 0.5, 0.0) / trials
-    spread = z * np.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2))
-    return np.where(count > 0, (rate + z**2 / (2 * trials) - spread) / (1 + z**2 / trials), 0.0)
 
 
 def grid(scores: FloatArray) -> FloatArray:
@@ -194,34 +122,3 @@ def best_place(tpr: FloatArray, fpr: FloatArray) -> int:
     advantage = tpr - fpr
     best = np.flatnonzero(advantage >= advantage.max() - 1e-12)
     return 0 if best[0] == 0 else int(best[len(best) // 2])
-
-
-def ranks(scores: FloatArray) -> FloatArray:
-    """Rank of each score among all of its row (..., scores), from 0 to 1, ties in the middle."""
-    count = scores.shape[-1]
-    found = np.empty(scores.shape)
-    for row in np.ndindex(scores.shape[:-1]):
-        order = np.argsort(scores[row])
-        arranged = scores[row][order]
-        edges = np.concatenate([[0], np.flatnonzero(arranged[1:] != arranged[:-1]) + 1, [count]])
-        found[row][order] = np.repeat((edges[:-1] + edges[1:]) / 2, np.diff(edges)) / count
-    return found
-
-
-def below(scores: FloatArray, weights: FloatArray) -> FloatArray:
-    """Weight of a row's scores (..., scores) that are below each of them; of those that tie with it, half."""
-    order = np.argsort(scores, axis=-1)
-    arranged, weight = np.take_along_axis(scores, order, -1), np.take_along_axis(weights, order, -1)
-    starts = np.ones(scores.shape, dtype=bool)
-    starts[..., 1:] = arranged[..., 1:] != arranged[..., :-1]
-    first = np.flatnonzero(starts)
-    last = np.append(first[1:], scores.size)[: len(first)] - 1
-    passed = weight.cumsum(axis=-1)
-    middle = (passed.flat[first] - weight.flat[first] + passed.flat[last]) / 2
-    found = np.empty(scores.shape)
-    np.put_along_axis(found, order, middle[starts.cumsum() - 1].reshape(scores.shape), -1)
-    return found
-
-
-def _at_least(arranged: FloatArray, thresholds: FloatArray) -> IntArray:
-    return len(arranged) - np.searchsorted(arranged, thresholds, side="left")

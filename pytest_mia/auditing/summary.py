@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from pytest_mia.attacks import coin_guesses, evaluation, roc
-from pytest_mia.attacks import thresholds as curves
 from pytest_mia.attacks.evaluation import AttackRun
 from pytest_mia.attacks.grouped import grouped
 from pytest_mia.attacks.observations import Observations
@@ -32,6 +31,7 @@ from pytest_mia.results.values import (
 )
 from pytest_mia.statistics import error_budget, measurable
 from pytest_mia.statistics.counts import CoinGuesses, Counts, Selected
+from pytest_mia.statistics.ranks import rank_within_rows
 from pytest_mia.verdicts import subgroups as parts
 from pytest_mia.verdicts.audit_result import AuditResult
 
@@ -57,8 +57,8 @@ def summarise(
         The audit's settings, of which only those count that decide what is found.
     """
     fitting = fitting if observations.groups is None else [grouped(attack) for attack in fitting]
-    taught = evaluation.lessons(observations)
-    runs, found = evaluation.run_all(fitting, observations, taught)
+    splits = evaluation.split_targets(observations)
+    runs, found = evaluation.run_all(fitting, observations, splits)
     chosen = evaluation.choose([[each.advantage for each in run.learned] for run in runs])
     selected = evaluation.pick([run.counts for run in runs], chosen)
     guesses = _guesses(found, runs, chosen)
@@ -77,7 +77,7 @@ def summarise(
         records=design.audited,
         accuracy=_accuracy(observations),
         slices=_slices(design.slices, kept, design, settings),
-        most_exposed=_most_exposed(curves.ranks(found), guesses, observations, design.audited),
+        most_exposed=_most_exposed(rank_within_rows(found), guesses, observations, design.audited),
         seed=settings.seed,
         device="",
         seconds=Seconds(0.0, 0.0),

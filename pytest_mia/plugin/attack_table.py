@@ -1,4 +1,4 @@
-"""All attacks in a table, for those who choose among them."""
+"""The table of all attacks, made from what they say of themselves, for users who choose among them."""
 
 from __future__ import annotations
 
@@ -6,55 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_mia.attacks import registry
-from pytest_mia.attacks.attack_p_r import AttackP, AttackR
-from pytest_mia.attacks.base_attack import BaseOffline, BaseOnline
-from pytest_mia.attacks.class_centred import Centred
-from pytest_mia.attacks.combined import Combined
-from pytest_mia.attacks.combined_neighbours import CombinedNeighbours
-from pytest_mia.attacks.label_noise import Calibrated, LabelNoise
-from pytest_mia.attacks.lira import LiraOffline, LiraOnline
-from pytest_mia.attacks.mast_watson import Mast, Watson
-from pytest_mia.attacks.nig_t import NigT
-from pytest_mia.attacks.per_class import PerClass
 from pytest_mia.attacks.protocol import Attack
-from pytest_mia.attacks.quantile_regression import QuantileRegression
-from pytest_mia.attacks.rmia import RmiaOffline, RmiaOnline
-from pytest_mia.attacks.shokri import Shokri
-from pytest_mia.attacks.shokri_classifiers import ShokriBy
-
-BY_FAMILY: dict[type, str] = {
-    AttackP: "Ye et al. 2022",
-    AttackR: "Ye et al. 2022",
-    BaseOffline: "Lassila et al. 2025",
-    BaseOnline: "Lassila et al. 2025",
-    Combined: "ours",
-    CombinedNeighbours: "ours",
-    LabelNoise: "Choquette-Choo et al. 2021",
-    LiraOffline: "Carlini et al. 2022",
-    LiraOnline: "Carlini et al. 2022",
-    Mast: "Sablayrolles et al. 2019",
-    NigT: "ours, after LiRA",
-    PerClass: "Song and Mittal 2021",
-    QuantileRegression: "Bertran et al. 2023",
-    RmiaOffline: "Zarifzadeh et al. 2024",
-    RmiaOnline: "Zarifzadeh et al. 2024",
-    Shokri: "Shokri et al. 2017",
-    ShokriBy: "Shokri et al. 2017",
-    Watson: "Watson et al. 2022",
-}
-BY_NAME = {
-    "gap": "Yeom et al. 2018",
-    "loss": "Yeom et al. 2018",
-    "entropy": "Song and Mittal 2021",
-    "modified_entropy": "Song and Mittal 2021",
-    "loss_augmented": "Yeom et al. 2018",
-    "augmentation": "Choquette-Choo et al. 2021",
-    "hop_skip_jump": "Chen et al. 2020",
-    "gradient_norm": "Nasr et al. 2019",
-    "min_k": "Shi et al. 2024",
-    "min_k_plus": "Zhang et al. 2025",
-}
-"""References of attacks whose family has several."""
 
 WORDS = {
     "correct": "labels",
@@ -72,7 +24,7 @@ WORDS = {
     "boundary_distance": "copies",
     "gradient_norm": "gradients",
 }
-"""What a signal is made of, for those who know what their model answers."""
+"""What a signal is made of, in the words of users who know what their model answers."""
 
 HEADINGS = ("attack", "shadows", "reads", "reference")
 DEFAULT, ASKED = "Run wherever they fit what a model answers", "Run only where --mia-attacks names them"
@@ -91,13 +43,19 @@ class Row:
     name
         As ``--mia-attacks`` takes it.
     shadows
-        The fewest that it needs.
+        The fewest shadow models that it needs.
     reads
         What it looks at.
     reference
-        Where it is from.
+        Authors and year of the paper.
     asked
-        Whether it runs only where it is named.
+        Whether it runs only where the user names it.
+    place
+        Section, equation or algorithm of the paper; empty for the whole of it.
+    family
+        What it shares with its variants.
+    summary
+        What it does, in one line.
     """
 
     name: str
@@ -105,25 +63,35 @@ class Row:
     reads: str
     reference: str
     asked: bool
+    place: str
+    family: str
+    summary: str
 
 
 def rows() -> list[Row]:
-    """All attacks, those that run by default first."""
+    """List all attacks, those that run by default first."""
     return [
-        Row(attack.name, attack.least_shadows, _reads(attack), reference(attack), attack in registry.ON_REQUEST)
-        for attack in (*registry.ATTACKS, *registry.ON_REQUEST)
+        *(_row(attack, asked=False) for attack in registry.ATTACKS),
+        *(_row(attack, asked=True) for attack in registry.ON_REQUEST),
     ]
 
 
-def reference(attack: Attack) -> str:
-    """Where an attack is from; a variant is from where the attack itself is."""
-    if isinstance(attack, Centred | Calibrated):
-        return reference(attack.attack)
-    return BY_NAME.get(attack.name) or BY_FAMILY[type(attack)]
+def _row(attack: Attack, *, asked: bool) -> Row:
+    reference = attack.reference
+    return Row(
+        attack.name,
+        attack.least_shadows,
+        _list_inputs(attack),
+        reference.paper,
+        asked,
+        reference.place,
+        attack.family,
+        attack.summary,
+    )
 
 
 def text() -> str:
-    """All attacks in two tables, no wider than 80 columns."""
+    """Write all attacks in two tables, no wider than 80 columns."""
     tables = {
         title: [row for row in rows() if row.asked == asked] for asked, title in ((False, DEFAULT), (True, ASKED))
     }
@@ -143,9 +111,9 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
-def _reads(attack: Attack) -> str:
+def _list_inputs(attack: Attack) -> str:
     words = list(dict.fromkeys(WORDS[signal] for signal in attack.signals))
     if len(words) > 1:
-        # Who sees scores sees the labels too.
+        # An attacker who sees scores sees the labels too.
         words.remove("labels")
-    return ", ".join([*words, *(["records"] if registry.read_features([attack.name]) else [])])
+    return ", ".join([*words, *(["records"] if attack.needs_features else [])])

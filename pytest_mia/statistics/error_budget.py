@@ -41,12 +41,16 @@ class Levels:
 
 
 def levels(confidence: float, *, attacks: int, looks: int = 1, parts: bool = False) -> Levels:
-    """Share the error 1 - `confidence` among the lower bounds of so many attacks, at each of so many looks.
+    """Share the error 1 - `confidence` among the lower bounds of all attacks at each look.
 
     Parameters
     ----------
-    confidence, attacks, looks
-        As said.
+    confidence
+        What every bound holds with at least.
+    attacks
+        How many attacks have lower bounds.
+    looks
+        How often the audit is judged, at most.
     parts
         Whether parts of the records are judged too.
     """
@@ -57,7 +61,7 @@ def levels(confidence: float, *, attacks: int, looks: int = 1, parts: bool = Fal
 
 
 def shared_confidence(confidence: float, parts: int) -> float:
-    """The confidence of each of so many results, of which none is then wrong with this confidence (Bonferroni)."""
+    """The confidence that each of several results needs so that all of them hold with `confidence` (Bonferroni)."""
     return 1 - (1 - confidence) / max(parts, 1)
 
 

@@ -203,7 +203,7 @@ def rate_bounds(
 def rates_bounds(
     flagged: FloatArray, total: Sequence[int], *, alpha: float, share: float = 1.0
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The same for several thresholds at once; each bound holds by itself, not all of them together.
+    """The means of a rate over all targets at several thresholds; each bound holds by itself, not all together.
 
     Parameters
     ----------

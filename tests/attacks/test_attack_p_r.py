@@ -3,11 +3,9 @@ import pytest
 from worlds import M, S, attacked, confident, gaussian_world, only
 
 from pytest_mia.attacks.attack_p_r import AttackP, AttackR
-from pytest_mia.attacks.evaluation import lessons, run_attack
-from pytest_mia.attacks.threshold import Threshold
+from pytest_mia.attacks.evaluation import run_attack, split_targets
+from pytest_mia.attacks.threshold import LOSS
 from pytest_mia.statistics import auc
-
-LOSS = Threshold("loss", "confidence")
 
 
 class TestR:
@@ -70,10 +68,10 @@ class TestP:
         rng = np.random.default_rng(0)
         members = rng.random((6, 2000)) < 0.5
         given = confident((rng.normal(size=members.shape) + 2 * members) * 4.0 ** np.arange(6)[:, None] + 20, members)
-        taught = lessons(given)
+        splits = split_targets(given)
         found = []
         for attack in (LOSS, AttackP()):
-            counts = run_attack(attack, given, taught).counts
+            counts = run_attack(attack, given, splits).counts
             found.append(
                 np.mean(
                     np.divide(counts.flagged_members, counts.members)

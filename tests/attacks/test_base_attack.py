@@ -4,7 +4,7 @@ from scipy import special
 from worlds import confident, released
 
 from pytest_mia.attacks.base_attack import SCALES, BaseOffline, BaseOnline
-from pytest_mia.attacks.evaluation import lessons, run_attack
+from pytest_mia.attacks.evaluation import run_attack, split_targets
 from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline
 from pytest_mia.models.signals import Signals
 from pytest_mia.statistics import auc
@@ -72,7 +72,7 @@ class TestOffline:
         chosen = []
         for p in (np.where(members, 0.9, level) * noise, np.where(members, 2 * level, level) * noise):
             given = confident(2 * special.logit(np.clip(p, 0.01, 0.99)), members)
-            learned = run_attack(BaseOffline(), given, lessons(given)).learned
+            learned = run_attack(BaseOffline(), given, split_targets(given)).learned
             assert min(each.advantage for each in learned) > 0.9
             chosen.append({SCALES[each.setting % len(SCALES)] for each in learned})
         assert chosen == [{0.0}, {1.0}]

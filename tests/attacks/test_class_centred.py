@@ -3,14 +3,12 @@ import pytest
 from worlds import confident, only
 
 from pytest_mia.attacks.class_centred import Centred
-from pytest_mia.attacks.evaluation import lessons, run_attack
+from pytest_mia.attacks.evaluation import run_attack, split_targets
 from pytest_mia.attacks.mast_watson import Mast
 from pytest_mia.attacks.registry import ATTACKS
 from pytest_mia.attacks.rmia import RmiaOffline
-from pytest_mia.attacks.threshold import Threshold
+from pytest_mia.attacks.threshold import LOSS
 from pytest_mia.models.signals import Signals
-
-LOSS = Threshold("loss", "confidence")
 
 
 def test_by_hand():
@@ -38,7 +36,9 @@ def test_it_finds_a_leak_that_shocks_to_whole_classes_hide():
     members, labels = rng.random((8, 900)) < 0.5, np.arange(900) % 3
     phi = rng.normal(0, 1, 900) + members + 0.3 * rng.normal(size=(8, 900)) + rng.normal(0, 5, (8, 3))[:, labels]
     given = confident(phi, members, labels)
-    plain, centred = (run_attack(attack, given, lessons(given)).auc.mean() for attack in (Mast(), Centred(Mast())))
+    plain, centred = (
+        run_attack(attack, given, split_targets(given)).auc.mean() for attack in (Mast(), Centred(Mast()))
+    )
     assert plain < 0.8 < 0.95 < centred
 
 

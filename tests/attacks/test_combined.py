@@ -7,9 +7,9 @@ import pytest
 from scipy import special, stats
 from worlds import advantage, confident, only, trained
 
-from pytest_mia.attacks.combined import FEWEST_ROWS, SETTINGS, Combined, _normal_scale, judge_from
+from pytest_mia.attacks.combined import FEWEST_ROWS, SETTINGS, UNDECIDED, Combined, _normal_scale
 from pytest_mia.attacks.combined_features import evidence
-from pytest_mia.attacks.evaluation import lessons, run_attack
+from pytest_mia.attacks.evaluation import run_attack, split_targets
 from pytest_mia.attacks.lira import LiraOnline
 from pytest_mia.attacks.mast_watson import Mast
 from pytest_mia.attacks.nig_t import NigT
@@ -30,12 +30,11 @@ def test_it_is_fitted_and_others_are_not():
     assert not isinstance(LiraOnline(), FittedAttack)
 
 
-@pytest.mark.parametrize("leak", [1.0, 2.0])
-def test_where_the_level_is_known_it_reaches_the_best_advantage_there_is(leak):
+def test_where_the_level_is_known_it_reaches_the_best_advantage_there_is():
     """Two Gaussians apart by d are told apart with an advantage of 2 Phi(d / 2) - 1, and no better."""
-    best = 2 * stats.norm.cdf(leak / 2) - 1
+    best = 2 * stats.norm.cdf(1.0 / 2) - 1
     noise = np.sqrt(2 * 0.25 / (8 * 300))
-    assert advantage(shifted(leak), Combined()) == pytest.approx(best, abs=3 * noise)
+    assert advantage(shifted(1.0), Combined()) == pytest.approx(best, abs=3 * noise)
 
 
 def test_where_records_differ_it_is_no_weaker_than_the_attacks_that_it_combines():
@@ -57,8 +56,8 @@ def test_no_model_of_a_lesson_has_a_part_in_what_scores_it():
     given = trained(2.0, models=6, records=240)
     turned = given.members.copy()
     turned[1] = ~turned[1]
-    plain = Combined().fit(given).lesson_scores
-    other = Combined().fit(dataclasses.replace(given, members=turned)).lesson_scores
+    plain = Combined().fit(given).labelled_scores
+    other = Combined().fit(dataclasses.replace(given, members=turned)).labelled_scores
     assert (plain[:, 1] == other[:, 1]).all()
     assert (plain[:, 0] != other[:, 0]).any()
 
@@ -67,20 +66,20 @@ def test_two_parts_that_leave_each_other_out_share_what_is_learnt(monkeypatch):
     """Of six parts there are fifteen pairs; each of thirty fits needs one of them."""
     learnt = []
 
-    def counted(read, lesson):
-        learnt.append(lesson)
-        return judge_from(read, lesson)
+    def counted(_read, labelled):
+        learnt.append(labelled)
+        return UNDECIDED
 
-    monkeypatch.setattr("pytest_mia.attacks.combined.judge_from", counted)
-    run = run_attack(Combined(), given := trained(2.0, records=300), lessons(given))
+    monkeypatch.setattr("pytest_mia.attacks.combined.fit_judge", counted)
+    run = run_attack(Combined(), given := trained(2.0, records=300), split_targets(given))
     assert len(learnt) == 15
-    assert sorted(len(lesson.members) for lesson in learnt) == [4] + [5] * 8 + [6] * 6
+    assert sorted(len(labelled.members) for labelled in learnt) == [4] + [5] * 8 + [6] * 6
     assert len({id(each.fitted) for each in run.learned}) == 6
 
 
 def test_settings_are_linear_boosted_and_their_sum():
     fitted = Combined().fit(trained(2.0, models=4, records=300))
-    linear, boosted, both = fitted.lesson_scores
+    linear, boosted, both = fitted.labelled_scores
     assert len(SETTINGS) == 3
     np.testing.assert_allclose(both, linear + boosted)
 
@@ -88,12 +87,12 @@ def test_settings_are_linear_boosted_and_their_sum():
 def test_a_lesson_with_members_alone_teaches_nothing():
     given = trained(2.0, models=4, records=300)
     fitted = Combined().fit(dataclasses.replace(given, members=np.ones_like(given.members)))
-    assert not fitted.lesson_scores.any()
+    assert not fitted.labelled_scores.any()
 
 
 def test_few_pairs_teach_nothing():
     fitted = Combined().fit(trained(2.0, models=4, records=FEWEST_ROWS // 4 - 1))
-    assert not fitted.lesson_scores.any()
+    assert not fitted.labelled_scores.any()
     assert not fitted.scores(trained(2.0, models=5, records=50), np.array([4]), 0).any()
 
 

@@ -62,7 +62,7 @@ def test_a_target_s_true_members_are_not_asked():
     """What they say stands among the opinions too, for its part as a shadow: it moves nothing, bit for bit."""
     given = with_opinions(influenced(2.0, 8.0, models=5))
     target = np.array([2])
-    learnt = CombinedNeighbours().fit(given.lesson(target, 100_000))
+    learnt = CombinedNeighbours().fit(given.leave_out(target, 100_000))
     said = given.opinions.copy()
     said[2] = np.random.default_rng(0).normal(size=said[2].shape)
     other = dataclasses.replace(given, opinions=said)

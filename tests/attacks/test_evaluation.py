@@ -7,32 +7,38 @@ import pytest
 from worlds import advantages, confident, only, released, trained
 
 from pytest_mia.attacks.evaluation import (
-    LESSONS_OF_MANY,
     MANY,
-    MOST_LESSONS,
+    MOST_SPLITS,
+    SPLITS_OF_MANY,
     choose,
-    lessons,
     pick,
     run_all,
     run_attack,
+    split_targets,
     target_scores,
 )
 from pytest_mia.attacks.mast_watson import Mast
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.attacks.protocol import Scorer
+from pytest_mia.attacks.protocol import OURS, Scored, Scorer
 from pytest_mia.attacks.registry import ATTACKS
 from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline
-from pytest_mia.attacks.threshold import Threshold
+from pytest_mia.attacks.threshold import LOSS
 from pytest_mia.attacks.thresholds import FALSE_POSITIVE_RATES
 from pytest_mia.models.signals import Signals
 from pytest_mia.statistics import auc
 from pytest_mia.statistics.counts import Counts
 
-LOSS = Threshold("loss", "confidence")
+
+class Toy(Scored):
+    """What attacks say of themselves, which means nothing here."""
+
+    family = "toy"
+    summary = "is a toy"
+    reference = OURS
 
 
 @dataclass(frozen=True)
-class Chance:
+class Chance(Toy):
     """Knows nothing, but has many constants to tune: random signs per record, times the shadows' memberships.
 
     Each two models that are shadows of each other agree by chance to the same extent, so a constant that was tuned on
@@ -54,7 +60,7 @@ class Chance:
 
 
 @dataclass(frozen=True)
-class Doubled:
+class Doubled(Toy):
     """Guesses as the loss does, with other scores."""
 
     name: str = "doubled"
@@ -67,11 +73,11 @@ class Doubled:
 
 
 class Remembered:
-    """Scores of two settings, of which the second tells; all shifted by how many models were in the lesson."""
+    """Scores of two settings, of which the second tells; all shifted by how many models were learnt from."""
 
-    def __init__(self, lesson: Observations) -> None:
-        self.models = len(lesson.members)
-        self.lesson_scores = self.both(lesson.signals.confidence)
+    def __init__(self, labelled: Observations) -> None:
+        self.models = len(labelled.members)
+        self.labelled_scores = self.both(labelled.signals.confidence)
 
     def both(self, confidence: np.ndarray) -> np.ndarray:
         return np.stack([0 * confidence, confidence + 100 * self.models])
@@ -82,20 +88,20 @@ class Remembered:
 
 @dataclass(frozen=True)
 class Remembering(Doubled):
-    """Learns which lesson it had."""
+    """Learns which labelled it had."""
 
     name: str = "remembering"
-    most_lessons: int = 2
+    most_splits: int = 2
 
-    def fit(self, lesson: Observations) -> Remembered:
-        """Learn from a lesson."""
-        return Remembered(lesson)
+    def fit(self, labelled: Observations) -> Remembered:
+        """Learn from labelled models."""
+        return Remembered(labelled)
 
 
 class TestFittedAttacks:
     def test_targets_are_scored_by_what_was_learnt_in_the_attack_s_own_number_of_lessons(self):
         given = trained(1.0, models=5, records=60)
-        run = run_attack(Remembering(), given, lessons(given))
+        run = run_attack(Remembering(), given, split_targets(given))
         assert [each.fitted.models for each in run.learned] == [2, 2, 2, 3, 3]
         assert len({id(each.fitted) for each in run.learned}) == 2
         assert [each.setting for each in run.learned] == [1] * 5
@@ -110,32 +116,32 @@ class TestFittedAttacks:
 
 class TestLessons:
     @pytest.mark.parametrize(
-        ("models", "number"), [(4, 4), (MOST_LESSONS, MOST_LESSONS), (21, MOST_LESSONS), (MANY, LESSONS_OF_MANY)]
+        ("models", "number"), [(4, 4), (MOST_SPLITS, MOST_SPLITS), (21, MOST_SPLITS), (MANY, SPLITS_OF_MANY)]
     )
-    def test_every_target_is_left_out_of_its_own_lesson(self, models, number):
+    def test_every_target_is_left_out_of_its_own_labelled_answers(self, models, number):
         given = trained(1.0, models=models, records=30)
-        taught = lessons(given)
-        assert len(taught) == number
-        assert np.concatenate([group for group, _ in taught]).tolist() == list(range(models))
-        for group, lesson in taught:
+        splits = split_targets(given)
+        assert len(splits) == number
+        assert np.concatenate([group for group, _ in splits]).tolist() == list(range(models))
+        for group, labelled in splits:
             rest = np.setdiff1d(np.arange(models), group)
-            assert (lesson.members == given.members[rest]).all()
-            assert (lesson.signals.confidence == given.signals.confidence[rest]).all()
+            assert (labelled.members == given.members[rest]).all()
+            assert (labelled.signals.confidence == given.signals.confidence[rest]).all()
 
-    def test_targets_that_are_nobody_s_shadows_share_one_lesson(self):
+    def test_targets_that_are_nobody_s_shadows_share_one_labelled_answers(self):
         given = trained(1.0, models=6, records=30)
         is_target, pairs = np.arange(6) < 4, np.ones(given.members.shape, dtype=bool)
         given = dataclasses.replace(
             given, references=~is_target, known=~is_target[:, None] & pairs, judged=is_target[:, None] & pairs
         )
-        ((group, lesson),) = lessons(given)
+        ((group, labelled),) = split_targets(given)
         assert group.tolist() == [0, 1, 2, 3]
-        assert (lesson.members == given.members[4:]).all()
+        assert (labelled.members == given.members[4:]).all()
 
     def test_targets_of_which_others_learn_without_taking_them_for_shadows_are_left_out_too(self):
         given = trained(1.0, models=4, records=30)
         given = dataclasses.replace(given, references=np.zeros(4, dtype=bool))
-        assert [group.tolist() for group, _ in lessons(given)] == [[0], [1], [2], [3]]
+        assert [group.tolist() for group, _ in split_targets(given)] == [[0], [1], [2], [3]]
 
     @pytest.mark.parametrize("attack", ATTACKS, ids=[attack.name for attack in ATTACKS])
     def test_nothing_that_is_learnt_for_a_target_depends_on_it(self, attack):
@@ -147,7 +153,7 @@ class TestLessons:
         for values in fields.values():
             values[3] = (values[3].T + noise).T
         other = dataclasses.replace(given, members=changed, signals=Signals(**fields))
-        before, after = (run_attack(attack, each, lessons(each)).learned for each in (given, other))
+        before, after = (run_attack(attack, each, split_targets(each)).learned for each in (given, other))
         assert before[3] == after[3]
         assert before != after
 
@@ -156,19 +162,21 @@ class TestLessons:
         return confident(np.zeros((models, records)), members)
 
     def test_an_attack_that_tunes_on_chance_reaches_nothing(self):
-        found = [advantages(run_attack(Chance(), given, lessons(given)).counts).mean() for given in self.many_worlds()]
+        found = [
+            advantages(run_attack(Chance(), given, split_targets(given)).counts).mean() for given in self.many_worlds()
+        ]
         assert np.mean(found) == pytest.approx(0, abs=4 * np.std(found) / np.sqrt(len(found)))
 
     def test_with_the_target_among_the_shadows_of_its_lesson_it_would_seem_to_leak(self):
         """The world of the test above does show the mistake: the target is neither known nor judged, only a shadow."""
         found = []
         for given in self.many_worlds():
-            taught = []
+            splits = []
             for target in range(len(given.members)):
                 others = (np.arange(len(given.members)) != target)[:, None] & given.known
-                lesson = dataclasses.replace(given, known=others, judged=others)
-                taught.append((np.array([target]), lesson))
-            found.append(advantages(run_attack(Chance(), given, taught).counts).mean())
+                labelled = dataclasses.replace(given, known=others, judged=others)
+                splits.append((np.array([target]), labelled))
+            found.append(advantages(run_attack(Chance(), given, splits).counts).mean())
         assert np.mean(found) > 10 * np.std(found) / np.sqrt(len(found))
 
     def many_worlds(self):
@@ -178,7 +186,7 @@ class TestLessons:
 class TestRunAttack:
     def test_counts_are_the_guesses_at_each_target_s_threshold(self):
         given = trained(2.0)
-        run = run_attack(Mast(), given, lessons(given))
+        run = run_attack(Mast(), given, split_targets(given))
         scores = only(Mast(), given)
         for model, learned in enumerate(run.learned):
             members = given.members[model]
@@ -197,7 +205,7 @@ class TestRunAttack:
         """Between neighbours among the numbers there is none, so that a threshold is the upper one."""
         members = np.random.default_rng(0).random((5, 40)) < 0.5
         given = confident(np.where(members, np.nextafter(1, 2), 1), members)
-        counts = run_attack(LOSS, given, lessons(given)).counts
+        counts = run_attack(LOSS, given, split_targets(given)).counts
         assert counts.flagged_members == counts.members
         assert not any(counts.flagged_nonmembers)
 
@@ -207,13 +215,13 @@ class TestRunAttack:
         given = released(Signals(confidence=rng.normal(size=(5, 40)) + members), members)
         part = np.arange(40) < 30
         given = dataclasses.replace(given, judged=given.judged & part)
-        run = run_attack(LOSS, given, lessons(given))
+        run = run_attack(LOSS, given, split_targets(given))
         assert (run.counts.members[0], run.counts.nonmembers[0]) == (members[4, :30].sum(), (~members[4, :30]).sum())
         assert run.auc == [auc(given.signals.confidence[4, :30], members[4, :30])]
 
     def test_a_group_counts_as_one_record(self):
         given = dataclasses.replace(trained(1.0, records=60), groups=np.arange(60) // 3)
-        run = run_attack(LOSS, given, lessons(given))
+        run = run_attack(LOSS, given, split_targets(given))
         assert run.counts.share == run.tail_counts[0].share == pytest.approx(1 / 3)
         assert pick([run.counts], np.zeros(8, dtype=int)).share == run.counts.share
 
@@ -221,18 +229,18 @@ class TestRunAttack:
     def test_many_targets_have_their_areas_averaged_over_some(self, most, areas, monkeypatch):
         monkeypatch.setattr("pytest_mia.attacks.evaluation.MOST_SORTED", most)
         given = trained(1.0, models=40, records=30)
-        run = run_attack(LOSS, given, lessons(given))
+        run = run_attack(LOSS, given, split_targets(given))
         assert len(run.auc) == areas
         assert len(run.counts.members) == 40
 
     def test_the_constant_is_the_one_that_did_best_on_the_others(self):
         given = trained(1.0)
-        taught = lessons(given)
-        run = run_attack(RmiaOffline(), given, taught)
-        for (group, lesson), learned in zip(taught, run.learned, strict=True):
+        splits = split_targets(given)
+        run = run_attack(RmiaOffline(), given, splits)
+        for (group, labelled), learned in zip(splits, run.learned, strict=True):
             reached = []
-            for scores in RmiaOffline().scores(lesson):
-                inside, outside = scores[lesson.members], scores[~lesson.members]
+            for scores in RmiaOffline().scores(labelled):
+                inside, outside = scores[labelled.members], scores[~labelled.members]
                 cuts = np.concatenate([inside, outside, [np.inf]])
                 reached.append(max((inside >= cut).mean() - (outside >= cut).mean() for cut in cuts[::7]))
             assert reached[learned.setting] == pytest.approx(max(reached), abs=0.01)
@@ -241,7 +249,7 @@ class TestRunAttack:
 
     def test_a_target_is_scored_with_its_own_constant(self):
         given = trained(1.0)
-        learned = run_attack(RmiaOffline(), given, lessons(given)).learned
+        learned = run_attack(RmiaOffline(), given, split_targets(given)).learned
         learned = [dataclasses.replace(each, setting=number % 3) for number, each in enumerate(learned)]
         by_setting = list(RmiaOffline().scores(given))
         found = target_scores(RmiaOffline(), given, learned, np.array([7, 2]))
@@ -264,15 +272,15 @@ def test_the_truth_of_a_threshold_learnt_on_others():
     rng = np.random.default_rng(3)
     members = rng.random((8, 4000)) < 0.5
     given = confident(rng.normal(size=(8, 4000)) + members, members)
-    found = advantages(run_attack(LOSS, given, lessons(given)).counts)
+    found = advantages(run_attack(LOSS, given, split_targets(given)).counts)
     assert found.mean() == pytest.approx(0.3829, abs=4 * np.sqrt(0.5 / 16000))
 
 
 def test_of_all_attacks_the_scores_of_the_chosen_are_kept():
     given = trained(0.3, models=8, records=120)
-    taught, fitting = lessons(given), [LOSS, RmiaOffline(), Mast(), LOSS]
-    runs, kept = run_all(fitting, given, taught)
-    assert runs[1].counts == run_attack(RmiaOffline(), given, taught).counts
+    splits, fitting = split_targets(given), [LOSS, RmiaOffline(), Mast(), LOSS]
+    runs, kept = run_all(fitting, given, splits)
+    assert runs[1].counts == run_attack(RmiaOffline(), given, splits).counts
     chosen = choose([[each.advantage for each in run.learned] for run in runs])
     assert len({*chosen}) > 1
     for target, index in enumerate(chosen):
@@ -282,5 +290,5 @@ def test_of_all_attacks_the_scores_of_the_chosen_are_kept():
 
 def test_of_attacks_that_did_equally_well_the_scores_of_the_first_are_kept():
     given = trained(1.0, models=4, records=60)
-    _, kept = run_all([LOSS, Doubled()], given, lessons(given))
+    _, kept = run_all([LOSS, Doubled()], given, split_targets(given))
     assert (kept == given.signals.confidence).all()

@@ -5,20 +5,18 @@ import pytest
 from worlds import only
 
 from pytest_mia.attacks.combined import Combined
-from pytest_mia.attacks.evaluation import lessons, run_attack
+from pytest_mia.attacks.evaluation import run_attack, split_targets
 from pytest_mia.attacks.grouped import Grouped, averaged, grouped
 from pytest_mia.attacks.mast_watson import Mast
 from pytest_mia.attacks.observations import recipe
 from pytest_mia.attacks.protocol import FittedAttack
-from pytest_mia.attacks.threshold import Threshold
+from pytest_mia.attacks.threshold import LOSS
 from pytest_mia.auditing.design import AuditDesign
 from pytest_mia.auditing.summary import summarise
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.memberships import draw_halves
 from pytest_mia.models.signals import Signals
 from pytest_mia.statistics import auc
-
-LOSS = Threshold("loss", "confidence")
 
 
 def people(leak, *, seed=0, models=8, number=100, alike=1.0, most=7):
@@ -64,26 +62,29 @@ def test_what_is_fitted_is_averaged_too():
     given = people(1.0, models=6)
     attack = grouped(Combined())
     assert isinstance(attack, FittedAttack)
-    fitted, alone = attack.fit(given.lesson(np.array([0]), 10**6)), Combined().fit(given.lesson(np.array([0]), 10**6))
+    fitted, alone = (
+        attack.fit(given.leave_out(np.array([0]), 10**6)),
+        Combined().fit(given.leave_out(np.array([0]), 10**6)),
+    )
     targets = np.array([0])
     expected = averaged(alone.scores(given, targets, 2), given)
     assert fitted.scores(given, targets, 2) == pytest.approx(expected)
-    assert fitted.lesson_scores[1] == pytest.approx(averaged(alone.lesson_scores[1], given))
+    assert fitted.labelled_scores[1] == pytest.approx(averaged(alone.labelled_scores[1], given))
     assert type(grouped(Mast())) is Grouped
 
 
 def test_people_keep_together_in_what_is_learnt():
     given = people(1.0)
-    for _, lesson in lessons(given):
-        assert (lesson.groups == given.groups).all()
+    for _, labelled in split_targets(given):
+        assert (labelled.groups == given.groups).all()
 
 
 def test_a_lesson_of_some_records_holds_whole_people():
     given = people(1.0)
-    lesson = given.lesson(np.array([0]), 7 * 50)
-    whole, taught = np.bincount(given.groups), np.bincount(lesson.groups, minlength=100)
-    assert len(lesson.groups) == 50
-    assert (taught[taught > 0] < whole[taught > 0]).sum() <= 1
+    labelled = given.leave_out(np.array([0]), 7 * 50)
+    whole, splits = np.bincount(given.groups), np.bincount(labelled.groups, minlength=100)
+    assert len(labelled.groups) == 50
+    assert (splits[splits > 0] < whole[splits > 0]).sum() <= 1
 
 
 def test_a_target_s_scores_do_not_depend_on_its_own_membership():
@@ -106,7 +107,7 @@ def test_several_records_betray_a_person_more_than_one():
 def test_an_audit_of_people_scores_them_together():
     given = people(1.0)
     result = found(given, Mast())
-    run = run_attack(Grouped(Mast()), given, lessons(given))
+    run = run_attack(Grouped(Mast()), given, split_targets(given))
     assert result.selected == run.counts
     assert result.advantage.estimate > found(dataclasses.replace(given, groups=None), Mast()).advantage.estimate + 0.04
 

@@ -3,7 +3,7 @@ import pytest
 from worlds import trained
 
 from pytest_mia.attacks import kernel_support
-from pytest_mia.attacks.evaluation import lessons
+from pytest_mia.attacks.evaluation import split_targets
 from pytest_mia.attacks.kernel_support import RIDGE, SHARPNESS, opinions, with_opinions
 
 RNG = np.random.default_rng(0)
@@ -67,5 +67,5 @@ def test_extremes(members, features, labels):
 def test_lessons_share_what_was_found_once():
     given = with_opinions(trained(1.0, models=4, records=40))
     assert with_opinions(given) is given
-    for group, lesson in lessons(given):
-        assert (lesson.opinions == np.delete(given.opinions, group, axis=0)).all()
+    for group, labelled in split_targets(given):
+        assert (labelled.opinions == np.delete(given.opinions, group, axis=0)).all()

@@ -6,10 +6,10 @@ from sklearn.tree import DecisionTreeClassifier
 from worlds import only
 
 import pytest_mia
-from pytest_mia.attacks.evaluation import lessons, run_attack
+from pytest_mia.attacks.evaluation import run_attack, split_targets
 from pytest_mia.attacks.label_noise import Calibrated, LabelNoise
 from pytest_mia.attacks.observations import recipe
-from pytest_mia.attacks.threshold import Threshold
+from pytest_mia.attacks.threshold import AUGMENTATION
 from pytest_mia.models.signals import Signals
 
 SHARES = np.array([[[1.0, 0.8, 0.6, 0.0], [0.5, 0.5, 0.5, 0.5]], [[1.0, 1.0, 1.0, 1.0], [0.2, 0.0, 0.0, 0.2]]])
@@ -34,7 +34,7 @@ class TestLabelNoise:
         members = rng.random((6, 200)) < 0.5
         shares = rng.integers(0, 11, (6, 200, 4)) / 10
         shares[:, :, 2] = np.where(members, 0.9, 0.4)
-        run = run_attack(LabelNoise(), given := noisy(shares, members), lessons(given))
+        run = run_attack(LabelNoise(), given := noisy(shares, members), split_targets(given))
         assert {each.setting for each in run.learned} == {2}
         assert run.auc.tolist() == [1.0] * 6
 
@@ -45,7 +45,7 @@ class TestCalibrated:
         values = np.array([[0.9, 0.7], [0.8, 0.5], [0.2, 0.1]])
         members = np.array([[False, False], [True, False], [False, True]])
         given = recipe(Signals(augmented_correct=values), members, np.zeros(2, dtype=int))
-        attack = Calibrated(Threshold("augmentation", "augmented_correct"))
+        attack = Calibrated(AUGMENTATION)
         assert only(attack, given)[0] == pytest.approx([0.9 - 0.5, 0.7 - 0.3])
 
     def test_it_stands_for_the_attack_in_everything_else(self):
@@ -65,7 +65,8 @@ class TestCalibrated:
         share = rng.binomial(40, np.broadcast_to(level + 0.25 * members[:, :, None], (8, 300, 4))) / 40
         given = noisy(share, members)
         plain, calibrated = (
-            run_attack(attack, given, lessons(given)).auc.mean() for attack in (LabelNoise(), Calibrated(LabelNoise()))
+            run_attack(attack, given, split_targets(given)).auc.mean()
+            for attack in (LabelNoise(), Calibrated(LabelNoise()))
         )
         assert plain < 0.8 < 0.95 < calibrated
 

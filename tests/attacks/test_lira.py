@@ -4,9 +4,9 @@ from scipy import stats
 from worlds import M, S, T, attacked, confident, gaussian_world
 
 from pytest_mia.attacks import lira
-from pytest_mia.attacks.evaluation import lessons, run_attack
+from pytest_mia.attacks.evaluation import run_attack, split_targets
 from pytest_mia.attacks.lira import LiraOffline, LiraOnline
-from pytest_mia.attacks.observations import Side
+from pytest_mia.attacks.moments import Side
 from pytest_mia.statistics import auc
 
 
@@ -109,7 +109,7 @@ def test_the_other_models_decide_whether_records_have_variances_of_their_own(att
     differing = level + gain * members + np.where(members, sd_in, sd_out) * rng.normal(size=members.shape)
     alike = level + members + rng.normal(size=members.shape)
     chosen = [
-        {each.setting for each in run_attack(attack, given, lessons(given)).learned}
+        {each.setting for each in run_attack(attack, given, split_targets(given)).learned}
         for given in (confident(differing, members), confident(alike[:5], members[:5]))
     ]
     assert chosen == [{1}, {0}]

@@ -2,15 +2,14 @@ import numpy as np
 import pytest
 from worlds import released
 
-from pytest_mia.attacks.evaluation import lessons, run_attack
-from pytest_mia.attacks.min_k import MinK
+from pytest_mia.attacks.evaluation import run_attack, split_targets
+from pytest_mia.attacks.min_k import MIN_K, MIN_K_PLUS
 from pytest_mia.attacks.observations import recipe
-from pytest_mia.attacks.threshold import Threshold
+from pytest_mia.attacks.threshold import LOSS
 from pytest_mia.models.answers import TokenLogProbabilities
 from pytest_mia.models.signals import LOWEST_PERCENTS, signals_of, stack
 from pytest_mia.statistics import auc
 
-MIN_K, MIN_K_PLUS = MinK("min_k", "lowest"), MinK("min_k_plus", "lowest_standardised")
 both = pytest.mark.parametrize("attack", [MIN_K, MIN_K_PLUS])
 
 
@@ -43,7 +42,7 @@ def test_the_mean_of_the_k_percent_least_likely_tokens():
 def test_at_a_hundred_percent_it_is_the_loss():
     given = observed(*texts())
     *_, whole = MIN_K.scores(given)
-    (loss,) = Threshold("loss", "confidence").scores(given)
+    (loss,) = LOSS.scores(given)
     assert (whole == loss).all()
 
 
@@ -78,7 +77,7 @@ def test_known_surprises_betray_a_text_and_k_is_tuned_to_see_them():
     values, members = texts(leak=4.0)
     given = observed(values, members)
     areas = [np.mean([auc(*pair) for pair in zip(scores, members, strict=True)]) for scores in MIN_K.scores(given)]
-    run = run_attack(MIN_K, given, lessons(given))
+    run = run_attack(MIN_K, given, split_targets(given))
     assert max(areas[1:4]) > 0.9 > areas[-1] > 0.7
     assert all(LOWEST_PERCENTS[learned.setting] in (10, 20) for learned in run.learned)
     advantage = np.divide(run.counts.flagged_members, run.counts.members)

@@ -3,8 +3,8 @@ import pytest
 from scipy import stats
 from worlds import released
 
-from pytest_mia.attacks.nig_t import NigT, Prior, log_predictive, prior_of
-from pytest_mia.attacks.observations import Side
+from pytest_mia.attacks.moments import Side
+from pytest_mia.attacks.nig_t import NigT, Prior, fit_prior, log_predictive
 from pytest_mia.models.signals import Signals
 from pytest_mia.statistics import auc
 
@@ -57,7 +57,7 @@ class TestLogPredictive:
 class TestPrior:
     def test_by_hand(self):
         """Within variances 2 / 1 and 4 / 2; means 1, 3, 8 with variance 26 / 3, less 2 / 2 for their own noise."""
-        found = prior_of(np.zeros(3), side([2, 3, 1], [1, 3, 8], [2, 4, 0]))
+        found = fit_prior(np.zeros(3), side([2, 3, 1], [1, 3, 8], [2, 4, 0]))
         between = 26 / 3 - 2 / 2
         assert found.m0 == 4
         assert (found.a0, found.b0) == (2, 4)
@@ -68,22 +68,22 @@ class TestPrior:
         rng = np.random.default_rng(0)
         values = 3 + 2 * rng.normal(size=50_000) + 3 * rng.normal(size=(5, 50_000))
         squares = ((values - values.mean(axis=0)) ** 2).sum(axis=0)
-        found = prior_of(values[0], side(np.full(50_000, 5), values.mean(axis=0), squares))
+        found = fit_prior(values[0], side(np.full(50_000, 5), values.mean(axis=0), squares))
         assert found.m0 == pytest.approx(3, abs=0.06)
         assert found.k0 == pytest.approx(9 / 4, rel=0.05)
         assert found.b0 / found.a0 == pytest.approx(9, rel=0.02)
 
     def test_one_shadow_a_side_takes_the_variance_between_records(self):
-        found = prior_of(np.zeros(2), side([1, 1], [0, 2], [0, 0]))
+        found = fit_prior(np.zeros(2), side([1, 1], [0, 2], [0, 0]))
         assert (found.m0, found.b0) == (1, 2)
 
     def test_no_shadows_take_the_target_s_own_scale(self):
-        found = prior_of(np.array([0.0, 4.0]), side([0, 0], [0, 0], [0, 0]))
+        found = fit_prior(np.array([0.0, 4.0]), side([0, 0], [0, 0], [0, 0]))
         assert (found.m0, found.b0) == (2, 8)
         assert found.b0 / found.a0 * (1 + 1 / found.k0) == pytest.approx(4, rel=1e-5)
 
     def test_constants_are_finite(self):
-        found = prior_of(np.ones(2), side([3, 3], [1, 1], [0, 0]))
+        found = fit_prior(np.ones(2), side([3, 3], [1, 1], [0, 0]))
         assert found == Prior(1.0, 1e6, 2.0, 2.0)
 
 
@@ -101,8 +101,8 @@ class TestScores:
         phi = np.array([[0, 1, 2], [1, 3, 2], [4, 5, 0], [6, 5, 4], [3, 2, 1]], dtype=float)
         members = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0], [0, 0, 1], [0, 0, 0]], dtype=bool)
         inside, outside = side([2] * 3, [2, 4, 3], [8, 2, 2]), side([2] * 3, [3.5, 3, 1], [12.5, 8, 2])
-        expected = log_predictive(phi[-1], inside, prior_of(phi[-1], inside))
-        expected -= log_predictive(phi[-1], outside, prior_of(phi[-1], outside))
+        expected = log_predictive(phi[-1], inside, fit_prior(phi[-1], inside))
+        expected -= log_predictive(phi[-1], outside, fit_prior(phi[-1], outside))
         given = released(Signals(confidence=phi), members)
         assert uncut(given)[-1] == pytest.approx(expected)
 

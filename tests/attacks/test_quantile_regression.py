@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pytest_mia.attacks.evaluation import lessons, run_attack
+from pytest_mia.attacks.evaluation import run_attack, split_targets
 from pytest_mia.attacks.observations import Observations, recipe
 from pytest_mia.attacks.quantile_regression import LEVELS, QuantileRegression
 from pytest_mia.models.signals import Signals
@@ -58,7 +58,7 @@ def test_no_leak():
 
 def test_a_planted_leak():
     given = steps(3.0, records=600)
-    counts = run_attack(ATTACK, given, lessons(given)).counts
+    counts = run_attack(ATTACK, given, split_targets(given)).counts
     advantage = np.divide(counts.flagged_members, counts.members)
     advantage -= np.divide(counts.flagged_nonmembers, counts.nonmembers)
     assert advantage.min() > 0.6
@@ -107,14 +107,14 @@ class TestWithoutShadows:
 
     def test_the_target_s_own_known_non_members_teach(self):
         given = self.released(3.0)
-        run = run_attack(ATTACK, given, lessons(given))
+        run = run_attack(ATTACK, given, split_targets(given))
         assert run.auc == pytest.approx([stats.norm.cdf(3 / np.sqrt(2))], abs=0.03)
         (flagged,), (members,) = run.counts.flagged_members, run.counts.members
         assert flagged / members > 0.8
 
     def test_no_leak(self):
         given = self.released(0.0)
-        run = run_attack(ATTACK, given, lessons(given))
+        run = run_attack(ATTACK, given, split_targets(given))
         assert run.auc == pytest.approx([0.5], abs=4 * np.sqrt(1501 / (12 * 750 * 750)))
 
     def test_judged_memberships_have_no_part(self):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from worlds import trained
 
-from pytest_mia.attacks.evaluation import lessons, run_attack
+from pytest_mia.attacks.evaluation import run_attack, split_targets
 from pytest_mia.attacks.observations import recipe
 from pytest_mia.attacks.registry import ATTACKS, ON_REQUEST, fitting, read_features, reads, unknown
 from pytest_mia.models.answers import Labels, Logits, LogOdds, Losses, Probabilities, Residuals, TokenLogProbabilities
@@ -130,6 +130,13 @@ class TestRegistry:
         assert {name for name in LATER if name.startswith("shokri")} == shokri
         assert {"quantile_regression", "combined_neighbours"} <= {*LATER}
 
+    def test_every_attack_describes_itself_in_plain_text(self):
+        for attack in (*ATTACKS, *ON_REQUEST):
+            for words in (attack.family, attack.summary, attack.reference.paper):
+                assert words.isascii(), attack.name
+                assert words.strip() == words != "", attack.name
+            assert "{}" not in attack.summary
+
     def test_unknown_names_are_named(self):
         assert unknown(["lira", "loss", "gaps"]) == ["lira", "gaps"]
 
@@ -234,7 +241,7 @@ def test_models_that_all_answer_alike_have_no_advantage(attack):
     shown, shares = np.full((4, 60, 3), 0.25, dtype=np.float32), np.full((4, 60, 4), 0.3)
     signals = Signals(phi.round(), phi, phi, phi, shown, phi, phi, tokens, tokens, shares, phi, phi, phi, phi)
     given = dataclasses.replace(recipe(signals, members, np.zeros(60, dtype=int)), features=np.eye(60))
-    run = run_attack(attack, given, lessons(given))
+    run = run_attack(attack, given, split_targets(given))
     assert run.auc.tolist() == [0.5] * 4
     for counts in (run.counts, *run.tail_counts):
         assert counts.flagged_members in ((0,) * 4, (30,) * 4)
@@ -261,7 +268,7 @@ def test_no_leak(attack):
 def test_planted_leak(attack):
     """Members' log-odds are three standard deviations of the noise higher; records' levels vary more than that."""
     given = trained(3.0, models=5 if attack.name in FEW_WORLDS else 8)
-    run = run_attack(attack, given, lessons(given))
+    run = run_attack(attack, given, split_targets(given))
     advantage = np.divide(run.counts.flagged_members, run.counts.members)
     advantage -= np.divide(run.counts.flagged_nonmembers, run.counts.nonmembers)
     by_the_answer = {"gap", "loss", "modified_entropy", "entropy", "attack_p", "loss_centred"} | CLASSIFIERS

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from worlds import released
 
-from pytest_mia.attacks.evaluation import lessons, run_attack
+from pytest_mia.attacks.evaluation import run_attack, split_targets
 from pytest_mia.attacks.lira import LiraOnline
 from pytest_mia.attacks.observations import recipe
 from pytest_mia.attacks.registry import ATTACKS
@@ -102,7 +102,7 @@ def test_scale_and_sign_of_the_answers_do_not_matter(attack):
 def test_a_planted_leak_at_few_shadows(attack):
     given, members = world(0.0, 3.0, shadows=7, records=400)
     observations = recipe(given, members, np.zeros(400, dtype=int))
-    run = run_attack(attack, observations, lessons(observations))
+    run = run_attack(attack, observations, split_targets(observations))
     advantage = np.divide(run.counts.flagged_members, run.counts.members)
     advantage -= np.divide(run.counts.flagged_nonmembers, run.counts.nonmembers)
     assert advantage.mean() > 0.7

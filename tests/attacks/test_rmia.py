@@ -3,7 +3,7 @@ import pytest
 from scipy import special
 from worlds import confident, released
 
-from pytest_mia.attacks.evaluation import lessons, run_attack
+from pytest_mia.attacks.evaluation import run_attack, split_targets
 from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline, RmiaOnline, logarithm, offline_reference
 from pytest_mia.models.signals import Signals
 from pytest_mia.statistics import auc
@@ -83,7 +83,7 @@ class TestOffline:
         chosen = []
         for p in (memorised, doubled):
             given = confident(2 * special.logit(np.clip(p, 0.01, 0.99)), members)
-            learned = run_attack(RmiaOffline(), given, lessons(given)).learned
+            learned = run_attack(RmiaOffline(), given, split_targets(given)).learned
             assert min(each.advantage for each in learned) > 0.9
             chosen.append({OFFLINE_CONSTANTS[each.setting % len(OFFLINE_CONSTANTS)] for each in learned})
         assert chosen[0] == {0.0}
@@ -111,7 +111,7 @@ class TestOnline:
         given = confident(rng.normal(12, 3, 400) + 2 * members + rng.normal(size=members.shape), members)
         areas = [auc(scores[0], members[0]) for scores in RmiaOnline().scores(given)]
         assert areas[0] > areas[1] + 0.02
-        assert {each.setting for each in run_attack(RmiaOnline(), given, lessons(given)).learned} == {0}
+        assert {each.setting for each in run_attack(RmiaOnline(), given, split_targets(given)).learned} == {0}
 
     def test_a_missing_side_borrows_the_mean_difference(self):
         members = np.array([[1, 0], [0, 0], [0, 0]], dtype=bool)

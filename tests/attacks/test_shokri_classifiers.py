@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from worlds import LIKELIHOOD, drawn_answers
 
-from pytest_mia.attacks.evaluation import lessons, run_attack
+from pytest_mia.attacks.evaluation import run_attack, split_targets
 from pytest_mia.attacks.shokri_classifiers import LEAST_ROWS, SHOKRI_BY, ShokriBy, decision_tree
 from pytest_mia.statistics import auc
 
@@ -65,7 +65,9 @@ def test_the_other_models_decide_between_pooled_and_per_class():
     opposite, _ = drawn_answers(models=4, records=1000)
     opposite = dataclasses.replace(opposite, members=opposite.members ^ (opposite.labels == 1))
     alike, _ = drawn_answers(models=4, records=1000, classes=20)
-    chosen = [{each.setting for each in run_attack(TREE, given, lessons(given)).learned} for given in (opposite, alike)]
+    chosen = [
+        {each.setting for each in run_attack(TREE, given, split_targets(given)).learned} for given in (opposite, alike)
+    ]
     assert chosen == [{1}, {0}]
 
 

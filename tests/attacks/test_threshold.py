@@ -3,16 +3,12 @@ import pytest
 from scipy import stats
 from worlds import answering, confident, only, released
 
-from pytest_mia.attacks.evaluation import lessons, run_attack
-from pytest_mia.attacks.registry import ATTACKS
-from pytest_mia.attacks.threshold import Threshold
+from pytest_mia.attacks.evaluation import run_attack, split_targets
+from pytest_mia.attacks.protocol import OURS
+from pytest_mia.attacks.threshold import GAP, LOSS, MODIFIED_ENTROPY, Threshold
 from pytest_mia.models.answers import Probabilities
 from pytest_mia.models.signals import Signals
 from pytest_mia.statistics import auc
-
-GAP, LOSS, MODIFIED_ENTROPY = (
-    next(attack for attack in ATTACKS if attack.name == name) for name in ("gap", "loss", "modified_entropy")
-)
 
 
 def softmax(z):
@@ -33,7 +29,7 @@ class TestGap:
 
     def test_its_advantage_is_train_accuracy_minus_test_accuracy(self):
         given = self.world()
-        run = run_attack(GAP, given, lessons(given))
+        run = run_attack(GAP, given, split_targets(given))
         for model, (correct, members) in enumerate(zip(given.signals.correct, given.members, strict=True)):
             rates = (
                 run.counts.flagged_members[model] / run.counts.members[model],
@@ -46,10 +42,10 @@ class TestGap:
 
     def test_loss_and_modified_entropy_see_no_more_in_answers_that_are_certain(self):
         given = self.world()
-        taught = lessons(given)
-        gap = run_attack(GAP, given, taught).counts
-        assert run_attack(LOSS, given, taught).counts == gap
-        assert run_attack(MODIFIED_ENTROPY, given, taught).counts == gap
+        splits = split_targets(given)
+        gap = run_attack(GAP, given, splits).counts
+        assert run_attack(LOSS, given, splits).counts == gap
+        assert run_attack(MODIFIED_ENTROPY, given, splits).counts == gap
 
 
 class TestLoss:
@@ -67,7 +63,7 @@ class TestLoss:
         rng = np.random.default_rng(1)
         members = rng.random((8, 5000)) < 0.5
         given = confident(rng.normal(size=(8, 5000)) + shift * members, members)
-        run = run_attack(LOSS, given, lessons(given))
+        run = run_attack(LOSS, given, split_targets(given))
         noise = 4 / np.sqrt(8 * 5000)
         assert run.auc.mean() == pytest.approx(stats.norm.cdf(shift / np.sqrt(2)), abs=noise)
         assert np.mean([learnt.advantage for learnt in run.learned]) == pytest.approx(
@@ -95,7 +91,7 @@ class TestModifiedEntropy:
 def test_a_threshold_reads_its_own_signal_and_no_shadow():
     own = np.array([[3.0, 1.0]])
     given = released(Signals(correct=own, confidence=-own), [[True, False]])
-    attack = Threshold("mine", "correct")
+    attack = Threshold("mine", ("correct",), OURS)
     assert attack.signals == ("correct",)
     assert attack.least_shadows == 0
     assert (only(attack, given) == own).all()

@@ -1,19 +1,18 @@
-import itertools
 import math
 
 import numpy as np
 import pytest
 
 from pytest_mia.attacks.observations import recipe
-from pytest_mia.attacks.thresholds import FALSE_POSITIVE_RATES, MOST_THRESHOLDS, below, best_place, grid, learn, ranks
+from pytest_mia.attacks.thresholds import FALSE_POSITIVE_RATES, MOST_THRESHOLDS, best_place, grid, learn
 from pytest_mia.models.signals import Signals
 
 
-def taught(scores, members, *others):
+def learnt(scores, members, *others):
     """What is learnt from these scores, and those of other settings, all models and records known."""
     scores, members = np.atleast_2d(scores).astype(float), np.atleast_2d(members).astype(bool)
-    lesson = recipe(Signals(confidence=scores), members, np.zeros(scores.shape[1], dtype=int))
-    return learn(iter([scores, *map(np.atleast_2d, others)]), lesson)
+    labelled = recipe(Signals(confidence=scores), members, np.zeros(scores.shape[1], dtype=int))
+    return learn(iter([scores, *map(np.atleast_2d, others)]), labelled)
 
 
 def best_by_trying(scores, members):
@@ -35,21 +34,21 @@ class TestLearn:
         ],
     )
     def test_known_answers(self, scores, members, advantage, threshold):
-        found = taught(scores, members)
+        found = learnt(scores, members)
         assert (found.setting, found.advantage, found.threshold) == (0, advantage, threshold)
 
     def test_the_best_setting_is_taken_and_the_first_of_equals(self):
         members = [1, 1, 0, 0]
-        found = taught([3, 0, 2, 1], members, [9.0, 8.0, 7.0, 6.0], [4.0, 3.0, 2.0, 1.0])
+        found = learnt([3, 0, 2, 1], members, [9.0, 8.0, 7.0, 6.0], [4.0, 3.0, 2.0, 1.0])
         assert (found.setting, found.advantage, found.threshold) == (1, 1, 7.5)
 
     def test_scores_that_say_nothing_leave_pairs_to_chance(self):
         rng = np.random.default_rng(0)
-        bounds = [taught(rng.normal(size=400), np.arange(400) < 200).pairs.bound for _ in range(40)]
+        bounds = [learnt(rng.normal(size=400), np.arange(400) < 200).pairs.bound for _ in range(40)]
         assert max(bounds) < 0.5
 
     def test_models_are_pooled(self):
-        found = taught([[4, 1, 3, 0], [3, 2, 1, 0]], [[1, 1, 0, 0], [1, 0, 1, 0]])
+        found = learnt([[4, 1, 3, 0], [3, 2, 1, 0]], [[1, 1, 0, 0], [1, 0, 1, 0]])
         assert found.advantage == best_by_trying(
             np.array([4, 1, 3, 0, 3, 2, 1, 0]), np.array([1, 1, 0, 0, 1, 0, 1, 0], dtype=bool)
         )
@@ -59,33 +58,33 @@ class TestLearn:
         rng = np.random.default_rng(size)
         scores, members = rng.normal(size=size).round(2), np.arange(size) < size / 2
         scores[members] += 0.5
-        assert taught(scores, members).advantage == pytest.approx(best_by_trying(scores, members))
+        assert learnt(scores, members).advantage == pytest.approx(best_by_trying(scores, members))
 
     def test_the_best_of_many_thresholds_within_a_thousandth(self):
         rng = np.random.default_rng(0)
         members = np.arange(50_000) < 25_000
         scores = rng.normal(size=50_000) + members
-        found = taught(scores, members)
+        found = learnt(scores, members)
         assert found.advantage == pytest.approx(best_by_trying_all(scores, members), abs=1e-3)
 
     def test_tail_thresholds_keep_to_their_false_positive_rates(self):
         rng = np.random.default_rng(0)
         members = np.arange(20_000) < 10_000
         scores = rng.normal(size=20_000) + 2 * members
-        found = taught(scores, members)
+        found = learnt(scores, members)
         for rate, threshold, tpr in zip(FALSE_POSITIVE_RATES, found.tail_thresholds, found.tail_rates, strict=True):
             fpr = (scores[~members] >= threshold).mean()
             assert 0.7 * rate <= fpr <= rate
             assert (scores[members] >= threshold).mean() == tpr
 
     def test_tails_of_constant_scores_flag_nobody(self):
-        found = taught(np.zeros(2000), np.arange(2000) < 1000)
+        found = learnt(np.zeros(2000), np.arange(2000) < 1000)
         assert found.tail_thresholds == (math.inf,) * 3
         assert found.tail_rates == (0, 0, 0)
 
     def test_one_side_only(self):
-        assert taught([1, 2], [1, 1]).threshold < 1
-        assert taught([1, 2], [0, 0]).threshold == math.inf
+        assert learnt([1, 2], [1, 1]).threshold < 1
+        assert learnt([1, 2], [0, 0]).threshold == math.inf
 
 
 def best_by_trying_all(scores, members):
@@ -125,32 +124,3 @@ class TestBestPlace:
 
     def test_the_middle_one_of_several(self):
         assert best_place(np.array([0, 0.4, 0.5, 0.6, 1]), np.array([0, 0.1, 0.2, 0.3, 1])) == 2
-
-
-class TestRanks:
-    def test_ties_get_their_middle(self):
-        assert ranks(np.array([5.0, 1, 1, 3])).tolist() == [7 / 8, 2 / 8, 2 / 8, 5 / 8]
-
-    @pytest.mark.parametrize(("first", "second"), list(itertools.pairwise([-math.inf, -1.0, 0.0, 7.0, math.inf])))
-    def test_any_two(self, first, second):
-        assert ranks(np.array([second, first])).tolist() == [0.75, 0.25]
-
-    def test_constants(self):
-        assert ranks(np.zeros(5)).tolist() == [0.5] * 5
-
-    def test_of_many_rows_each_by_itself(self):
-        rows = np.array([[5.0, 1, 1, 3], [0, 0, 0, 0], [1, 2, 3, 4]])
-        assert (ranks(rows) == [ranks(row) for row in rows]).all()
-        assert ranks(np.empty((2, 0))).shape == (2, 0)
-
-    def test_weighted_by_hand(self):
-        """Below 3 there are weights 2 and 0, and 1 and 4 lie level with it, its own among them."""
-        scores, weights = np.array([[3.0, 1, 3, 0, 9]]), np.array([[1.0, 2, 4, 0, 8]])
-        assert below(scores, weights).tolist() == [[4.5, 1, 4.5, 0, 11]]
-
-    def test_weighted_equals_counting_one_by_one(self):
-        rng = np.random.default_rng(0)
-        scores, weights = rng.integers(0, 6, (4, 30)).astype(float), rng.integers(0, 2, (4, 30)).astype(float)
-        lower, level = scores[:, None] < scores[:, :, None], scores[:, None] == scores[:, :, None]
-        expected = ((lower + level / 2) * weights[:, None]).sum(axis=2)
-        assert (below(scores, weights) == expected).all()

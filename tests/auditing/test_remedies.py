@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 from audits import LEAK, NONE, audited, counted
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
@@ -15,6 +14,8 @@ from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.results.audit_data import RemedyResult
 from pytest_mia.results.values import Accuracy
 from pytest_mia.verdicts import message, next_steps
+
+torch = pytest.importorskip("torch")
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(160, 6))

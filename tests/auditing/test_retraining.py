@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.naive_bayes import GaussianNB
@@ -17,6 +16,8 @@ from pytest_mia.auditing.retraining import NEEDS_OPACUS, PRIVATE, STOPPED, Calib
 from pytest_mia.core.request import AuditRequest
 from pytest_mia.remedies import EarlyStoppedTraining, PrivateTraining
 from pytest_mia.training.factories import FactoryProbe
+
+torch = pytest.importorskip("torch")
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(200, 5)), RNG.integers(0, 2, 200)

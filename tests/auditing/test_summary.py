@@ -5,7 +5,7 @@ import pytest
 from worlds import answering, confident, released, trained
 
 from pytest_mia.attacks.registry import ATTACKS
-from pytest_mia.attacks.threshold import Threshold
+from pytest_mia.attacks.threshold import GAP, LOSS, MODIFIED_ENTROPY
 from pytest_mia.auditing import summary
 from pytest_mia.auditing.design import AuditDesign
 from pytest_mia.core.settings import Settings
@@ -16,9 +16,9 @@ from pytest_mia.statistics.counts import Counts
 from pytest_mia.statistics.error_budget import levels, other_interval, selected_interval
 
 LOSS, MODIFIED_ENTROPY, GAP = (
-    Threshold("loss", "confidence"),
-    Threshold("modified_entropy", "modified_entropy"),
-    Threshold("gap", "correct"),
+    LOSS,
+    MODIFIED_ENTROPY,
+    GAP,
 )
 
 

@@ -20,7 +20,8 @@ def shifted(value):
 
 def elsewhere(data, code):
     """What another process, in which only the package can be imported, makes of pickled data."""
-    program = f"import sys\nfrom pytest_mia.cache import pickling\nvalue = pickling.loads(sys.stdin.buffer.read())\nprint({code})"
+    lines = ["import sys", "from pytest_mia.cache import pickling", "value = pickling.loads(sys.stdin.buffer.read())"]
+    program = "\n".join([*lines, f"print({code})"])
     done = subprocess.run([sys.executable, "-I", "-c", program], input=data, capture_output=True, check=False)
     return done.stdout.decode().strip() or done.stderr.decode().strip().splitlines()[-1]
 

@@ -16,7 +16,8 @@ from pytest_mia.plugin import scaffold
         ({"env/pyvenv.cfg": "", "env/lib/a.py": "import torch"}, "sklearn"),
     ],
 )
-def test_the_kind_is_what_the_repository_imports_more_often(tmp_path, files, kind):
+def test_the_kind_is_what_the_repository_imports_more_often(tmp_path, monkeypatch, files, kind):
+    monkeypatch.setattr(scaffold, "find_spec", lambda name: name)
     for name, content in files.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)

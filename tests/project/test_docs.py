@@ -15,7 +15,7 @@ import yaml
 from pages import LANGUAGES, ROOT, blocks_of, check_installed, follow, rows_of, run, sections_of
 
 import pytest_mia
-from pytest_mia import knowledge, plugin, statistics
+from pytest_mia import knowledge, plugin, remedies, statistics
 from pytest_mia.attacks import registry
 from pytest_mia.core.settings import PROFILES
 
@@ -285,6 +285,13 @@ def test_every_attack_is_explained():
     assert attacks_of(table) | centred == {attack.name for attack in registry.ATTACKS}
     on_request = set(re.findall(r"`(\w+)`", named.partition("\n## ")[0]))
     assert on_request == {attack.name for attack in registry.ON_REQUEST}
+
+
+def test_every_remedy_on_answers_is_in_the_table():
+    rows = rows_of(sections_of(guide("remedies"))["Remedies on answers"])
+    shown = [re.match(r"`(\w+)Answers\(", row[1])[1] for row in rows]
+
+    assert shown == [remedy.__name__ for remedy in remedies.ON_ANSWERS]
 
 
 def test_the_table_of_repairs_is_that_of_its_benchmark():

@@ -6,18 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pytest_mia.attacks.evaluation import lessons, run_attack
+from pytest_mia.attacks.evaluation import run_attack, split_targets
 from pytest_mia.attacks.mast_watson import Mast
 from pytest_mia.attacks.observations import recipe
-from pytest_mia.attacks.threshold import Threshold
-from pytest_mia.attacks.thresholds import grid, learn, ranks
+from pytest_mia.attacks.threshold import GAP, LOSS
+from pytest_mia.attacks.thresholds import grid, learn
 from pytest_mia.models.signals import Signals
 from pytest_mia.statistics import auc
 from pytest_mia.statistics.counts import Counts
 from pytest_mia.statistics.error_budget import levels, selected_interval
+from pytest_mia.statistics.ranks import rank_within_rows
 from pytest_mia.strategies import memberships
-
-LOSS, GAP = Threshold("loss", "confidence"), Threshold("gap", "correct")
 
 
 @st.composite
@@ -36,7 +35,7 @@ def rates(counts):
 @given(worlds())
 def test_strictly_rising_transforms_change_neither_areas_nor_what_is_learnt(world):
     risen = dataclasses.replace(world, signals=Signals(confidence=np.exp(world.signals.confidence) - 7))
-    one, other = (run_attack(LOSS, each, lessons(each)) for each in (world, risen))
+    one, other = (run_attack(LOSS, each, split_targets(each)) for each in (world, risen))
     assert (one.auc == other.auc).all()
     for before, after in zip(one.learned, other.learned, strict=True):
         assert (before.advantage, before.tail_rates) == (after.advantage, after.tail_rates)
@@ -45,7 +44,7 @@ def test_strictly_rising_transforms_change_neither_areas_nor_what_is_learnt(worl
 @given(worlds(), st.sampled_from([0.25, 1.0, 8.0]), st.integers(-9, 9))
 def test_another_unit_changes_no_guess(world, unit, zero):
     scaled = dataclasses.replace(world, signals=Signals(confidence=unit * world.signals.confidence + zero))
-    one, other = (run_attack(LOSS, each, lessons(each)) for each in (world, scaled))
+    one, other = (run_attack(LOSS, each, split_targets(each)) for each in (world, scaled))
     assert one.counts == other.counts
     assert one.tail_counts == other.tail_counts
 
@@ -54,14 +53,14 @@ def test_another_unit_changes_no_guess(world, unit, zero):
 def test_the_order_of_the_records_changes_nothing(world, random):
     order = np.array(random.sample(range(len(world.labels)), len(world.labels)))
     moved = recipe(Signals(confidence=world.signals.confidence[:, order]), world.members[:, order], world.labels[order])
-    one, other = (run_attack(LOSS, each, lessons(each)) for each in (world, moved))
+    one, other = (run_attack(LOSS, each, split_targets(each)) for each in (world, moved))
     assert one.counts == other.counts
     assert (one.auc == other.auc).all()
 
 
 @given(worlds())
 def test_the_gap_is_train_accuracy_minus_test_accuracy_wherever_it_is_used(world):
-    run = run_attack(GAP, world, lessons(world))
+    run = run_attack(GAP, world, split_targets(world))
     tpr, fpr = rates(run.counts)
     for model, learned in enumerate(run.learned):
         correct, members = world.signals.correct[model], world.members[model]
@@ -79,7 +78,7 @@ def test_swapping_the_sides_of_a_target_negates_what_is_found_on_it(world, targe
     flipped = world.members.copy()
     flipped[target] = ~flipped[target]
     swapped = dataclasses.replace(world, members=flipped)
-    one, other = (run_attack(Mast(), each, lessons(each)) for each in (world, swapped))
+    one, other = (run_attack(Mast(), each, split_targets(each)) for each in (world, swapped))
     assert one.learned[target] == other.learned[target]
     counts = [
         Counts(*((side[target],) for side in (c.flagged_members, c.members, c.flagged_nonmembers, c.nonmembers)))
@@ -99,7 +98,7 @@ def test_what_is_learnt_for_a_target_does_not_depend_on_it(world, target, data):
     members[target, :2] = True, False
     values[target] = data.draw(arrays.arrays(np.float64, values.shape[1], elements=st.floats(-9, 9)))
     changed = dataclasses.replace(world, members=members, signals=Signals(confidence=values))
-    one, other = (run_attack(Mast(), each, lessons(each)) for each in (world, changed))
+    one, other = (run_attack(Mast(), each, split_targets(each)) for each in (world, changed))
     assert one.learned[target] == other.learned[target]
 
 
@@ -126,7 +125,7 @@ def test_a_grid_tells_all_scores_apart(scores):
 def test_ranks_give_the_area(scores, data):
     """AUC is the mean rank of the members above that of the others, plus a half."""
     members = data.draw(arrays.arrays(np.bool_, len(scores)))
-    found = ranks(scores)
+    found = rank_within_rows(scores)
     assert found.mean() == pytest.approx(0.5)
     if members.any() and not members.all():
         assert auc(scores, members) == pytest.approx(0.5 + found[members].mean() - found[~members].mean())

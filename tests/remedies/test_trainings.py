@@ -5,12 +5,13 @@ import importlib.util
 
 import numpy as np
 import pytest
-import torch
 
 from pytest_mia import MIAUsageError, TorchTraining
 from pytest_mia.core.seeding import single_threaded
 from pytest_mia.models.torch import loop
 from pytest_mia.remedies import EarlyStoppedTraining, PrivateTraining
+
+torch = pytest.importorskip("torch")
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(200, 4)).astype(np.float32)

@@ -5,7 +5,6 @@ import pickle
 
 import numpy as np
 import pytest
-import torch
 from scipy import special
 from sklearn.base import clone
 from sklearn.datasets import load_iris
@@ -31,6 +30,8 @@ from pytest_mia.remedies import (
     TopKAnswers,
     TopKModule,
 )
+
+torch = pytest.importorskip("torch")
 
 X, Y = load_iris(return_X_y=True)
 X = (X - X.mean(axis=0)) / X.std(axis=0)

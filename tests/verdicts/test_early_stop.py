@@ -1,4 +1,4 @@
-"""Stopping early: when an audit looks, and what it then says; how often it errs is in tests/whole_audits/test_calibration.py."""
+"""Stopping early: when an audit looks, and what it then says; test_calibration.py counts how often it errs."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ import resource, sys
 import numpy as np
 from sklearn.naive_bayes import GaussianNB
 import pytest_mia
-from pytest_mia.backends import loky
+from pytest_mia.training.backends import loky
 
 loky.WORTH_A_PROCESS = 0.0
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))

@@ -1,9 +1,10 @@
-"""Records synthesised with nothing but queries to a model: those that it is sure of are like those that it learnt."""
+"""Records synthesised by queries to a model: records that it is sure of are like the records that it was trained on."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import generator_for, seed_for, seeded
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
-from pytest_mia.data.containers import as_array, count, describe, find_bad_features, is_sparse, is_tensor
+from pytest_mia.data.containers import as_array, as_texts, count, describe, find_bad_features, is_sparse, is_tensor
 from pytest_mia.data.dataset import Dataset
 
 LARGEST_SHARE = 4
@@ -77,13 +78,13 @@ def hill_climbing(
     """
     form = _Form(template)
     most = max(least, form.width // LARGEST_SHARE) if most is None else most
-    _check(records, threshold, iterations, rejections, most, least)
+    settings = _Settings(records, threshold, iterations, rejections, most, least)
     predict, rng = _predict(model), generator_for(seed, "hill climbing")
     with seeded(seed_for(seed, "hill climbing")):
         columns = predict(form.rendered(form.random(rng, 1))).shape[1]
         labels = _labels(model, classes, columns)
         wanted = np.arange(records) % columns
-        climb = _Climb(form, predict, wanted, rng, threshold, rejections, most, least)
+        climb = _Climb(form, predict, wanted, rng, settings)
         for _ in range(iterations):
             if climb.done.all():
                 break
@@ -94,6 +95,36 @@ def hill_climbing(
             f"reached {climb.confidence.max():.3g}: lower the threshold, or give more iterations"
         )
     return Dataset(form.rendered(climb.kept[climb.done]), labels[wanted[climb.done]])
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """The settings of `hill_climbing`, which says what each of them means."""
+
+    records: int
+    threshold: float
+    iterations: int
+    rejections: int
+    most: int
+    least: int
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{name} must be a whole number from 1, got {getattr(self, name)!r}"
+            for name in ("records", "iterations", "most", "least")
+            if not _is_whole(getattr(self, name), 1)
+        ]
+        if not _is_whole(self.rejections, 0):
+            problems.append(f"rejections must be a whole number from 0, got {self.rejections!r}")
+        threshold = self.threshold
+        if isinstance(threshold, bool) or not isinstance(threshold, (int, float, np.number)) or not 0 <= threshold < 1:
+            problems.append(f"threshold must be from 0 to 1, 1 excluded, got {threshold!r}")
+        if problems:
+            raise MIAUsageError(problems)
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return not isinstance(value, bool) and isinstance(value, (int, np.integer)) and bool(value >= least)
 
 
 class _Climb:
@@ -115,18 +146,14 @@ class _Climb:
         predict: Callable[[Any], FloatArray],
         wanted: IntArray,
         rng: np.random.Generator,
-        threshold: float,
-        rejections: int,
-        most: int,
-        least: int,
+        settings: _Settings,
     ) -> None:
-        self._form, self._predict, self._wanted, self._rng = form, predict, wanted, rng
-        self._threshold, self._rejections, self._least = threshold, rejections, least
+        self._form, self._predict, self._wanted, self._rng, self._settings = form, predict, wanted, rng, settings
         self.kept = form.random(rng, len(wanted))
         self.confidence = np.full(len(wanted), -1.0)
         self.done = np.zeros(len(wanted), dtype=bool)
         self._rejected = np.zeros(len(wanted), dtype=np.intp)
-        self._drawn = np.full(len(wanted), min(most, form.width))
+        self._drawn = np.full(len(wanted), min(settings.most, form.width))
 
     def step(self) -> None:
         """One query for all that still climb."""
@@ -138,11 +165,11 @@ class _Climb:
         confidence = answers[np.arange(len(rows)), self._wanted[rows]]
         better = confidence >= self.confidence[rows]
         self.kept[rows[better]], self.confidence[rows[better]] = proposed[better], confidence[better]
-        sure = better & (confidence > self._threshold) & (answers.argmax(axis=1) == self._wanted[rows])
+        sure = better & (confidence > self._settings.threshold) & (answers.argmax(axis=1) == self._wanted[rows])
         self.done[rows] = sure & (self._rng.random(len(rows)) < confidence)
         self._rejected[rows] = np.where(better, 0, self._rejected[rows] + 1)
-        stuck = rows[self._rejected[rows] > self._rejections]
-        self._drawn[stuck] = np.maximum(self._least, -(-self._drawn[stuck] // 2))
+        stuck = rows[self._rejected[rows] > self._settings.rejections]
+        self._drawn[stuck] = np.maximum(self._settings.least, -(-self._drawn[stuck] // 2))
         self._rejected[stuck] = 0
 
     def _chosen(self, rows: IntArray) -> BoolArray:
@@ -201,8 +228,15 @@ def _is_numeric(column: Any) -> bool:
 def _range_of(column: Any) -> Any:
     """The rows of a frame's column that tell its range: the least and the largest number, or every value there is."""
     if not _is_numeric(column):
-        return column.drop_duplicates()
+        return _distinct(column)
     return column.take([column.to_numpy().argmin(), column.to_numpy().argmax()])
+
+
+def _distinct(column: Any) -> Any:
+    try:
+        return column.drop_duplicates()
+    except TypeError:  # cells such as lists, which have no hash
+        return column.take(np.sort(np.unique(as_texts(column), return_index=True)[1]))
 
 
 def _of_column(column: Any, places: FloatArray) -> Any:
@@ -235,18 +269,3 @@ def _labels(model: Any, classes: Any, columns: int) -> npt.NDArray[Any]:
     if labels.shape != (columns,):
         raise MIAUsageError(f"the model answers with {columns} columns, and there are {labels.size} classes")
     return labels
-
-
-def _check(records: int, threshold: float, iterations: int, rejections: int, most: int, least: int) -> None:
-    counts = {"records": records, "iterations": iterations, "most": most, "least": least}
-    problems = [
-        f"{name} must be a whole number from 1, got {value!r}"
-        for name, value in counts.items()
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1
-    ]
-    if isinstance(rejections, bool) or not isinstance(rejections, (int, np.integer)) or rejections < 0:
-        problems.append(f"rejections must be a whole number from 0, got {rejections!r}")
-    if isinstance(threshold, bool) or not isinstance(threshold, (int, float, np.number)) or not 0 <= threshold < 1:
-        problems.append(f"threshold must be from 0 to 1, 1 excluded, got {threshold!r}")
-    if problems:
-        raise MIAUsageError(problems)

@@ -44,7 +44,7 @@ def train_many(
     Parameters
     ----------
     learners
-        Modules against which `pytest_mia.models.torch.batch_checks.explain_refusal` finds no reason against it.
+        Modules that `pytest_mia.models.torch.batch_checks.explain_refusal` refuses for no reason.
     inputs, targets
         One row per record, on the CPU; `Learner.members` counts these rows.
     settings

@@ -18,7 +18,7 @@ NAMES = {"gap", "loss", "lira_online", "mast", "rmia_online"}
 def interval(observations, confidence=shuffled_memberships.CONFIDENCE):
     """The advantage of the attack that is selected, as an audit has it."""
     fitting = [attack for attack in registry.ATTACKS if attack.name in NAMES]
-    runs, _ = evaluation.run_all(fitting, observations, evaluation.lessons(observations))
+    runs, _ = evaluation.run_all(fitting, observations, evaluation.split_targets(observations))
     chosen = evaluation.choose([[each.advantage for each in run.learned] for run in runs])
     return error_budget.plain_interval(evaluation.pick([run.counts for run in runs], chosen), confidence)
 

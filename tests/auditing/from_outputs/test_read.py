@@ -2,10 +2,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
 
 from pytest_mia import Losses, MIAUsageError, ModelOutputs, Residuals, TokenLogProbabilities
 from pytest_mia.auditing.from_outputs.read import read
+
+torch = pytest.importorskip("torch")
 
 rng = np.random.default_rng(0)
 MODELS, RECORDS = 5, 40

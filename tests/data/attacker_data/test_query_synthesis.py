@@ -1,12 +1,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
 from pytest_mia import MIAUsageError
 from pytest_mia.knowledge import hill_climbing
+
+torch = pytest.importorskip("torch")
 
 BITS = np.array([np.zeros(20, dtype=int), np.ones(20, dtype=int)])
 

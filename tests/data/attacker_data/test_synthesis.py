@@ -1,12 +1,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from scipy import sparse
 
 import pytest_mia
 from pytest_mia import Dataset, MIAUsageError, knowledge
 from pytest_mia.knowledge import marginals, noisy, part
+
+torch = pytest.importorskip("torch")
 
 rng = np.random.default_rng(0)
 SIZE = 3000

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import torch
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from whole import finish
@@ -14,6 +13,8 @@ from pytest_mia.models.signals import signals_of
 from pytest_mia.training.jobs import Job, Method
 from pytest_mia.training.query import ask
 from pytest_mia.training.train import train_one
+
+torch = pytest.importorskip("torch")
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 3))

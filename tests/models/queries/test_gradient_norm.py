@@ -1,9 +1,7 @@
 import numpy as np
 import pytest
-import torch
 from scipy import special
 from sklearn.naive_bayes import GaussianNB
-from torch import nn
 
 import pytest_mia
 from pytest_mia import MIAUsageError, TorchTraining
@@ -12,6 +10,9 @@ from pytest_mia.models.queries.gradient_norm import GradientNorm
 from pytest_mia.models.queries.protocol import QueryTarget
 from pytest_mia.models.queries.registry import find_problems
 from pytest_mia.models.select import adapter_for
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 5))

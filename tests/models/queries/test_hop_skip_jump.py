@@ -1,10 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
-from torch import nn
 
 import pytest_mia
 from pytest_mia import MIAUsageError
@@ -12,6 +10,9 @@ from pytest_mia.models.queries.hop_skip_jump import QUESTIONS, HopSkipJump
 from pytest_mia.models.queries.protocol import QueryTarget
 from pytest_mia.models.queries.registry import find_problems
 from pytest_mia.models.select import adapter_for
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 4))

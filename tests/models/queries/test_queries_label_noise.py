@@ -3,7 +3,6 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from scipy import sparse
 
 from pytest_mia.core.errors import MIAUsageError
@@ -14,6 +13,8 @@ from pytest_mia.models.queries.label_noise import COPIES, QUESTIONS, LabelNoise
 from pytest_mia.models.queries.perturb import FLIPPED, SHARES, noise_for
 from pytest_mia.models.queries.protocol import QueryTarget
 from pytest_mia.models.queries.registry import choose_by_default, find_problems
+
+torch = pytest.importorskip("torch")
 
 RNG = np.random.default_rng(0)
 RECORDS = 500

@@ -4,10 +4,8 @@ import random
 
 import numpy as np
 import pytest
-import torch
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
-from torch import nn
 
 import pytest_mia
 from pytest_mia import MIAUsageError, ModelTrainingError, TorchTraining
@@ -22,6 +20,9 @@ from pytest_mia.training.backends.loky import Loky
 from pytest_mia.training.jobs import Job, Method
 from pytest_mia.training.query import ask_released
 from pytest_mia.training.train import train_all
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(80, 4)).astype(np.float32)

@@ -1,0 +1,28 @@
+"""Errors in the user's own code are shown without this package's frames."""
+
+import pytest
+
+from pytest_mia.core.errors import ModelTrainingError
+from pytest_mia.models.functions import __file__ as OF_ANOTHER_ROOM
+from pytest_mia.training.user_errors import call_factory, failure
+
+
+def test_frames_of_all_rooms_are_left_out():
+    scope = {}
+    exec(compile("def call(function):\n    function()", OF_ANOTHER_ROOM, "exec"), scope)
+
+    def broken():
+        raise ValueError("no such column")
+
+    with pytest.raises(ValueError, match="no such column") as caught:
+        scope["call"](broken)
+    told = failure("training failed", caught.value)
+
+    assert told.startswith("training failed: ValueError: no such column\n\n")
+    assert "in broken" in told
+    assert OF_ANOTHER_ROOM not in told
+
+
+def test_a_factory_that_fails_is_an_error_of_training():
+    with pytest.raises(ModelTrainingError, match="the model factory failed: ZeroDivisionError"):
+        call_factory(lambda: 1 / 0, seed=0)
