@@ -74,7 +74,7 @@ class Plan:
 
     @property
     def seen(self) -> IntArray:
-        """The records that this attacker sees: those that are audited, and his own."""
+        """The records that this attacker sees: those that are audited, and the attacker's own."""
         return np.flatnonzero(_trainable(self.records) | self.records.held)
 
     @property

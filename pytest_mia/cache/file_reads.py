@@ -84,7 +84,7 @@ def digest_files_read(without: str = "") -> dict[str, str]:
     ------
     ChangedError
         When one of them was changed since.
-    UnheardError
+    UnknownReadsError
         When more may have been read inside the last `recording`, by other processes for instance.
     """
     if why := explain_unknown_reads():

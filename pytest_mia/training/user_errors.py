@@ -1,4 +1,4 @@
-"""Calls of the user's code, whose errors are shown as his own."""
+"""Calls of the user's code, whose errors are shown as errors of that code."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def test_other_processes_may_read_what_is_not_heard():
 
 def test_programs_that_packages_start_by_themselves(monkeypatch):
     """As joblib counts the cores; the package's version stands for it."""
-    monkeypatch.setattr(file_reads, "is_own_file", lambda name: False)
+    monkeypatch.setattr(file_reads, "is_user_file", lambda name: False)
     with file_reads.recording():
         subprocess.run([sys.executable, "-S", "-c", ""], check=True)
 

@@ -10,24 +10,34 @@ TESTS = Path(__file__).parents[1]
 BY_FEATURE = {"plugin"}
 """Rooms whose tests are named by what a user does with them; they run pytest as the user does."""
 OTHERS = {f"reports/test_{name}.py" for name in ("golden", "hostile", "schema", "screenshot")} | {
-    "remedies/test_transforms.py"
+    "auditing/test_attackers.py",
+    "remedies/test_transforms.py",
 }
-"""Tests of what modules of a room do alike: all writers, all remedies of answers."""
-NOTHING_RUNS = {"_version", "attacks/protocol", "core/types", "models/protocol", "training/backends/protocol"}
+"""Tests of what modules of a room do together: all writers, several attackers, all remedies."""
+NOTHING_RUNS = {
+    "_version",
+    "attacks/protocol",
+    "core/types",
+    "models/protocol",
+    "training/backends/protocol",
+    "core/events",
+    "validity/protocol",
+}
 """Modules of names and types."""
 COVERED_BY = {
     "api": "auditing/test_run.py",
     "knowledge": "data/attacker_data/test_synthesis.py",
     "attacks/combined_features": "attacks/test_combined.py",
+    "auditing/audit_run": "auditing/test_run.py",
+    "auditing/design": "auditing/test_summary.py",
+    "auditing/feasibility": "auditing/test_plan.py",
     "auditing/attack_stage": "auditing/test_run.py",
     "auditing/attacker_run": "auditing/test_run.py",
     "cache/hash_values": "cache/test_content_key.py",
     "cache/patches": "cache/test_content_key_code.py",
     "data/labels": "data/test_dataset.py",
-    "data/split_shift": "data/test_duplicates.py",
     "data/attacker_data/cell_mixing": "data/attacker_data/test_synthesis.py",
     "models/reading": "data/test_task.py",
-    "models/select": "models/test_sklearn.py",
     "models/queries/perturb": "models/queries/test_queries_label_noise.py",
     "models/queries/protocol": "models/queries/test_queries_label_noise.py",
     "models/torch/batch_checks": "models/torch/test_batched.py",
@@ -55,11 +65,10 @@ COVERED_BY = {
     "results/run_outcome": "reports/test_golden.py",
     "results/values": "auditing/test_summary.py",
     "statistics/counts": "statistics/test_intervals.py",
+    "training/fit": "training/test_train.py",
     "training/jobs": "training/test_train.py",
     "training/query": "training/test_train.py",
     "training/backends/dask_worker": "training/backends/test_dask.py",
-    "validity/identical_models": "data/test_duplicates.py",
-    "validity/membership_design": "data/test_duplicates.py",
     "validity/release_mismatch": "auditing/test_run_releases.py",
     "verdicts/audit_result": "verdicts/test_judgement.py",
     "verdicts/enforce": "verdicts/test_judgement.py",

@@ -99,7 +99,7 @@ def _coded(given: ModelOutputs, task: Task) -> tuple[npt.NDArray[Any], IntArray]
 
 
 def _told(given: ModelOutputs, task: Task, classes: npt.NDArray[Any]) -> tuple[Iterator[Answer], str]:
-    """Each model's answer, and what it was taken for where that is told by nobody."""
+    """Each model's answer, and what it was taken for where the user did not say."""
     match given.outputs:
         case Residuals(values):
             return (Residuals(as_numbers(part).reshape(len(part), -1).astype(np.float64)) for part in values), ""
