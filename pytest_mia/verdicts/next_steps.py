@@ -11,7 +11,7 @@ OVERFITTED = 0.05
 
 
 def next_steps(judged: AuditData) -> list[str]:
-    """The three next things to try, for this verdict and this model."""
+    """Two or three next things to try, for this verdict and this model."""
     match judged.verdict:
         case "invalid":
             return _mend(judged)
@@ -47,7 +47,7 @@ def _decide(judged: AuditData) -> list[str]:
         targets = f"more shadows, since each of them is a target too: --mia-shadows={shadows}"
     records = "more records, if there are any: the interval narrows with the square root of their number"
     if _is_near(judged):
-        return [less, f"a different limit than {judged.threshold:g}, if your project can justify it", targets]
+        return [less, targets]
     # Where the advantage seems to be above the limit, more data would only show that it is.
     return [less, targets, records] if _seems_above(judged) else [records, targets, less]
 
