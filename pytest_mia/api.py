@@ -7,14 +7,14 @@ import os
 import time
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from pytest_mia.auditing.from_outputs.read import ModelOutputs
 from pytest_mia.auditing.run import run
 from pytest_mia.cache.store import opened
 from pytest_mia.core.events import Event, Progress
 from pytest_mia.core.request import AuditRequest
-from pytest_mia.core.settings import Settings
+from pytest_mia.core.settings import Settings, SettingsKeywords
 from pytest_mia.verdicts.audit_result import AuditResult
 
 
@@ -29,25 +29,10 @@ def audit(
     target: Any = None,
     shadow_factory: Any = None,
     shadow_dataset: Any = None,
-    shadows: int = 7,
-    device: str = "auto",
-    seed: int = 0,
-    attacks: Sequence[str] | None = None,
-    confidence: float = 0.95,
-    inconclusive: str = "fail",
-    queries: int | None = None,
-    jobs: int | None = None,
-    backend: str = "loky",
-    scheduler: str | None = None,
-    cache: str = "use",
-    time_limit: float | None = None,
-    early_stop: bool = False,
-    coins: bool = False,
-    what_if: str = "off",
-    controls: bool = False,
     threshold: float | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     progress: Callable[[int, int, float], None] | None = None,
+    **settings: Unpack[SettingsKeywords],
 ) -> AuditResult:
     """Audit a model factory, or a trained model, without pytest.
 
@@ -71,16 +56,16 @@ def audit(
     shadow_factory, shadow_dataset
         The attacker's guess of the factory (or a list of guesses), and the attacker's own records; a mapping from names
         to these compares several attackers.
-    shadows, device, seed, attacks, confidence, inconclusive, queries, jobs, cache, time_limit, early_stop, what_if
-        As the options of these names.
-    coins, backend, scheduler, controls
-        Likewise.
     threshold
         The limit that the result will be judged by, where it is known; stopping early takes it.
     cache_dir
         The folder in which trained models' outputs are kept for the next audits; ``None`` keeps none.
     progress
         Called with (models done, models in all, seconds since the start).
+    **settings
+        As the options of these names, with their defaults: ``shadows``, ``device``, ``seed``, ``attacks``,
+        ``confidence``, ``inconclusive``, ``queries``, ``jobs``, ``backend``, ``scheduler``, ``cache``, ``time_limit``,
+        ``early_stop``, ``coins``, ``what_if``, ``controls``.
 
     Returns
     -------
@@ -96,30 +81,13 @@ def audit(
     InvalidAuditError
         A model answered with NaN or infinity.
     """
-    settings = Settings(
-        shadows=shadows,
-        device=device,
-        seed=seed,
-        attacks=tuple(attacks) if isinstance(attacks, list) else attacks,  # type: ignore[arg-type]
-        confidence=confidence,
-        inconclusive=inconclusive,
-        queries=queries,
-        jobs=jobs,
-        backend=backend,
-        scheduler=scheduler,
-        cache=cache,
-        time_limit=time_limit,
-        early_stop=early_stop,
-        coins=coins,
-        what_if=what_if,
-        controls=controls,
-    )
+    chosen = _settings(settings)
     request = AuditRequest(
         model_factory, dataset, training, predict, loss, target, shadow_factory, shadow_dataset, augment=augment
     )
-    store = opened(None if cache_dir is None else Path(cache_dir), cache, since=time.time())
-    replay = _call("audit(model_factory, dataset", settings)
-    return _follow(run(request, settings, replay=replay, threshold=threshold, store=store), progress)
+    store = opened(None if cache_dir is None else Path(cache_dir), chosen.cache, since=time.time())
+    replay = _call("audit(model_factory, dataset", chosen)
+    return _follow(run(request, chosen, replay=replay, threshold=threshold, store=store), progress)
 
 
 def audit_outputs(
@@ -166,7 +134,7 @@ def audit_outputs(
     """
     settings = Settings(
         seed=seed,
-        attacks=tuple(attacks) if isinstance(attacks, list) else attacks,  # type: ignore[arg-type]
+        attacks=attacks,  # type: ignore[arg-type]
         confidence=confidence,
         inconclusive=inconclusive,
         controls=controls,
@@ -174,6 +142,14 @@ def audit_outputs(
     request = AuditRequest(None, None, outputs=ModelOutputs(outputs, members, labels, groups))
     given = "outputs, members, labels" + ("" if groups is None else ", groups=groups")
     return _follow(run(request, settings, replay=_call(f"audit_outputs({given}", settings)), None)
+
+
+def _settings(given: SettingsKeywords) -> Settings:
+    """The settings of an audit; a misspelt one is an error of the call."""
+    strange = [name for name in given if name not in Settings.__dataclass_fields__]
+    if strange:
+        raise TypeError(f"audit() got an unexpected keyword argument {strange[0]!r}")
+    return Settings(**given)  # type: ignore[arg-type]
 
 
 def _follow(

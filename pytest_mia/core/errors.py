@@ -66,3 +66,20 @@ class InvalidAuditWarning(MIAWarning):
 
 class CacheWarning(MIAWarning):
     """An entry of the cache is damaged; what it stood for was done again."""
+
+
+for _public in (
+    MIAError,
+    MIAUsageError,
+    ModelTrainingError,
+    OutOfTimeError,
+    MembershipLeakError,
+    InconclusiveAuditError,
+    InvalidAuditError,
+    MIAWarning,
+    InconclusiveAuditWarning,
+    InvalidAuditWarning,
+    CacheWarning,
+):
+    # Under the name by which a user imports it, as tracebacks show it.
+    _public.__module__ = "pytest_mia"

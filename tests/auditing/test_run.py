@@ -219,3 +219,8 @@ class TestShadowModels:
     def test_those_of_a_guess_alone(self):
         kept = finish(train(AuditRequest(Tree, (X, Y), shadow_factory=GaussianNB), Settings(shadows=3)))
         assert [type(one.model) for one in kept] == [GaussianNB] * 3
+
+
+def test_a_misspelt_setting_is_an_error_of_the_call():
+    with pytest.raises(TypeError, match=r"audit\(\) got an unexpected keyword argument 'shadow'"):
+        pytest_mia.audit(whole.Tree, (whole.X, whole.Y), shadow=3)

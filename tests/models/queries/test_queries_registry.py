@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
+from whole import finish
 
 import pytest_mia
 from pytest_mia import MIAUsageError, ModelTrainingError, TorchTraining
@@ -144,7 +145,7 @@ class TestChoice:
             asked.append(0)
             return model.predict(X)
 
-        run.train(AuditRequest(GaussianNB, (X, Y), predict=predict), Settings(shadows=3))
+        finish(run.train(AuditRequest(GaussianNB, (X, Y), predict=predict), Settings(shadows=3)))
         assert len(asked) == 2 + 5, "two show whether answers come in order"
 
 
