@@ -8,6 +8,8 @@ import pytest
 from whole import finish
 
 from pytest_mia import audit
+from pytest_mia.auditing import attacker_run
+from pytest_mia.auditing.controls import canaries
 from pytest_mia.auditing.run import train
 from pytest_mia.core.errors import ModelTrainingError
 from pytest_mia.core.request import AuditRequest
@@ -16,13 +18,12 @@ from pytest_mia.data.records import Data
 from pytest_mia.models.protocol import CannotBatch
 from pytest_mia.models.torch.module import ModuleTrainer, TorchTraining
 from pytest_mia.training import batching
-from pytest_mia.training import train as shadows
 from pytest_mia.training.backends import loky
 from pytest_mia.training.backends.loky import Loky
 from pytest_mia.training.batching import joined
 from pytest_mia.training.factories import FactoryProbe
 from pytest_mia.training.jobs import Job, Method
-from pytest_mia.training.train import train_all
+from pytest_mia.training.train import train_all, train_steps
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -180,9 +181,10 @@ class TestTraining:
     def test_planted_records_are_in_those_models_that_their_coins_say(self, cores, monkeypatch):
         cores(1)
         seen = []
-        monkeypatch.setattr(
-            shadows, "train_all", lambda jobs, *given, **named: seen.append(jobs) or train_all(jobs, *given, **named)
-        )
+        for module in (attacker_run, canaries):
+            monkeypatch.setattr(
+                module, "train_steps", lambda jobs, training: seen.append(jobs) or train_steps(jobs, training)
+            )
         audited(controls=True)
         audit_jobs, planted = (next(jobs for jobs in seen if len(jobs) == size) for size in (8, 4))
         assert any(job.company for job in audit_jobs)
