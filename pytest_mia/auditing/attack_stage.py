@@ -202,12 +202,12 @@ def _features(plan: Plan, settings: Settings) -> FloatArray | None:
 def _no_attack(observations: Observations, settings: Settings, shadows: int) -> str:
     possible = ", ".join(each.name for each in registry.fitting(observations.signals, shadows=shadows)) or "none"
     asked = ", ".join(settings.attacks or ())
-    return f"none of the attacks {asked} fits what these models answer; those that do: {possible}"
+    return f"none of the attacks {asked} fits what these models answer; the attacks that fit: {possible}"
 
 
 def _left_out(fitting: Sequence[Attack], settings: Settings) -> tuple[str, ...]:
     """The note on attacks that were asked for, and can't be run on what there is."""
     run = {registry.DEFAULT, *(attack.name for attack in fitting)}
     missing = [name for name in settings.attacks or () if name not in run]
-    why = "asked for and not run, since these answers, records or shadows don't allow it"
+    why = "attacks that were not run, because the answers, the records or the number of shadows don't allow them"
     return (f"{why}: {', '.join(missing)}",) if missing else ()

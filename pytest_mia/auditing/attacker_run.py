@@ -84,7 +84,7 @@ def run_attacker(
             stopped = _out_of_time(run, models, len(plan.jobs)) if len(trained) < look else ""
             result = attack_stage.examine(run, models)
             if look < stops[-1] and run.threshold is not None and early_stop.leaks(result, run.threshold):
-                stopped = stopped or f"stopped after {look} of {stops[-1]} models: the leak is certain"
+                stopped = stopped or f"training stopped after {look} of {stops[-1]} models, because the leak is certain"
             if stopped:
                 result = dataclasses.replace(result, notes=(*result.notes, stopped))
                 break
@@ -144,7 +144,7 @@ def _describe(run: AuditRun, models: QueriedModels) -> CheckResult:
     asked = dict.fromkeys(note for one in everyone for note in query.told(one, run.method, run.settings.queries))
     alone = dict.fromkeys(one.alone for one in everyone if one.alone)
     why = next((one.moved for one in everyone if one.moved), "")
-    moved = [f"models that the GPU has no room for are on the CPU: {why}"] if why else []
+    moved = [f"models that the GPU has no room for were run on the CPU: {why}"] if why else []
     return CheckResult(records.findings, (*records.notes, *first, *asked, *alone, *moved))
 
 
@@ -159,5 +159,7 @@ def _out_of_time(run: AuditRun, models: QueriedModels, planned: int) -> str:
         f"the time limit of {run.settings.time_limit:g} s was reached after {len(models.trained)} of {planned} models"
     )
     if models.plan.shadows < FEWEST_SHADOWS or not models.plan.judged.any():
-        raise OutOfTimeError(f"{reached}, too few for an audit, which needs {FEWEST_SHADOWS} shadows; raise the limit")
+        raise OutOfTimeError(
+            f"{reached}, too few for an audit, which needs {FEWEST_SHADOWS} shadows; raise the time limit"
+        )
     return reached

@@ -15,6 +15,7 @@ from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.seeding import seed_for
 from pytest_mia.core.settings import Settings
+from pytest_mia.core.text import counted
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data.memberships import draw_coins, draw_halves
 from pytest_mia.data.records import Records, gather
@@ -62,10 +63,8 @@ class Plan:
     @property
     def line(self) -> str:
         """What is about to be done, and what it can't decide, in one line."""
-        rows = f"{self.records.audited:,} records"
-        return "; ".join(
-            [f"{len(self.jobs)} models to train, {self.kind} of {rows}", *self.outlook, *self.records.notes]
-        )
+        models, records = counted(len(self.jobs), "model"), counted(self.records.audited, "record")
+        return "; ".join([f"{models} to train, {self.kind} of {records}", *self.outlook, *self.records.notes])
 
     @property
     def targets(self) -> int:
@@ -257,7 +256,7 @@ def _refuse_empty_halves(plan: Plan) -> None:
     empty = [job.number for job in plan.jobs if not job.members.any()]
     if empty:
         records = plan.records
-        units, remedy = f"{records.audited} records", "give two of one class at least"
+        units, remedy = counted(records.audited, "record"), "give at least two records of one class"
         if records.groups is not None:
-            units, remedy = f"{len(np.unique(records.groups))} groups of records", "give more"
+            units, remedy = f"{len(np.unique(records.groups))} groups of records", "give more groups"
         raise MIAUsageError(f"model {empty[0]} would train on nothing: its half of the {units} is empty; {remedy}")

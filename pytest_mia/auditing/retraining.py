@@ -19,7 +19,7 @@ from pytest_mia.models.torch.module import TorchTraining
 from pytest_mia.remedies.trainings import EarlyStoppedTraining, PrivateTraining, private_available
 
 STOPPED, PRIVATE = "EarlyStoppedTraining(training, patience=2)", "PrivateTraining(training, noise=1.0)"
-NEEDS_OPACUS = " (needs pip install 'pytest-mia[dp]')"
+NEEDS_OPACUS = " (needs Opacus: pip install opacus)"
 LINES = 3
 """Changes of parameters that are proposed at the most."""
 

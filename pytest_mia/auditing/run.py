@@ -30,7 +30,7 @@ from pytest_mia.training.train import Training, train_steps
 from pytest_mia.verdicts.audit_result import AuditResult
 
 NOTHING_TO_TRAIN = (
-    "what if: nothing to train otherwise is known for this model, or it is a release, which is trained already"
+    "what if: no other training is proposed: none is known for this model, or it is a release, which is trained already"
 )
 
 
@@ -132,7 +132,7 @@ def _train_remedies(run: AuditRun, plan: Plan, result: AuditResult) -> Generator
     audits, notes = list[RemedyResult](), [] if changes else [NOTHING_TO_TRAIN]
     for each in changes:
         if run.out_of_time:
-            notes.append(f"what if: {each.line} was not measured: the time limit was reached before")
+            notes.append(f"what if: {each.line} was not measured: the time limit was reached")
             continue
         yield Announcement(f"what if: {each.line}")
         try:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import AuditRequest
+from pytest_mia.core.text import counted
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data import dataset, near_duplicates, split_shift
 from pytest_mia.data import duplicates as diagnostics
@@ -184,16 +185,16 @@ def _without_twins(records: Dataset, members: BoolArray) -> tuple[Dataset, BoolA
     twice = np.zeros(len(members), dtype=bool)
     for ids in (keys, number_groups(records.groups)):
         twice |= False if ids is None else ~members & np.isin(ids, ids[members])
-    share = f"{int(twice.sum())} of {int((~members).sum())} non-members"
+    both, share = int(twice.sum()), f"{int(twice.sum())} of {int((~members).sum())} non-members"
     if twice.sum() > MOST_DUPLICATES * (~members).sum():
         finding = (
-            f"{share} are members too, or of a member's group, more than {MOST_DUPLICATES:.0%}: the same record stands "
-            "on both sides; give each record to mia_target as a member or as a non-member"
+            f"{share} {'is a member' if both == 1 else 'are members'} too, or of a member's group, more than the "
+            f"{MOST_DUPLICATES:.0%} that can be left out; give each record to mia_target as a member or as a non-member"
         )
         return records, members, [finding], []
     if not twice.any():
         return records, members, [], []
-    return take_records(records, ~twice), members[~twice], [], [f"{share} were left out: they are members too"]
+    return take_records(records, ~twice), members[~twice], [], [f"the audit leaves out {share} that are members too"]
 
 
 def _without_validation(
@@ -208,7 +209,8 @@ def _without_validation(
         known |= False if ids is None else ~members & np.isin(ids[:size], ids[size:])
     if not known.any():
         return records, members, []
-    note = f"{int(known.sum())} of {int((~members).sum())} non-members were left out: the model was chosen by them"
+    share = f"{int(known.sum())} of {int((~members).sum())} non-members"
+    note = f"the audit leaves out {share} that the model was chosen by (validation)"
     return take_records(records, ~known), members[~known], [note]
 
 
@@ -230,8 +232,8 @@ def _overlap(subject: AuditRequest, members: BoolArray | None, held: Mapping[str
     if not both:
         return []
     return [
-        f"{both} of the {int(own.sum())} records that the attacker holds are members of the released model too; that "
-        "does no harm, since the attacker's shadows draw their halves without regard to the model's"
+        f"the released model was trained on {both} of the {int(own.sum())} records that the attacker holds; this does "
+        "no harm, because the members of the attacker's shadows are drawn independently of the model's"
     ]
 
 
@@ -275,7 +277,8 @@ def _groups(records: Dataset) -> tuple[IntArray | None, BoolArray | None, list[s
     given = number_groups(records.groups)
     if not duplicates or keys is None:
         return given, None, []
-    note = f"{duplicates} records are copies of others; copies are drawn together"
+    copies = "is a copy of another" if duplicates == 1 else "are copies of others"
+    note = f"{counted(duplicates, 'record')} {copies}; copies are members together or not at all"
     own = np.arange(len(keys)) if given is None else given
     owners = np.bincount(np.unique(np.stack([keys, own]), axis=1)[0])
     return (keys if given is None else diagnostics.merge_groups(given, keys)), owners[keys] > 1, [note]

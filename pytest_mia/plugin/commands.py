@@ -60,5 +60,5 @@ def _said(kind: str, written: dict[str, str], left: dict[str, str]) -> Iterator[
     if "conftest.py" in written:
         yield "mia: the records and the model in conftest.py are examples; put yours in their place"
     if kind == "torch" and importlib.util.find_spec("torch") is None:
-        yield 'mia: torch is not installed: pip install "pytest-mia[torch]"'
+        yield "mia: torch is not installed: pip install torch"
     yield "mia: next, run pytest -m mia"

@@ -52,7 +52,6 @@ TORCH = '''\
 import pytest
 import torch
 from sklearn.datasets import load_breast_cancer
-from sklearn.preprocessing import StandardScaler
 
 from pytest_mia import TorchTraining
 
@@ -61,13 +60,16 @@ from pytest_mia import TorchTraining
 def mia_dataset():
     """Your training data: X and y, or a map-style torch data set. Some 650 records decide at 0.05."""
     X, y = load_breast_cancer(return_X_y=True)
-    return torch.tensor(StandardScaler().fit_transform(X), dtype=torch.float32), torch.tensor(y)
+    return torch.tensor(X, dtype=torch.float32), torch.tensor(y)
 
 
 @pytest.fixture(scope="session")
 def mia_model_factory():
-    """A function that returns a fresh, untrained module, which answers with one logit per class."""
-    return lambda: torch.nn.Linear(30, 2)
+    """A function that returns a fresh, untrained module, which answers with one logit per class.
+
+    The features are scaled inside the module, so that each model learns their scale from its own records.
+    """
+    return lambda: torch.nn.Sequential(torch.nn.BatchNorm1d(30), torch.nn.Linear(30, 2))
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +86,7 @@ def mia_predict():
     """
 
     def predict(model, X):
+        model.eval()
         with torch.no_grad():
             return model(X).argmax(dim=1)
 

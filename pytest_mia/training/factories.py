@@ -78,13 +78,15 @@ def problems(
     found: list[str] = []
     for each in factories:
         if each.factory is None:
-            found.append(f"{each.name} is missing: a callable without arguments that returns an untrained model")
+            found.append(f"{each.name} is missing; give a callable without arguments that returns an untrained model")
         elif not each.models:
             found.append(f"{each.name} must be callable without arguments, got {type(each.factory).__name__}")
         else:
             found += _model_problems(each, method, data)
     if settings.shadows and not subject.shadow_factories:
-        found.append("mia_shadow_factory is an empty list; give at least one guess of the factory, or none of the list")
+        found.append(
+            "mia_shadow_factory is an empty list; give at least one guess of the factory, or leave the fixture out"
+        )
     return list(dict.fromkeys(found))
 
 
@@ -99,7 +101,7 @@ def _called(subject: AuditRequest, settings: Settings) -> list[tuple[str, Any]]:
 def _model_problems(tried: FactoryProbe, method: Method, data: Data | None) -> list[str]:
     name, (first, second) = tried.name, tried.models
     if first is None:
-        return [f"{name} returned None; it must return a model: is a return missing?"]
+        return [f"{name} returned None; it must return a model; check that it ends with a return"]
     if isinstance(first, type):
         return [f"{name} returned the class {first.__name__}; it must return a model, such as {first.__name__}()"]
     found = []

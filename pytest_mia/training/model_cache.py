@@ -34,8 +34,8 @@ WORDS: dict[str, type | UnionType] = {
 """What is kept of a model besides its signals, and as what JSON gives it back."""
 
 CHANGES = (
-    "models are not cached: what their factory or training reads changes as they are trained; where they import a "
-    "module inside of a function, which reads the environment or other modules, import it at the top of a file"
+    "models are not cached: a value that their factory or training reads changes while they are trained; if one of "
+    "these functions imports a module, move the import to the top of the file"
 )
 
 

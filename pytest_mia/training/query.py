@@ -9,6 +9,7 @@ import numpy as np
 
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
 from pytest_mia.core.seeding import seed_for, seeded, single_threaded
+from pytest_mia.core.text import counted
 from pytest_mia.data.containers import take
 from pytest_mia.data.records import Data
 from pytest_mia.models.answers import Answer, check_answer
@@ -102,11 +103,13 @@ def told(one: Trained, method: Method, wanted: int | None) -> tuple[str, ...]:
     """
     varied = wanted is None and one.queries == QUERIES_WHEN_ANSWERS_VARY
     if method.augment is not None:
-        so_many = ", so many since answers vary" if varied else ""
-        return (f"each record was asked about with {one.queries} changed copies of it, by mia_augment{so_many}",)
+        so_many = ", because its answers vary" if varied else ""
+        copies = counted(one.queries, "changed record")
+        return (f"for each record the model was asked about {copies}, made by mia_augment{so_many}",)
     if one.queries == 1:
         return ()
-    return (f"{one.queries} queries averaged per record, {'since answers vary' if varied else 'as was asked for'}",)
+    why = "because the model's answers vary" if varied else "as the setting queries says"
+    return (f"the answers to {one.queries} queries per record were averaged, {why}",)
 
 
 def _probed(
@@ -156,5 +159,5 @@ def ask_released(model: Any, data: Data, method: Method, seed: int, *, number: i
         except (MIAUsageError, InvalidAuditError):
             raise
         except Exception as error:
-            raise ModelTrainingError(failure("the released model could not be asked", error)) from None
+            raise ModelTrainingError(failure("the released model could not be queried", error)) from None
     return answered

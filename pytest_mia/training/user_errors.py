@@ -22,7 +22,7 @@ def named(job: Job) -> Iterator[None]:
         error.add_note(f"while training model {job.number} (seed {job.seed})")
         raise
     except Exception as error:
-        why = " since memory ran out (train fewer models at the same time: --mia-jobs=1)"
+        why = " because memory ran out (train fewer models at the same time: --mia-jobs=1)"
         why = why if isinstance(error, MemoryError) else ""
         raise ModelTrainingError(
             failure(f"model {job.number} (seed {job.seed}) could not be trained{why}", error)

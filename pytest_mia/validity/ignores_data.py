@@ -69,7 +69,7 @@ def check(code: UserCode) -> CheckResult:
         [
             ignored
             and f"{' or '.join(code.suspects)} ignores what it is given: trained on a few records with other labels, "
-            f"a model {ignored}. Train on the X and y that come with the call, and ask the model that does"
+            f"a model {ignored}. Train on the X and y that the function is given, and query the model that it is given"
         ]
     )
 

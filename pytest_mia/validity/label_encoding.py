@@ -47,9 +47,9 @@ def find_other_encoding(observations: Observations) -> str | None:
     if not worse and most >= FAR_BELOW * chance:
         return None
     return (
-        f"models are right on {members:.3f} of their own members and {others:.3f} of the others, where one who guesses "
-        f"is on {chance:.3f}: the answers call the classes otherwise than y does, so that no attack knows which "
-        "are right. Give mia_predict that answers with the labels of y, or with a column for each in sorted order"
+        f"models are right on {members:.3f} of their members and {others:.3f} of the other records, and a guess is "
+        f"right on {chance:.3f}: the answers name the classes in another way than y does, so no attack knows which "
+        "answers are right. Let mia_predict return the labels of y, or one column for each label in sorted order"
     )
 
 

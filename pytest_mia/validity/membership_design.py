@@ -30,8 +30,8 @@ def balanced(members: BoolArray) -> str | None:
     if len(counts) < FEWEST_TO_BALANCE or (counts != counts[0]).any():
         return None
     return (
-        f"every record is a member of exactly {counts[0]} of the {len(members)} models, so that a target's memberships "
-        "can be read off the others'. Draw each model's half by itself, without regard to the others"
+        f"every record is a member of exactly {counts[0]} of the {len(members)} models, so a target's memberships "
+        "follow from those of the other models. Draw each model's members independently of the other models"
     )
 
 
@@ -54,8 +54,10 @@ def repeated(members: BoolArray) -> str | None:
     if not len(others):
         return None
     one, other = int(twins[others[0]]), int(others[0])
-    how = "the same members" if (members[one] == members[other]).all() else "each the members that the other lacks"
+    how = (
+        "the same members" if (members[one] == members[other]).all() else "each the members that the other model lacks"
+    )
     return (
-        f"models {one} and {other} have {how}, so that a target's memberships can be read off the others'. Draw each "
-        "model's half by itself, without regard to the others"
+        f"models {one} and {other} have {how}, so a target's memberships follow from those of the other "
+        "models. Draw each model's members independently of the other models"
     )

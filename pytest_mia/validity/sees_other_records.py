@@ -39,9 +39,9 @@ def check(code: UserCode) -> CheckResult:
         # Code that can't be copied, or fails on other records, proves nothing.
         return NOTHING
     seen = (
-        f"{' or '.join(code.suspects)} looks at records that it isn't given: with others in their place, where it "
-        f"holds all {len(code.job.members)} of them, the same model answers otherwise. Fit scalers, vocabularies and "
-        "encodings inside of the training, on the X and y that come with the call"
+        f"{' or '.join(code.suspects)} looks at records that it isn't given: it holds all {len(code.job.members)} "
+        "records, and when those that the model is not trained on are exchanged, the same model answers differently. "
+        "Fit scalers, vocabularies and encodings inside the training, on the X and y that the function is given"
     )
     return CheckResult((seen,)) if depends else CheckResult()
 

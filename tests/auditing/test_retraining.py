@@ -202,7 +202,7 @@ def test_where_nothing_can_be_trained_otherwise_it_is_said():
         model["rate"] = np.mean(y)
 
     result = audit(dict, "train", training=train, predict=lambda model, X: np.full(len(X), model["rate"]))
-    assert any("nothing to train otherwise is known" in note for note in result.notes)
+    assert any("no other training is proposed" in note for note in result.notes)
 
 
 def test_early_stopping_of_a_module_is_measured_as_it_is_shipped(monkeypatch):

@@ -44,9 +44,9 @@ def test_a_factory_may_be_an_object_without_a_hash():
 @pytest.mark.parametrize(
     ("factory", "problem"),
     [
-        (None, "mia_model_factory is missing: a callable without arguments that returns an untrained model"),
+        (None, "mia_model_factory is missing; give a callable without arguments that returns an untrained model"),
         (LogisticRegression(), "mia_model_factory must be callable without arguments, got LogisticRegression"),
-        (lambda: None, "mia_model_factory returned None; it must return a model: is a return missing?"),
+        (lambda: None, "mia_model_factory returned None; it must return a model; check that it ends with a return"),
         (
             lambda: LogisticRegression,
             "mia_model_factory returned the class LogisticRegression; "
@@ -107,7 +107,7 @@ class TestGuesses:
     def test_every_guess_is_tried(self):
         guesses = [LogisticRegression, lambda: None, Ridge]
         first, second = found(LogisticRegression, shadow_factory=guesses)
-        assert first == "mia_shadow_factory returned None; it must return a model: is a return missing?"
+        assert first == "mia_shadow_factory returned None; it must return a model; check that it ends with a return"
         assert second.startswith("Ridge is no classifier")
 
     def test_an_empty_list(self):
@@ -118,7 +118,7 @@ class TestGuesses:
         target = Target(FITTED, (X, Y), (X, Y))
         assert found(None, target=target, shadow_factory=LogisticRegression) == []
         assert found(None, target=target) == [
-            "mia_model_factory is missing: a callable without arguments that returns an untrained model"
+            "mia_model_factory is missing; give a callable without arguments that returns an untrained model"
         ]
 
     def test_a_release_without_shadows_needs_none(self):

@@ -82,7 +82,7 @@ def test_an_audit_goes_on_on_the_cpu_from_the_first_model_on(full, name, tmp_pat
     expected = audited("cpu")
     tries = full(module, name)
     found = audited("auto")
-    assert f"models that the GPU has no room for are on the CPU: {RAN_OUT}" in found.notes
+    assert f"models that the GPU has no room for were run on the CPU: {RAN_OUT}" in found.notes
     assert (found.device, found.advantage) == ("cpu", expected.advantage)
     assert (found.cache.hits, audited("auto").cache.hits) == (7, 8), "the others are those of the CPU; and all are kept"
     # Before all training, where a model is only looked at, and with the first one.
@@ -96,7 +96,7 @@ def test_a_released_model_is_asked_on_the_cpu(full):
     )
     full(module, "forward")
     found = pytest_mia.audit(None, (X, Y), target=target, shadows=0, attacks=["gap"], device="auto")
-    assert found.notes[0] == f"models that the GPU has no room for are on the CPU: {RAN_OUT}"
+    assert found.notes[0] == f"models that the GPU has no room for were run on the CPU: {RAN_OUT}"
 
 
 @pytest.mark.usefixtures("gpu")

@@ -319,7 +319,7 @@ class TestReleased:
         np.testing.assert_array_equal(ours.confidence, theirs.confidence)
 
     def test_a_failure_is_the_users_own(self):
-        with pytest.raises(ModelTrainingError, match=r"^the released model could not be asked: NotFittedError: "):
+        with pytest.raises(ModelTrainingError, match=r"^the released model could not be queried: NotFittedError: "):
             ask_released(GaussianNB(), data(), METHOD, 0)
 
     def test_nan_is_refused(self):

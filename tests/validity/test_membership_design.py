@@ -35,7 +35,7 @@ class TestRepeated:
 
     def test_a_pair_that_shares_all_records(self):
         members = np.concatenate([self.members, ~self.members[2:3]])
-        assert repeated(members).startswith("models 2 and 6 have each the members that the other lacks")
+        assert repeated(members).startswith("models 2 and 6 have each the members that the other model lacks")
 
     def test_few_may_agree_by_chance(self):
         assert repeated(np.repeat(self.members[:, :30], 2, axis=0)) is None

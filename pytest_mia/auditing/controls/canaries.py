@@ -23,6 +23,7 @@ from pytest_mia.auditing.plan import Plan
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
 from pytest_mia.core.events import Progress
 from pytest_mia.core.seeding import generator_for
+from pytest_mia.core.text import counted
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data import containers
 from pytest_mia.data.records import Data
@@ -66,11 +67,13 @@ def how_many(records: int) -> int:
 def problem(data: Data, *, records: int) -> str | None:
     """Why no canaries can be planted among these records, if so."""
     if data.y is None:
-        return "the records have no labels, of which a canary has a wrong one"
+        return "the records have no labels, and a canary needs a wrong label"
     if len(np.unique(data.labels)) < 2:
-        return "the labels can't be divided into classes or parts, of which a canary has another one than its own"
+        return (
+            "the labels can't be divided into classes or parts, and a canary needs the label of another class or part"
+        )
     if how_many(records) < FEWEST:
-        return f"{records} records are too few for {FEWEST} canaries"
+        return f"{counted(records, 'record')} {'is' if records == 1 else 'are'} too few for {FEWEST} canaries"
     return None
 
 
@@ -131,7 +134,7 @@ def line(plan: Plan) -> str:
     if _problem(plan) is not None:
         return ""
     count = how_many(int(_among(plan).sum()))
-    return f"{min(MODELS, len(plan.jobs))} more with {count} canaries, as a control"
+    return f"{counted(min(MODELS, len(plan.jobs)), 'more model')} with {count} canaries, as a control"
 
 
 def seek(run: AuditRun, plan: Plan) -> Generator[Progress, None, Canaries | str]:
@@ -173,7 +176,7 @@ def added(result: Audit, sought: Canaries | str) -> Audit:
 
 def _problem(plan: Plan) -> str | None:
     if len(plan.jobs) < MODELS:
-        return f"they need {MODELS} models, and {len(plan.jobs)} are trained"
+        return f"they need {MODELS} models, and this audit trains {len(plan.jobs)}"
     return problem(plan.records.data, records=int(_among(plan).sum()))
 
 

@@ -54,7 +54,7 @@ def find_failure(interval: Interval) -> str | None:
         return None
     return (
         f"on shuffled memberships, where there is nothing to find, the advantage is {interval}, and not 0: memberships "
-        "depend on each other, or an attack sees them. Draw each model's half by itself, without regard to the others"
+        "depend on each other, or an attack sees them. Draw each model's members independently of the other models"
     )
 
 

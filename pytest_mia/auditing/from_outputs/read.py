@@ -144,7 +144,7 @@ def _array(name: str, value: Any) -> npt.NDArray[Any] | None:
     if value is None and name in OPTIONAL:
         return None
     if any(map(np.ma.is_masked, value if isinstance(value, (list, tuple)) else [value])):
-        raise MIAUsageError(f"{name} hold masked entries, and must be an array without")
+        raise MIAUsageError(f"{name} hold masked entries; give an array without masked entries")
     try:
         return as_labels(value) if name in ("labels", "groups") else as_array(value)
     except ValueError:

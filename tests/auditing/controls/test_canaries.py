@@ -123,7 +123,7 @@ class TestAudit:
         result = audit(GaussianNB)
         assert result.controls.canaries.advantage.low < 0
         message = result.assert_membership_advantage_below(0.5).message
-        assert "would have shown more" in " ".join(message.split())
+        assert "would have found more" in " ".join(message.split())
 
     def test_they_change_nothing_else(self):
         plain, controlled = (
@@ -155,7 +155,7 @@ class TestAudit:
         assert audit(dataset=None, target=target, shadows=4).controls.canaries.advantage.low > 0.5
         few = audit(dataset=None, target=target)
         assert few.controls.canaries is None
-        assert "controls: no canaries were planted: they need 4 models, and 3 are trained" in few.notes
+        assert "controls: no canaries were planted: they need 4 models, and this audit trains 3" in few.notes
 
     def test_without_labels_there_are_none(self):
         result = audit(
@@ -213,7 +213,7 @@ class TestAudit:
         seen = []
         finish(run(AuditRequest(GaussianNB, Dataset(X, Y)), settings), seen)
         assert seen[0] == Announcement(
-            "4 models to train, recipe of 200 records; 4 more with 10 canaries, as a control"
+            "4 models to train, recipe of 200 records; 4 more models with 10 canaries, as a control"
         )
         assert [type(each) for each in seen].count(Announcement) == 1
         assert [(each.done, each.total) for each in seen[1:]] == [(done, 4) for done in range(5)] * 2

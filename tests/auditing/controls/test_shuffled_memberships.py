@@ -79,7 +79,7 @@ class TestAudit:
         assert result.controls.shuffled.low < 0 < result.controls.shuffled.high
         assert not result.findings
         assert result.controls.canaries is None
-        assert "controls: no canaries were planted: that takes models to train" in result.notes
+        assert "controls: no canaries were planted: an audit of outputs trains no models" in result.notes
 
     def test_memberships_that_give_each_other_away(self):
         """Each record in half of the models but for a few, which `balanced` doesn't see: a false leak."""

@@ -142,8 +142,8 @@ class TestKinds:
     def test_masked_entries_are_not_taken_for_numbers(self, several):
         texts = np.ma.masked_invalid(TOKENS)
         assert problems((TokenLogProbabilities(several([*texts])), MEMBERS, None)) == (
-            "mia_outputs: values hold masked entries, and must be an array without, (models, records, tokens), NaN "
-            "where a text has ended",
+            "mia_outputs: values hold masked entries; give an array without masked entries, (models, records, tokens), "
+            "NaN where a text has ended",
         )
 
     def test_members_are_needed_with_all(self):
