@@ -80,7 +80,7 @@ class QueriedModels:
 def examine(run: AuditRun, models: QueriedModels) -> AuditResult:
     """Attack the models that have answered so far, and check whether the audit is valid."""
     observations, records = observe(run, models), models.plan.records
-    result = attack(run, observations, design_of(run, models))
+    result = attack(run, observations, make_design(run, models))
     checked = validity.check_observations(ObservedAudit(observations, _release(run, models.plan)))
     if run.store is not None and models.cache.misses:
         run.store.prune()
@@ -125,7 +125,7 @@ def observe(run: AuditRun, models: QueriedModels) -> Observations:
     )
 
 
-def design_of(run: AuditRun, models: QueriedModels) -> AuditDesign:
+def make_design(run: AuditRun, models: QueriedModels) -> AuditDesign:
     """The design of the audit of these models."""
     plan, records = models.plan, models.plan.records
     return AuditDesign(
@@ -159,7 +159,7 @@ def attack(run: AuditRun, observations: Observations, design: AuditDesign) -> Au
     signals, features = observations.signals, observations.features is not None
     fitting = registry.fitting(signals, shadows=design.shadows, names=settings.attacks, features=features)
     if not fitting:
-        raise MIAUsageError(_no_attack(observations, settings, design.shadows))
+        raise MIAUsageError(_describe_misfit(observations, settings, design.shadows))
     slot = result_cache.find_slot(run.store, [each.name for each in fitting], observations, design, settings)
     result = None if slot is None else slot.load()
     if slot is None:
@@ -172,7 +172,7 @@ def attack(run: AuditRun, observations: Observations, design: AuditDesign) -> Au
                 slot.save(result)
     assert result is not None, "what is not loaded is computed"
     seconds = Seconds(0.0, time.perf_counter() - start)
-    return replace(result, notes=_left_out(fitting, settings), seconds=seconds)
+    return replace(result, notes=_describe_left_out(fitting, settings), seconds=seconds)
 
 
 def _run_attacks(
@@ -199,13 +199,13 @@ def _features(plan: Plan, settings: Settings) -> FloatArray | None:
     return None if features is None else features[plan.seen]
 
 
-def _no_attack(observations: Observations, settings: Settings, shadows: int) -> str:
+def _describe_misfit(observations: Observations, settings: Settings, shadows: int) -> str:
     possible = ", ".join(each.name for each in registry.fitting(observations.signals, shadows=shadows)) or "none"
     asked = ", ".join(settings.attacks or ())
     return f"none of the attacks {asked} fits what these models answer; the attacks that fit: {possible}"
 
 
-def _left_out(fitting: Sequence[Attack], settings: Settings) -> tuple[str, ...]:
+def _describe_left_out(fitting: Sequence[Attack], settings: Settings) -> tuple[str, ...]:
     """The note on attacks that were asked for, and can't be run on what there is."""
     run = {registry.DEFAULT, *(attack.name for attack in fitting)}
     missing = [name for name in settings.attacks or () if name not in run]

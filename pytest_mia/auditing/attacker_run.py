@@ -67,7 +67,7 @@ def run_attacker(
     run, released = _query_released(run, plan)
     stops, trained, code = _looks(run, plan), TrainedModels(), None
     with contextlib.closing(select.connect(run.settings)) as backend:
-        cache = model_cache.of(run.store, plan.records.data, plan.tried)
+        cache = model_cache.open_model_cache(run.store, plan.records.data, plan.tried)
         training = Training(plan.records.data, run.method, backend, cache, run.deadline)
         for look in stops:
             trained += tuple(common[len(trained) : look])
@@ -102,7 +102,7 @@ def _query_released(run: AuditRun, plan: Plan) -> tuple[AuditRun, Trained | None
         method = method.trying(answer_remedies.by_default(len(data.classes)))
     if plan.target is None:
         return dataclasses.replace(run, method=method), None
-    released = query.ask_released(plan.target, data, method, run.settings.seed, number=len(plan.jobs))
+    released = query.query_released(plan.target, data, method, run.settings.seed, number=len(plan.jobs))
     return dataclasses.replace(run, method=method.probing_as(released)), released
 
 
@@ -141,7 +141,9 @@ def _describe(run: AuditRun, models: QueriedModels) -> CheckResult:
     """What is known of the records, and how models were trained and queried, each once."""
     records, everyone = models.plan.records, models.models
     first = [one.description for one in models.trained[:1] if one.description]
-    asked = dict.fromkeys(note for one in everyone for note in query.told(one, run.method, run.settings.queries))
+    asked = dict.fromkeys(
+        note for one in everyone for note in query.describe_queries(one, run.method, run.settings.queries)
+    )
     alone = dict.fromkeys(one.alone for one in everyone if one.alone)
     why = next((one.moved for one in everyone if one.moved), "")
     moved = [f"models that the GPU has no room for were run on the CPU: {why}"] if why else []

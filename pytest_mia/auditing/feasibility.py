@@ -14,7 +14,7 @@ from pytest_mia.statistics import least_records, least_records_to_pass, records_
 ANY_LIMIT = 1e-6
 
 
-def attack_problems(settings: Settings) -> list[str]:
+def find_attack_problems(settings: Settings) -> list[str]:
     """Attack names that don't exist, with those that do, or that don't go together."""
     asked = settings.attacks or ()
     strange, asking = attacks.unknown(asked), registry.names_that_measure(attacks.reads(asked))
@@ -29,7 +29,7 @@ def attack_problems(settings: Settings) -> list[str]:
     return found
 
 
-def augment_problems(request: AuditRequest, settings: Settings, records: Records | None) -> list[str]:
+def find_augment_problems(request: AuditRequest, settings: Settings, records: Records | None) -> list[str]:
     """Why changed copies can't be asked about."""
     if request.augment is not None:
         return [] if records is None else augment.find_problems(request.augment, records.data.X)
@@ -39,7 +39,7 @@ def augment_problems(request: AuditRequest, settings: Settings, records: Records
     return [f"{', '.join(asked)} asks about changed copies of records; give mia_augment, a function augment(X, rng)"]
 
 
-def size_problems(records: Records, settings: Settings, threshold: float | None) -> list[str]:
+def find_size_problems(records: Records, settings: Settings, threshold: float | None) -> list[str]:
     """Why so few records can't give any verdict."""
     size, targets = _count_units(records, settings)
     least = least_records(threshold or ANY_LIMIT, targets=targets, alpha=1 - settings.confidence)

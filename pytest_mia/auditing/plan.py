@@ -109,7 +109,7 @@ def plan_attackers(run: AuditRun) -> list[tuple[AuditRequest, Plan]]:
         What is wrong with any of them, before anything is trained.
     """
     plans, problems = list[tuple[AuditRequest, Plan]](), list[str]()
-    with contextlib.nullcontext() if run.store is None else model_cache.watched():
+    with contextlib.nullcontext() if run.store is None else model_cache.watch_user_code():
         for request in _attackers(run):
             try:
                 plans.append((request, make_plan(request, run.settings, run.method, threshold=run.threshold)))
@@ -132,7 +132,7 @@ def _batch(plan: Plan, run: AuditRun) -> Plan:
     """The plan in which models are trained as one where that is faster; a cluster, or an early stop, has each alone."""
     if run.settings.backend == "dask" or run.settings.early_stop or not plan.jobs:
         return plan
-    jobs, reasons = batching.joined(plan.jobs, plan.tried, plan.records.data, run.method)
+    jobs, reasons = batching.batch_jobs(plan.jobs, plan.tried, plan.records.data, run.method)
     records = replace(plan.records, notes=(*plan.records.notes, *reasons))
     return replace(plan, jobs=jobs, records=records)
 
@@ -147,20 +147,20 @@ def make_plan(request: AuditRequest, settings: Settings, method: Method, *, thre
     ModelTrainingError
         When the factory raises.
     """
-    problems, records = settings.contradictions() + feasibility.attack_problems(settings), None
+    problems, records = settings.contradictions() + feasibility.find_attack_problems(settings), None
     if request.target is None and settings.shadows == 0:
         problems.append("shadows must be at least 3 to audit a recipe, got 0; give mia_target to audit a trained model")
     if request.target is not None and settings.shadows == 0:
         # Nobody would train on further records.
         request = replace(request, dataset=None, shadow_dataset=None)
-    tried = factories.tried(request, settings)
+    tried = factories.try_factories(request, settings)
     try:
-        records = gather(request, seed=settings.seed, kind=factories.kind(request, tried))
-        problems += feasibility.size_problems(records, settings, threshold)
+        records = gather(request, seed=settings.seed, kind=factories.find_kind(request, tried))
+        problems += feasibility.find_size_problems(records, settings, threshold)
     except MIAUsageError as error:
         problems += error.problems
-    problems += feasibility.augment_problems(request, settings, records)
-    problems += factories.problems(request, settings, method, None if records is None else records.data, tried)
+    problems += feasibility.find_augment_problems(request, settings, records)
+    problems += factories.find_problems(request, settings, method, None if records is None else records.data, tried)
     if problems or records is None:
         raise MIAUsageError(problems)
     plan = _release(request, records, settings) if request.target is not None else _recipe(request, records, settings)

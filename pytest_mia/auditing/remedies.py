@@ -78,7 +78,7 @@ def add_remedies(run: AuditRun, result: AuditResult, models: QueriedModels) -> A
 
 def _trainings(run: AuditRun, plan: Plan) -> int:
     """How many remedies are measured that train."""
-    return len(retraining.options(plan, run.request)) if run.settings.what_if == "train" else 0
+    return len(retraining.propose_retrainings(plan, run.request)) if run.settings.what_if == "train" else 0
 
 
 def _fits(run: AuditRun, models: QueriedModels, answered: Trained) -> bool:

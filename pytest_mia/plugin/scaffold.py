@@ -115,7 +115,7 @@ def test_an_attacker_gains_little(assert_membership_advantage_below):
 CONFTEST = {"sklearn": SKLEARN, "torch": TORCH}
 
 
-def files(kind: str) -> dict[str, str]:
+def make_files(kind: str) -> dict[str, str]:
     """What to write, by the names of the files.
 
     Parameters
@@ -126,9 +126,9 @@ def files(kind: str) -> dict[str, str]:
     return {"conftest.py": CONFTEST[kind], "test_privacy.py": TESTS}
 
 
-def guess(folder: Path) -> str:
+def guess_kind(folder: Path) -> str:
     """The kind of models that the Python files below a folder import more often; scikit-learn where they don't say."""
-    sources = [_source(path) for path in islice(_python_files(folder), MOST_FILES)]
+    sources = [_read_source(path) for path in islice(_python_files(folder), MOST_FILES)]
     counts = {
         kind: sum(re.search(rf"^\s*(import|from)\s+{kind}\b", source, re.MULTILINE) is not None for source in sources)
         for kind in KINDS
@@ -136,7 +136,7 @@ def guess(folder: Path) -> str:
     return "torch" if counts["torch"] > counts["sklearn"] and find_spec("torch") is not None else "sklearn"
 
 
-def write(folder: Path, kind: str) -> tuple[dict[str, str], dict[str, str]]:
+def write_files(folder: Path, kind: str) -> tuple[dict[str, str], dict[str, str]]:
     """Write the files that aren't there.
 
     Parameters
@@ -157,7 +157,7 @@ def write(folder: Path, kind: str) -> tuple[dict[str, str], dict[str, str]]:
         When a file can't be written.
     """
     written, left = {}, {}
-    for name, content in files(kind).items():
+    for name, content in make_files(kind).items():
         try:
             with (folder / name).open("x", encoding="utf-8") as file:
                 file.write(content)
@@ -178,7 +178,7 @@ def _python_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _source(path: Path) -> str:
+def _read_source(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -51,26 +51,26 @@ def check(adapter: Adapter, model: object, X: object, y: object, seed: int) -> N
     if not len(places):
         return
 
-    def asked(records: IntArray, number: int) -> FloatArray:
+    def query_rows(records: IntArray, number: int) -> FloatArray:
         part = None if y is None else take(y, records)
         with seeded(seed_for(seed, "order", number)):
             answer = check_answer(adapter.answer(model, take(X, records), part), len(records))
         return _rows(answer, part)
 
-    before = asked(straight, 0)
-    expected, after = before[places], asked(straight[places], 0)
+    before = query_rows(straight, 0)
+    expected, after = before[places], query_rows(straight[places], 0)
     otherwise = ~_same(expected, after)
     if otherwise.mean() < FEWEST_OTHERWISE:
         return
     permuted = rng.permutation(len(straight))
     times = int(otherwise.sum())
     where = f"the model was asked about {counted(len(places), 'record')} again in another order, and answered {times}"
-    if _is_other_order(before[permuted], asked(straight[permuted], 1)):
+    if _is_other_order(before[permuted], query_rows(straight[permuted], 1)):
         raise InvalidAuditError(
             f"{where} of them with the answers of other records: answers must come in the order of the records; look "
             "for a data loader that shuffles, a sort, a group-by, or a fixed seed in the code that queries the model"
         )
-    if _same(before, asked(straight, 1)).all():
+    if _same(before, query_rows(straight, 1)).all():
         raise InvalidAuditError(
             f"{where} of them differently: its answer on a record depends on the other records of the call, or on the "
             "record's place; query it in evaluation mode (model.eval()), without batch statistics and without noise of "

@@ -28,7 +28,7 @@ MOST_ON_GPU = 64
 FEWEST_PER_CORE = 8
 
 
-def joined(
+def batch_jobs(
     jobs: Sequence[Job], tried: Sequence[FactoryProbe], data: Data, method: Method
 ) -> tuple[tuple[Job, ...], tuple[str, ...]]:
     """The jobs of an audit, each with its company, and why others have none, for the report.
@@ -54,7 +54,7 @@ def joined(
             continue
         why = _why_alone(each, data, method) if own else None
         if why is None:
-            found |= {job.number: job for job in _in_company(own, MOST_ON_CPU if device == "cpu" else MOST_ON_GPU)}
+            found |= {job.number: job for job in _form_batches(own, MOST_ON_CPU if device == "cpu" else MOST_ON_GPU)}
         elif why:
             reasons.append(f"models are trained one by one: {why}")
     return tuple(found.values()), tuple(dict.fromkeys(reasons))
@@ -68,7 +68,7 @@ def _why_alone(tried: FactoryProbe, data: Data, method: Method) -> str | None:
     return "mia_training is a function, which trains one model at a time" if is_module(tried.models[0]) else ""
 
 
-def _in_company(jobs: Sequence[Job], most: int) -> list[Job]:
+def _form_batches(jobs: Sequence[Job], most: int) -> list[Job]:
     blocks: dict[Hashable, list[Job]] = defaultdict(list)
     for job in jobs:
         blocks[_block(job.number, most)].append(job)

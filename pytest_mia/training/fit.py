@@ -20,8 +20,8 @@ from pytest_mia.models.torch.cuda import meant_by_cuda, memory_ran_out, release
 from pytest_mia.training import answer_order
 from pytest_mia.training.jobs import Job, Method, Trained
 from pytest_mia.training.out_of_memory import attempts
-from pytest_mia.training.query import asked
-from pytest_mia.training.user_errors import call_factory, named
+from pytest_mia.training.query import query_model
+from pytest_mia.training.user_errors import call_factory, name_errors
 
 
 def train_together(jobs: Sequence[Job], data: Data, method: Method, *, keep_models: bool = False) -> list[Trained]:
@@ -32,7 +32,7 @@ def train_together(jobs: Sequence[Job], data: Data, method: Method, *, keep_mode
     if len(jobs) == 1:
         return [train_one(jobs[0], data, method, keep_model=keep_models)]
     try:
-        return _as_one(jobs, data, method, keep_models=keep_models)
+        return _train_batch(jobs, data, method, keep_models=keep_models)
     except CannotBatch as error:
         most, why = 1, str(error)
     except Exception as error:
@@ -47,7 +47,7 @@ def train_together(jobs: Sequence[Job], data: Data, method: Method, *, keep_mode
     return [replace(one, alone=one.alone or f"{how}: {why}") for one in trained]
 
 
-def _as_one(jobs: Sequence[Job], data: Data, method: Method, *, keep_models: bool) -> list[Trained]:
+def _train_batch(jobs: Sequence[Job], data: Data, method: Method, *, keep_models: bool) -> list[Trained]:
     start = time.perf_counter()
     models: Sequence[Any] = [call_factory(job.factory, job.seed) for job in jobs]
     adapter = method.adapter(models[0], data)
@@ -57,31 +57,31 @@ def _as_one(jobs: Sequence[Job], data: Data, method: Method, *, keep_models: boo
         models = adapter.trainer.fit_together(models, data.X, data.y, rows, seeds)
     found = []
     for job, model in zip(jobs, models, strict=True):
-        with named(job), single_threaded():
+        with name_errors(job), single_threaded():
             for attempt in attempts(method):
                 with attempt:
-                    trained = replace(_asked(job, model, data, attempt.method), moved=attempt.moved)
+                    trained = replace(_query_trained(job, model, data, attempt.method), moved=attempt.moved)
         found.append(replace(trained, model=model if keep_models else None))
     seconds = (time.perf_counter() - start) / len(jobs)
     return [replace(one, seconds=seconds) for one in found]
 
 
-def _asked(job: Job, model: Any, data: Data, method: Method) -> Trained:
+def _query_trained(job: Job, model: Any, data: Data, method: Method) -> Trained:
     with seeded(job.seed):
-        return asked(method.adapter(model, data), model, data, method, job.number, job.seed)
+        return query_model(method.adapter(model, data), model, data, method, job.number, job.seed)
 
 
 def train_one(job: Job, data: Data, method: Method, *, keep_model: bool = False) -> Trained:
     """Train one model and ask it about every record; the user's global generators stay as they were."""
     start = time.perf_counter()
-    with single_threaded(), named(job):
+    with single_threaded(), name_errors(job):
         for attempt in attempts(method):
             with attempt:
-                trained = replace(_alone(job, data, attempt.method), moved=attempt.moved)
+                trained = replace(_train_alone(job, data, attempt.method), moved=attempt.moved)
     return replace(trained, model=trained.model if keep_model else None, seconds=time.perf_counter() - start)
 
 
-def _alone(job: Job, data: Data, method: Method) -> Trained:
+def _train_alone(job: Job, data: Data, method: Method) -> Trained:
     with seeded(job.seed):
         model = job.factory()
         adapter = method.adapter(model, data)
@@ -91,4 +91,4 @@ def _alone(job: Job, data: Data, method: Method) -> Trained:
             model = adapter.fit(model, take(data.X, rows), None if data.y is None else take(data.y, rows), job.seed)
             if job.number == 0:
                 answer_order.check(adapter, model, data.X, data.y, job.seed)
-            return replace(asked(adapter, model, data, method, job.number, job.seed), model=model)
+            return replace(query_model(adapter, model, data, method, job.number, job.seed), model=model)

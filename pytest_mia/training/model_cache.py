@@ -72,12 +72,12 @@ class ModelSlot:
         if entry is None or len(what_if) < len(self.what_if):
             return None
         try:
-            return self._revived(entry, tuple(what_if))
+            return self._revive(entry, tuple(what_if))
         except (AttributeError, KeyError, TypeError, ValueError):
             self.store.damaged(self.key, "it holds something else")
             return None
 
-    def _revived(self, entry: Entry, what_if: tuple[Trained, ...]) -> Trained | None:
+    def _revive(self, entry: Entry, what_if: tuple[Trained, ...]) -> Trained | None:
         words, arrays = entry.words, entry.arrays
         if any(self._digest(path) != digest for path, digest in words["files"].items()):
             return None
@@ -97,7 +97,7 @@ class ModelSlot:
     def watch(self) -> Iterator[Watch]:
         """Observe a training: which files it reads, and whether the user's code stays as it is; see `Slot`."""
         before, watch = content_key.try_hash_content(self.code), Watch()
-        with watched():
+        with watch_user_code():
             yield watch
         if content_key.try_hash_content(self.code) != before:
             self.store.remark(CHANGES)
@@ -183,13 +183,13 @@ class ModelCache:
         return environment.describe_environment()
 
 
-def of(store: Store | None, data: Data, factories: Sequence[FactoryProbe]) -> Cache:
+def open_model_cache(store: Store | None, data: Data, factories: Sequence[FactoryProbe]) -> Cache:
     """The slots of models of these factories on these records; without a store nothing is kept."""
     return UNCACHED if store is None else ModelCache(store, data, factories)
 
 
 @contextmanager
-def watched() -> Iterator[None]:
+def watch_user_code() -> Iterator[None]:
     """Hold this around the user's code: note which files it reads, which modules it loads, and what it keeps."""
     with content_key.ignoring_what_training_loads(), file_reads.recording():
         yield

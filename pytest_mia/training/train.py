@@ -133,7 +133,7 @@ def train_steps(jobs: Sequence[Job], training: Training) -> Generator[Step, None
     total = done + len(missing)
     yield Step((first, *(one for one in loaded if one is not None)), done, total, time.perf_counter() - start)
     training = dataclasses.replace(training, method=method)
-    with contextlib.closing(_others(_units(missing), training, first)) as others:
+    with contextlib.closing(_train_others(_group_units(missing), training, first)) as others:
         while time.perf_counter() < training.deadline and (one := next(others, None)) is not None:
             done += 1
             yield Step((one,), done, total, time.perf_counter() - start)
@@ -168,11 +168,11 @@ def train_unit(unit: Unit, training: Training, *, wait: float) -> list[Trained]:
                 return []
         models = {job.number: one for job, slot in held if (one := slot.load()) is not None}
         missing = [(job, slot) for job, slot in held if job.number not in models]
-        models |= _trained_and_saved(missing, training) if missing else {}
+        models |= _train_and_save(missing, training) if missing else {}
         return [models[job.number] for job, _ in held]
 
 
-def _trained_and_saved(missing: Unit, training: Training) -> Mapping[int, Trained]:
+def _train_and_save(missing: Unit, training: Training) -> Mapping[int, Trained]:
     """The models by their numbers; those of a company are trained together with all of it."""
     job, slot = missing[0]
     with slot.watch() as watch:
@@ -185,16 +185,16 @@ def _trained_and_saved(missing: Unit, training: Training) -> Mapping[int, Traine
     return {job.number: models[job.number] for job, _ in missing}
 
 
-def _units(missing: Unit) -> list[Unit]:
+def _group_units(missing: Unit) -> list[Unit]:
     """Those of one company together; large companies first, so that no worker is left with one at the end."""
     found = itertools.groupby(missing, key=lambda each: [job.number for job in each[0].company] or each[0].number)
     return sorted((list(unit) for _, unit in found), key=len, reverse=True)
 
 
-def _others(units: Sequence[Unit], training: Training, first: Trained) -> Generator[Trained, None, None]:
+def _train_others(units: Sequence[Unit], training: Training, first: Trained) -> Generator[Trained, None, None]:
     """Models that a backend trains, or this process; at last those that other processes were training meanwhile."""
     done = set()
-    with contextlib.closing(_on_backend(units, training, first) or _here(units, training)) as models:
+    with contextlib.closing(_train_on_backend(units, training, first) or _train_here(units, training)) as models:
         for one in models:
             done.add(one.number)
             yield one
@@ -205,13 +205,15 @@ def _others(units: Sequence[Unit], training: Training, first: Trained) -> Genera
         yield from train_unit(left, training, wait=max(0.0, training.deadline - time.perf_counter()))
 
 
-def _on_backend(units: Sequence[Unit], training: Training, first: Trained) -> Generator[Trained, None, None] | None:
+def _train_on_backend(
+    units: Sequence[Unit], training: Training, first: Trained
+) -> Generator[Trained, None, None] | None:
     backend = None if training.keep_models else training.backend
     if backend is None or not backend.suits(units, training.method, first):
         return None
     return backend.train(units, training.data, training.method, first)
 
 
-def _here(units: Sequence[Unit], training: Training) -> Generator[Trained, None, None]:
+def _train_here(units: Sequence[Unit], training: Training) -> Generator[Trained, None, None]:
     for unit in units:
         yield from train_unit(unit, training, wait=0.0)

@@ -28,13 +28,13 @@ from pytest_mia.validity.user_code import UserCode
 MOST_PER_CLASS = 10
 
 
-def twin_of(job: Job, data: Data) -> tuple[Job, Data] | None:
+def make_twin(job: Job, data: Data) -> tuple[Job, Data] | None:
     """The same model on a few of its records of each class, labelled as the next class; without classes unchanged.
 
     ``None`` where there are no fewer records: to learn nothing from labels alone is no fault.
     """
     members = np.zeros(len(job.members), dtype=bool)
-    members[_few(data, job)] = True
+    members[_draw_few(data, job)] = True
     if (members == job.members).all():
         return None
     if not len(data.classes):
@@ -49,22 +49,22 @@ def check(code: UserCode) -> CheckResult:
 
     The twin of the first model is found in the cache, when it was trained before.
     """
-    twin = twin_of(code.job, code.data) if code.suspects else None
+    twin = make_twin(code.job, code.data) if code.suspects else None
     if twin is None:
         return NOTHING
     job, data = twin
     plain = dataclasses.replace(code.method, probes=(), what_if=())
-    cache = model_cache.of(code.store, data, code.factories)
+    cache = model_cache.open_model_cache(code.store, data, code.factories)
     try:
         (other,) = train.train_all([job], data, plain, cache=cache)
     except Exception:
         # So few records may be too few for the user's code, which may then raise anything; they prove nothing.
         return NOTHING
     if same(code.trained[0].signals, other.signals):
-        alike = identical_models.constant(stack([code.trained[0].signals]), data.labels)
+        alike = identical_models.is_constant(stack([code.trained[0].signals]), data.labels)
         ignored = None if alike else "answers exactly as before"
     else:
-        ignored = _known(code.trained[0], other, code.job, code.data, plain)
+        ignored = _describe_knowledge(code.trained[0], other, code.job, code.data, plain)
     return CheckResult.collect(
         [
             ignored
@@ -74,7 +74,7 @@ def check(code: UserCode) -> CheckResult:
     )
 
 
-def _known(trained: Trained, twin: Trained, job: Job, data: Data, method: Method) -> str | None:
+def _describe_knowledge(trained: Trained, twin: Trained, job: Job, data: Data, method: Method) -> str | None:
     """What a twin knows that its records can't have taught it, where no two trainings are alike."""
     outside, right = np.flatnonzero(~job.members), twin.signals.correct
     if right is None or not len(data.classes) or not len(outside):
@@ -86,7 +86,7 @@ def _known(trained: Trained, twin: Trained, job: Job, data: Data, method: Method
     return f"is still right on {share:.3f} of the records that it never saw"
 
 
-def _few(data: Data, job: Job) -> IntArray:
+def _draw_few(data: Data, job: Job) -> IntArray:
     """At most half of the model's records of each class."""
     rows = generator_for(job.seed, "control").permutation(np.flatnonzero(job.members))
     classes, codes = np.unique(data.labels[rows], return_inverse=True)

@@ -17,10 +17,10 @@ def check(audit: ObservedAudit) -> CheckResult:
         return NOTHING
     members, groups = audit.observations.members, audit.observations.groups
     units = members if groups is None else members[:, np.unique(groups, return_index=True)[1]]
-    return CheckResult.collect([balanced(units), repeated(units)])
+    return CheckResult.collect([find_balanced(units), find_repeated(units)])
 
 
-def balanced(members: BoolArray) -> str | None:
+def find_balanced(members: BoolArray) -> str | None:
     """The finding that every record is a member of equally many models.
 
     Then a target's membership can be read off the others': attacks with few shadows see that, and show less than
@@ -35,7 +35,7 @@ def balanced(members: BoolArray) -> str | None:
     )
 
 
-def repeated(members: BoolArray) -> str | None:
+def find_repeated(members: BoolArray) -> str | None:
     """The finding that two models have the same members, or each what the other lacks.
 
     Then a target's membership stands in another model's, and is taken for a leak, or hides one.

@@ -37,7 +37,7 @@ def check(code: UserCode) -> CheckResult:
     before, after = (
         each.confidence if each.correct is None else each.correct for each in (signals, _part(trained.signals, some))
     )
-    if identical_models.constant(stack([signals]), data.labels[some]) or before is None or after is None:
+    if identical_models.is_constant(stack([signals]), data.labels[some]) or before is None or after is None:
         return NOTHING
     text = (
         "models of mia_model_factory answer alike before any training, and as well as "

@@ -58,15 +58,15 @@ def find_mismatch(observations: Observations, *, other_records: bool = False) ->
     theirs, among = values[shadows][:, judged], observations.members[shadows][:, judged]
     own, members = values[target, judged], observations.members[target, judged]
     remedy = ", ".join([REMEDY, *([OF_RECORDS] if other_records else []), WITHOUT])
-    found = identical_models.strangeness(own[~members], theirs[~among])
+    found = identical_models.measure_distance(own[~members], theirs[~among])
     if found > identical_models.STRANGE:
         return (
             f"on records that neither was trained on, the released model answers so unlike the shadows (distance "
             f"{found:.2f}, at most {identical_models.STRANGE:g} is allowed) that an attack that learns from shadows "
             f"does not fit the model: {remedy}"
         )
-    threshold, promised = _learnt(theirs[among], theirs[~among])
-    kept = _reached(own >= threshold, members, observations.independent_share())
+    threshold, promised = _learn_threshold(theirs[among], theirs[~among])
+    kept = _measure_advantage(own >= threshold, members, observations.independent_share())
     if kept.high >= KEPT * promised:
         return None
     return (
@@ -87,7 +87,7 @@ def _note_other_class(release: Release) -> str | None:
     )
 
 
-def _learnt(inside: FloatArray, outside: FloatArray) -> tuple[float, float]:
+def _learn_threshold(inside: FloatArray, outside: FloatArray) -> tuple[float, float]:
     """The threshold of the largest advantage on members and others, and that advantage."""
     if not inside.size or not outside.size:
         return np.inf, 0.0
@@ -97,7 +97,7 @@ def _learnt(inside: FloatArray, outside: FloatArray) -> tuple[float, float]:
     return float(values[best]), float(tpr[best] - fpr[best])
 
 
-def _reached(flagged: BoolArray, members: BoolArray, share: float) -> Interval:
+def _measure_advantage(flagged: BoolArray, members: BoolArray, share: float) -> Interval:
     """The advantage of these guesses on the released model."""
     inside, outside = flagged[members], flagged[~members]
     counts = Counts((int(inside.sum()),), (len(inside),), (int(outside.sum()),), (len(outside),), share)

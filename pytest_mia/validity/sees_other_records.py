@@ -34,7 +34,7 @@ def check(code: UserCode) -> CheckResult:
     if not code.suspects:
         return NOTHING
     try:
-        depends = _depends(code.trained[0], code.job, code.data, code.method)
+        depends = _depends_on_others(code.trained[0], code.job, code.data, code.method)
     except Exception:
         # Code that can't be copied, or fails on other records, proves nothing.
         return NOTHING
@@ -46,23 +46,23 @@ def check(code: UserCode) -> CheckResult:
     return CheckResult((seen,)) if depends else CheckResult()
 
 
-def _depends(trained: Trained, job: Job, data: Data, method: Method) -> bool:
-    changed = _again(job, method, _rows(job.members))
+def _depends_on_others(trained: Trained, job: Job, data: Data, method: Method) -> bool:
+    changed = _copy_code(job, method, _exchange_rows(job.members))
     if changed is None or same(trained.signals, fit.train_one(changed[0], data, changed[1]).signals):
         return False
-    copied = _again(job, method, np.arange(len(job.members)))
+    copied = _copy_code(job, method, np.arange(len(job.members)))
     # Training that gives another model each time shows nothing by giving one.
     return copied is not None and same(trained.signals, fit.train_one(copied[0], data, copied[1]).signals)
 
 
-def _rows(members: BoolArray) -> IntArray:
+def _exchange_rows(members: BoolArray) -> IntArray:
     """All rows, those of non-members replaced by half of them, so that what they sum to changes too."""
     rows, outside = np.arange(len(members)), np.flatnonzero(~members)
     rows[outside] = np.resize(outside[: max(1, len(outside) // HALF)], len(outside))
     return rows
 
 
-def _again(job: Job, method: Method, rows: IntArray) -> tuple[Job, Method] | None:
+def _copy_code(job: Job, method: Method, rows: IntArray) -> tuple[Job, Method] | None:
     """A copy of the code that sees these rows where it holds all; ``None`` where it holds none of such a length."""
     parts = job.factory, method.training, method.predict, method.loss
     target = io.BytesIO()

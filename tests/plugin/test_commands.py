@@ -69,7 +69,7 @@ def test_a_folder_that_cant_be_written_is_refused(pytester, monkeypatch):
     def refuse(folder, kind):
         raise PermissionError(13, "Permission denied", "conftest.py")
 
-    monkeypatch.setattr(scaffold, "write", refuse)
+    monkeypatch.setattr(scaffold, "write_files", refuse)
     result = pytester.runpytest_inprocess("--mia-init=sklearn")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR

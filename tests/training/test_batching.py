@@ -20,7 +20,7 @@ from pytest_mia.models.torch.module import ModuleTrainer, TorchTraining
 from pytest_mia.training import batching
 from pytest_mia.training.backends import loky
 from pytest_mia.training.backends.loky import Loky
-from pytest_mia.training.batching import joined
+from pytest_mia.training.batching import batch_jobs
 from pytest_mia.training.factories import FactoryProbe
 from pytest_mia.training.jobs import Job, Method
 from pytest_mia.training.train import train_all, train_steps
@@ -61,7 +61,7 @@ def in_company(models, *factories, method=METHOD):
         for number, job in enumerate(plain_jobs(models))
     ]
     tried = [FactoryProbe("mia_model_factory", factory, (factory(), factory())) for factory in factories]
-    return joined(own, tried, DATA, method)
+    return batch_jobs(own, tried, DATA, method)
 
 
 def numbers(jobs):
@@ -204,7 +204,7 @@ class TestTraining:
             for job, size in zip(plain_jobs(8), sizes, strict=True)
         ]
         tried = [FactoryProbe("mia_model_factory", network, (network(), network()))]
-        jobs, _ = joined(jobs, tried, DATA, method)
+        jobs, _ = batch_jobs(jobs, tried, DATA, method)
         trained = train_all(jobs, DATA, method)
         assert len(trained) == 8
         method = dataclasses.replace(METHOD, training=TorchTraining(batch_size=60, loss=loss))
@@ -239,7 +239,7 @@ def test_a_cluster_and_who_may_stop_early_train_each_alone(cores, monkeypatch):
         raise AssertionError
 
     cores(1)
-    monkeypatch.setattr(batching, "joined", fail)
+    monkeypatch.setattr(batching, "batch_jobs", fail)
     audited(early_stop=True)
     with pytest.raises(AssertionError):
         audited()

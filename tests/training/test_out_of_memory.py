@@ -13,7 +13,7 @@ from pytest_mia import ModelTrainingError, TorchTraining
 from pytest_mia.data.records import Data
 from pytest_mia.models.torch import batched, module, tensors
 from pytest_mia.models.torch.cuda import memory_ran_out
-from pytest_mia.training.batching import joined
+from pytest_mia.training.batching import batch_jobs
 from pytest_mia.training.factories import FactoryProbe
 from pytest_mia.training.jobs import Job, Method
 from pytest_mia.training.out_of_memory import attempts
@@ -114,7 +114,7 @@ def test_half_as_many_are_trained_as_one_until_they_fit(monkeypatch):
 
     monkeypatch.setattr(batched, "train_many", small)
     alone = [Job(number, number, network, RNG.random(120) < 0.5) for number in range(8)]
-    jobs, _ = joined(alone, [FactoryProbe("", network, (network(), network()))], DATA, METHOD)
+    jobs, _ = batch_jobs(alone, [FactoryProbe("", network, (network(), network()))], DATA, METHOD)
     found, expected = train_all(jobs, DATA, METHOD), train_all(alone, DATA, METHOD)
     assert tries == [7, 4, 2, 2, 3, 2]
     assert {one.alone for one in found[1:]} == {

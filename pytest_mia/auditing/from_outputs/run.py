@@ -36,10 +36,10 @@ def audit_outputs(run: AuditRun) -> AuditResult:
         raise MIAUsageError(
             "mia_outputs and mia_target were both given; outputs are audited as a recipe: leave mia_target out"
         )
-    problems = [*feasibility.attack_problems(run.settings), *_needing_models(run)]
+    problems = [*feasibility.find_attack_problems(run.settings), *_needing_models(run)]
     if problems:
         raise MIAUsageError(problems)
-    reading = kinds.read(read.read(run.request.outputs), seed=run.settings.seed)
+    reading = kinds.interpret_outputs(read.read_outputs(run.request.outputs), seed=run.settings.seed)
     observations = reading.observations
     models, records = observations.members.shape
     design = AuditDesign("recipe", records, models - 1, models, classes=reading.classes)
@@ -50,7 +50,7 @@ def audit_outputs(run: AuditRun) -> AuditResult:
     if not run.settings.controls:
         return result
     result = shuffled_memberships.add_measured(run, result, observations, design)
-    return canaries.added(result, "an audit of outputs trains no models")
+    return canaries.add_canaries(result, "an audit of outputs trains no models")
 
 
 def _needing_models(run: AuditRun) -> list[str]:

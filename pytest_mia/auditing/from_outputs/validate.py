@@ -33,7 +33,7 @@ MISSING_LABELS = (
 )
 
 
-def among(outputs: Array | Typed, members: Array, labels: Array | None, groups: Array | None) -> list[str]:
+def find_problems(outputs: Array | Typed, members: Array, labels: Array | None, groups: Array | None) -> list[str]:
     """Everything that makes these outputs unfit for an audit, each with its remedy.
 
     Parameters
@@ -166,10 +166,10 @@ def _group_problems(groups: Array | None, members: Array, shape: Shape) -> list[
     if groups.shape != shape[1:]:
         return [f"groups must be (records,) = {shape[1:]}, got shape {groups.shape}"]
     found = dataset.find_problems(Dataset(groups, None, groups), needs_labels=False)
-    return found or ([] if members.shape != shape else _divided(groups, members))
+    return found or ([] if members.shape != shape else _find_divided_groups(groups, members))
 
 
-def _divided(groups: Array, members: Array) -> list[str]:
+def _find_divided_groups(groups: Array, members: Array) -> list[str]:
     """Groups of which a model had a part only; named by the places of their records, since ids may be people's."""
     codes = np.asarray(number_groups(groups))
     first = np.unique(codes, return_index=True)[1][codes]

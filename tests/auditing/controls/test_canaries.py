@@ -73,7 +73,7 @@ class TestPlant:
 
     @pytest.mark.parametrize(("records", "count"), [(16, 4), (31, 7), (100, 8), (400, 20), (10_000, 50)])
     def test_how_many(self, records, count):
-        assert canaries.how_many(records) == count
+        assert canaries.count_canaries(records) == count
 
     @pytest.mark.parametrize(
         ("given", "reason"),
@@ -83,17 +83,17 @@ class TestPlant:
         ],
     )
     def test_where_none_can_be_planted(self, given, reason):
-        assert canaries.problem(given, records=200).startswith(reason)
+        assert canaries.find_problem(given, records=200).startswith(reason)
 
     def test_too_few_records(self):
-        assert canaries.problem(data(), records=15) == "15 records are too few for 4 canaries"
+        assert canaries.find_problem(data(), records=15) == "15 records are too few for 4 canaries"
 
 
 class TestCoins:
     def test_each_canary_has_its_own_in_each_model(self):
         planted = canaries.plant(data(), EVERY, seed=0)
         members = rng.random((400, 200)) < 0.5
-        drawn = canaries.coins(planted, members, seed=0)
+        drawn = canaries.draw_coins(planted, members, seed=0)
         others = np.setdiff1d(np.arange(200), planted.canaries)
         assert (drawn[:, others] == members[:, others]).all()
         own = drawn[:, planted.canaries]
@@ -104,7 +104,7 @@ class TestCoins:
     def test_the_rest_of_a_canary_s_group_is_left_out(self):
         groups = np.arange(200) // 2
         planted = canaries.plant(data(), EVERY, seed=0, groups=groups)
-        drawn = canaries.coins(planted, np.ones((3, 200), dtype=bool), seed=0, groups=groups)
+        drawn = canaries.draw_coins(planted, np.ones((3, 200), dtype=bool), seed=0, groups=groups)
         assert not drawn[:, planted.canaries ^ 1].any()
         assert drawn.sum() == 3 * 180 + drawn[:, planted.canaries].sum()
 

@@ -12,7 +12,7 @@ from pytest_mia.models.queries.augment import augment_records, find_problems
 from pytest_mia.models.signals import signals_of
 from pytest_mia.training.fit import train_one
 from pytest_mia.training.jobs import Job, Method
-from pytest_mia.training.query import ask
+from pytest_mia.training.query import measure_signals
 
 torch = pytest.importorskip("torch")
 
@@ -119,7 +119,7 @@ class TestQueries:
         assert (first != other).any()
 
     def test_without_it_nothing_changes(self):
-        signals, settled = ask(method().adapter(MODEL, DATA), MODEL, DATA, method(augment=None), 0)
+        signals, settled = measure_signals(method().adapter(MODEL, DATA), MODEL, DATA, method(augment=None), 0)
         assert (signals.confidence == asked(0).confidence).all()
         assert (settled.queries, settled.probes, signals.augmented_correct) == (1, (), None)
 
