@@ -1,4 +1,4 @@
-"""From what models answered to a result: the attacks that fit, run and kept, and what must be said of them."""
+"""From the models' answers to a result: run the attacks that fit, keep what they find, and check its validity."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def examine(run: AuditRun, models: QueriedModels) -> AuditResult:
 
 
 def complete(run: AuditRun, result: AuditResult, said: CheckResult) -> AuditResult:
-    """The result with all that it says of its own making, besides what its attacks note."""
+    """The result with its findings, its notes and its replay command."""
     remarks = () if run.store is None else run.store.remarks
     return replace(
         result,
@@ -143,7 +143,7 @@ def make_design(run: AuditRun, models: QueriedModels) -> AuditDesign:
 
 
 def attack(run: AuditRun, observations: Observations, design: AuditDesign) -> AuditResult:
-    """Run the attacks that fit, or load what they found when they saw the same.
+    """Run the attacks that fit, or load what they found on the same observations before.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Whether an audit can be made of what was asked for, and what it can show, all before any training."""
+"""Checks before any training: whether the settings and the records allow an audit, and what it can show."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ANY_LIMIT = 1e-6
 
 
 def find_attack_problems(settings: Settings) -> list[str]:
-    """Attack names that don't exist, with those that do, or that don't go together."""
+    """Problems with the attacks that were named: unknown names, and names that can't be combined."""
     asked = settings.attacks or ()
     strange, asking = attacks.unknown(asked), registry.names_that_measure(attacks.reads(asked))
     found = []
@@ -30,7 +30,7 @@ def find_attack_problems(settings: Settings) -> list[str]:
 
 
 def find_augment_problems(request: AuditRequest, settings: Settings, records: Records | None) -> list[str]:
-    """Why changed copies can't be asked about."""
+    """Why models can't be asked about changed copies."""
     if request.augment is not None:
         return [] if records is None else augment.find_problems(request.augment, records.data.X)
     asked = [name for name in settings.attacks or () if any("augmented" in field for field in attacks.reads([name]))]
@@ -40,7 +40,7 @@ def find_augment_problems(request: AuditRequest, settings: Settings, records: Re
 
 
 def find_size_problems(records: Records, settings: Settings, threshold: float | None) -> list[str]:
-    """Why so few records can't give any verdict."""
+    """The problem that there are too few records for any verdict."""
     size, targets = _count_units(records, settings)
     least = least_records(threshold or ANY_LIMIT, targets=targets, alpha=1 - settings.confidence)
     if size >= least:

@@ -1,4 +1,4 @@
-"""The plan of an audit: who trains on what, who attacks whom, and where it is judged, all before any training."""
+"""The plan of an audit, before any training: which model trains on what, which attacks which, and on which records."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pytest_mia.training.jobs import Job, Method
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be done. Models are rows, records are columns.
+    """What an audit will do. Models are rows, records are columns.
 
     Attributes
     ----------
@@ -43,9 +43,9 @@ class Plan:
     shadows
         Shadows that attack each target.
     tried
-        The factories, each with fresh models of it.
+        The factories, each with fresh models.
     outlook
-        What to expect of a model without any leak, where it isn't a pass.
+        What verdict to expect for a model without any leak, where that isn't a pass.
     """
 
     kind: str
@@ -62,7 +62,7 @@ class Plan:
 
     @property
     def line(self) -> str:
-        """What is about to be done, and what it can't decide, in one line."""
+        """What the audit will do, and what it can't decide, in one line."""
         models, records = counted(len(self.jobs), "model"), counted(self.records.audited, "record")
         return "; ".join([f"{models} to train, {self.kind} of {records}", *self.outlook, *self.records.notes])
 
@@ -129,7 +129,7 @@ def _attackers(run: AuditRun) -> tuple[AuditRequest, ...]:
 
 
 def _batch(plan: Plan, run: AuditRun) -> Plan:
-    """The plan in which models are trained as one where that is faster; a cluster, or an early stop, has each alone."""
+    """The plan with its jobs in batches where that is faster; on a cluster and with an early stop each is alone."""
     if run.settings.backend == "dask" or run.settings.early_stop or not plan.jobs:
         return plan
     jobs, reasons = batching.batch_jobs(plan.jobs, plan.tried, plan.records.data, run.method)
@@ -169,9 +169,9 @@ def make_plan(request: AuditRequest, settings: Settings, method: Method, *, thre
 
 
 def _recipe(request: AuditRequest, records: Records, settings: Settings) -> Plan:
-    """Every model a target in turn, its shadows the others; or shadows of their own, where the attacker guesses.
+    """Every model is a target in turn, and the others are its shadows; an attacker who guesses has separate shadows.
 
-    Coins have shadows of their own too: targets that attack each other would tell of each other's coins.
+    With coins the shadows are separate too: targets that attack each other would reveal each other's coins.
     """
     targets = _jobs(_factories(request.model_factory, settings.shadows + 1), _trainable(records), records, settings)
     if request.guess is None and request.own_records is None and not settings.coins:

@@ -1,4 +1,4 @@
-"""What attacks found before, under a key that covers everything that they see; a verdict is never stored."""
+"""Results of attacks, stored under a key that covers everything that the attacks see; a verdict is never stored."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def find_slot(
 
 
 def revive(kind: Any, words: Any) -> Any:
-    """Plain words, as JSON has them, as a value of a type again: dataclasses, tuples, mappings and what they hold.
+    """A value of a type, made again from plain JSON values: dataclasses, tuples, mappings and what they hold.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Remedies that train: the lines to change in a factory or a training, by what the model's own parameters are.
+"""Remedies that train: the lines to change in a factory or a training, chosen by the model's own parameters.
 
 Calibration belongs here: it is fitted on records, so it is training (with scikit-learn's `CalibratedClassifierCV`, on
 folds of the members). A fixed temperature is not, see `pytest_mia.remedies.Tempered`.

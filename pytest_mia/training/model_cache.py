@@ -31,7 +31,7 @@ WORDS: dict[str, type | UnionType] = {
     "alone": str,
     "moved": str,
 }
-"""What is kept of a model besides its signals, and as what JSON gives it back."""
+"""What is kept of a model besides its signals, each with its type in JSON."""
 
 CHANGES = (
     "models are not cached: a value that their factory or training reads changes while they are trained; if one of "
@@ -46,15 +46,15 @@ class ModelSlot:
     Attributes
     ----------
     store, key
-        Where.
+        The store, and the model's key in it.
     number, records
-        The model's number in this audit, and how many records it is asked about.
+        The model's number in this audit, and how many records it is queried about.
     code
-        The user's code that trains it, to see whether that stays as it is.
+        The user's code that trains it; it must be the same before and after the training.
     files
-        Digests of files that were looked at already.
+        Digests of the files that were read already.
     what_if
-        The places of what the model answers with each remedy.
+        The slots of the model's answers with each remedy.
     """
 
     store: Store
@@ -66,7 +66,7 @@ class ModelSlot:
     what_if: tuple[ModelSlot, ...] = ()
 
     def load(self) -> Trained | None:
-        """The model as it was found once, unless a file that its training read has changed since."""
+        """The stored model, unless a file that its training read has changed since."""
         entry = self.store.load(self.key)
         what_if = [found for slot in self.what_if if entry is not None and (found := slot.load()) is not None]
         if entry is None or len(what_if) < len(self.what_if):
@@ -86,8 +86,8 @@ class ModelSlot:
         fitting += [isinstance(name, str) for name in words["probes"]]
         if not set(SIGNALS).issuperset(arrays) or not all(fitting):
             raise ValueError("these are no signals of this audit")
-        told: dict[str, Any] = {name: words[name] for name in WORDS} | {"probes": tuple(words["probes"])}
-        return Trained(self.number, Signals(**arrays), **told, cached=True, what_if=what_if)
+        details: dict[str, Any] = {name: words[name] for name in WORDS} | {"probes": tuple(words["probes"])}
+        return Trained(self.number, Signals(**arrays), **details, cached=True, what_if=what_if)
 
     def claim(self, *, wait: float) -> AbstractContextManager[bool]:
         """Hold the lock of this model; see `Slot`."""
@@ -135,7 +135,7 @@ class ModelCache:
     Parameters
     ----------
     store
-        Where they lie.
+        Where models are stored.
     data
         The audit's records.
     factories
@@ -146,7 +146,7 @@ class ModelCache:
         self._store, self._data, self._factories = store, data, factories
 
     def slots(self, jobs: Sequence[Job], method: Method) -> list[Slot]:
-        """The slot of each job; nothing is cached where content can't tell what will be trained."""
+        """The slot of each job; nothing is cached where a factory has no content hash."""
         files: dict[str, str] = {}
         used = {id(job.factory) for job in jobs}
         try:
@@ -158,8 +158,8 @@ class ModelCache:
 
     def _slot(self, job: Job, name: str, method: Method, files: dict[str, str]) -> ModelSlot:
         asked = method.queries, method.probes, method.seed, None if method.remedy is None else repr(method.remedy)
-        company = tuple((each.seed, each.members) for each in job.company)
-        key = content_key.hash_content((name, job.seed, *asked, job.members, company))
+        batch = tuple((each.seed, each.members) for each in job.batch)
+        key = content_key.hash_content((name, job.seed, *asked, job.members, batch))
         records, code = len(self._data.labels), _code(job.factory, method)
         what_if = tuple(self._slot(job, name, each, files) for each in method.what_if)
         return ModelSlot(self._store, key, job.number, records, code, files, what_if)
@@ -184,18 +184,18 @@ class ModelCache:
 
 
 def open_model_cache(store: Store | None, data: Data, factories: Sequence[FactoryProbe]) -> Cache:
-    """The slots of models of these factories on these records; without a store nothing is kept."""
+    """The cache of models of these factories on these records; without a store nothing is kept."""
     return UNCACHED if store is None else ModelCache(store, data, factories)
 
 
 @contextmanager
 def watch_user_code() -> Iterator[None]:
-    """Hold this around the user's code: note which files it reads, which modules it loads, and what it keeps."""
+    """Run the user's code in this context: it notes the files it reads, the modules it loads, the values it keeps."""
     with content_key.ignoring_what_training_loads(), file_reads.recording():
         yield
 
 
 def _code(factory: Callable[[], Any], method: Method) -> dict[str, Any]:
-    """All of the user's code that a model's outputs come from."""
+    """All of the user's code on which a model's outputs depend."""
     functions = {"mia_training": method.training, "mia_predict": method.predict, "mia_loss": method.loss}
     return {"mia_model_factory": factory, **functions, "mia_augment": method.augment}

@@ -62,7 +62,7 @@ def is_constant(signals: Signals, labels: IntArray) -> bool:
 
 
 def measure_distance(target: FloatArray, shadows: FloatArray) -> float:
-    """How far a threshold learnt on shadows may be off on the target: the largest distance of their distributions.
+    """The largest distance between the distributions of one signal on the target and on its shadows.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
 """Do the user's own functions use the records, and the model, that they are given?
 
-A function that trains on something else, such as a variable of the same name outside of it, gives models that know all
-records alike, and that would pass every limit; so does one that asks another model. Here such functions betray
-themselves: trained once more with the seed of the first model, on a few of its records under other labels, a model
-gives the same answers. Where no training can be repeated, by draws that follow no seed or sums in no fixed order, it
-gives right answers, which nobody can learn from wrong labels.
+A function that trains on something else, such as a global variable of the same name, gives models that know all records
+alike, and these would pass every limit; the same holds for a function that queries another model. This check finds such
+functions: it trains once more with the seed of the first model, on a few of its records with other labels. If the code
+ignores its data, the answers are the same as before. Where a training can't be repeated exactly (random draws without a
+seed, sums in no fixed order), the answers are right, which no model can learn from wrong labels.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Does the user's code look at records that it isn't given, such as a scaler that was fitted on all of them?
 
-Where the code holds something with as many rows as there are records, the rows of those that a model is not trained on
-are put in each other's place, in a copy of the code. Trained again on the same records, the model must answer as it
-did. Functions are copied, classes of the user's own are not: code that refers to one isn't looked into.
+Where the user's code holds a table with as many rows as there are records, a copy of the code is made, and in its table
+the rows that a model is not trained on are exchanged. Trained again on the same records, the model must give the same
+answers. Functions can be copied, the user's own classes can't: code that refers to such a class isn't checked.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def in_company(models, *factories, method=METHOD):
 
 
 def numbers(jobs):
-    return [tuple(each.number for each in job.company) for job in jobs]
+    return [tuple(each.number for each in job.batch) for job in jobs]
 
 
 def audited(**options):
@@ -100,7 +100,7 @@ class TestWho:
     def test_on_a_cpu_only_where_each_core_has_eight(self, cores, models, together):
         cores(2)
         jobs, reasons = in_company(models)
-        assert (any(job.company for job in jobs), reasons) == (together, ())
+        assert (any(job.batch for job in jobs), reasons) == (together, ())
 
     def test_models_of_one_factory_only(self, cores):
         cores(1)
@@ -117,7 +117,7 @@ class TestWho:
     def test_others_are_told_why_they_are_alone(self, cores, factory, training, why):
         cores(1)
         jobs, (reason,) = in_company(8, factory, method=dataclasses.replace(METHOD, training=training))
-        assert not any(job.company for job in jobs)
+        assert not any(job.batch for job in jobs)
         assert reason.startswith("models are trained one by one: ")
         assert any(part in reason for part in why.split("|"))
 
@@ -126,7 +126,7 @@ class TestWho:
 
         cores(1)
         jobs, reasons = in_company(8, GaussianNB, method=dataclasses.replace(METHOD, training=None))
-        assert not any(job.company for job in jobs)
+        assert not any(job.batch for job in jobs)
         assert reasons == ()
 
 
@@ -150,7 +150,7 @@ class TestTraining:
         calls = []
         monkeypatch.setattr(ModuleTrainer, "fit_together", _counting(ModuleTrainer.fit_together, calls))
         train_all(in_company(16)[0], DATA, METHOD)
-        assert calls == [8, 7], "large companies come first"
+        assert calls == [8, 7], "large batches come first"
 
     def test_models_are_kept_when_they_are_asked_for(self, cores):
         cores(1)
@@ -187,8 +187,8 @@ class TestTraining:
             )
         audited(controls=True)
         audit_jobs, planted = (next(jobs for jobs in seen if len(jobs) == size) for size in (8, 4))
-        assert any(job.company for job in audit_jobs)
-        assert not any(job.company for job in planted)
+        assert any(job.batch for job in audit_jobs)
+        assert not any(job.batch for job in planted)
 
     def test_an_error_of_the_users_code_names_the_model(self, cores):
         def loss(outputs, targets):

@@ -208,7 +208,7 @@ def _plant_and_attack(run: AuditRun, plan: Plan) -> Generator[Progress, None, Ca
 
 def _train(run: AuditRun, plan: Plan, data: Data, members: BoolArray) -> Generator[Progress, None, Sequence[Trained]]:
     own = zip(plan.jobs[:MODELS], members, strict=True)
-    jobs = [dataclasses.replace(job, members=row, company=()) for job, row in own]
+    jobs = [dataclasses.replace(job, members=row, batch=()) for job, row in own]
     method, cache = (
         dataclasses.replace(run.method, what_if=()),
         model_cache.open_model_cache(run.store, data, plan.tried),

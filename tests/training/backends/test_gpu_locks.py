@@ -75,14 +75,14 @@ def test_they_share_blocks_that_are_the_same_however_many_they_are():
     jobs = [Job(number, number, factory, MEMBERS[0]) for number in range(200)]
     jobs, _ = batch_jobs(jobs, [FactoryProbe("", factory, (factory(), factory()))], DATA, METHOD)
     blocks = [1, *[7] * 7, *[8] * 8, *[16] * 16, *[32] * 32, *[64] * 128, *[8] * 8]
-    assert [len(job.company) or 1 for job in jobs] == blocks
+    assert [len(job.batch) or 1 for job in jobs] == blocks
 
 
 @pytest.mark.usefixtures("gpus")
 @pytest.mark.parametrize("alone", [False, True])
 def test_both_train_and_figures_are_those_of_one(tmp_path, alone):
     jobs = all_jobs(tmp_path, alone=alone)
-    assert any(job.company for job in jobs) is not alone
+    assert any(job.batch for job in jobs) is not alone
     one, two = (train_all(jobs, DATA, METHOD, backend=backend) for backend in (None, Loky(8)))
     assert {model.device for model in one} == {"cpu:0"}
     assert {model.device for model in two} == set(BOTH)
