@@ -35,7 +35,7 @@ TOKENS = np.where(np.arange(6) < 1 + np.arange(RECORDS)[:, None] % 6, -rng.rando
 
 
 def reading(answers, labels=None, groups=None, members=MEMBERS):
-    return kinds.read(outputs.read(ModelOutputs(answers, members, labels, groups)), seed=0)
+    return kinds.interpret_outputs(outputs.read_outputs(ModelOutputs(answers, members, labels, groups)), seed=0)
 
 
 def signals(answers, labels=None):
@@ -101,7 +101,7 @@ class TestKinds:
     def test_whole_numbers_are_told_by_residuals(self):
         """Which labels alone could not."""
         answers = np.round(2 * LOGITS[:, :, 0])
-        with pytest.raises(MIAUsageError, match="are they guessed labels, or a regression's numbers"):
+        with pytest.raises(MIAUsageError, match="labels hold 3 different whole numbers: a single column"):
             reading(answers, LABELS)
         np.testing.assert_array_equal(signals(Residuals(LABELS - answers), LABELS).residual, LABELS - answers)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pytest_mia.auditing.from_outputs.validate import among
+from pytest_mia.auditing.from_outputs.validate import find_problems
 from pytest_mia.models.answers import Losses, Residuals, TokenLogProbabilities
 
 rng = np.random.default_rng(0)
@@ -15,7 +15,7 @@ FIELDS = {"outputs": PROBABILITIES, "members": MEMBERS, "labels": LABELS, "group
 class TestProblems:
     @pytest.mark.parametrize("shape", [(), (RECORDS,), (MODELS, RECORDS, 3, 1)])
     def test_the_shape_of_outputs(self, shape):
-        (problem,) = among(**(FIELDS | {"outputs": np.zeros(shape)}))
+        (problem,) = find_problems(**(FIELDS | {"outputs": np.zeros(shape)}))
         assert problem.endswith(f"or (models, records), got shape {shape}")
 
     @pytest.mark.parametrize(
@@ -41,10 +41,10 @@ class TestProblems:
         ],
     )
     def test_one_by_one(self, changed, problem):
-        assert among(**(FIELDS | changed)) == [problem]
+        assert find_problems(**(FIELDS | changed)) == [problem]
 
     def test_all_at_once(self):
-        found = among(PROBABILITIES[:3], MEMBERS, LABELS[:5], None)
+        found = find_problems(PROBABILITIES[:3], MEMBERS, LABELS[:5], None)
         assert [problem.split()[0] for problem in found] == ["labels", "members", "at"]
         assert found[-1] == "at least 4 models are needed, each attacked with the others; got 3"
 
@@ -58,7 +58,7 @@ TOGETHER = MEMBERS[:, PEOPLE]
 
 
 def found(outputs, labels=None, groups=None, members=MEMBERS):
-    return among(outputs, members, labels, groups)
+    return find_problems(outputs, members, labels, groups)
 
 
 class TestKinds:
@@ -175,7 +175,9 @@ class TestAmbiguous:
     @pytest.mark.parametrize("guesses", [PROBABILITIES[:, :, 0], np.tile(LABELS * 1.0, (MODELS, 1))])
     def test_whole_labels_and_one_float_for_each(self, kind, guesses):
         (problem,) = found(guesses, LABELS.astype(kind))
-        assert problem.startswith("outputs hold one float per record, and labels whole numbers of 3 different values,")
+        assert problem.startswith(
+            "outputs hold one float per record, and labels hold 3 different whole numbers: a single "
+        )
         assert "Give guessed labels as integers, and for a regression pytest_mia.Residuals(labels - out" in problem
 
     @pytest.mark.parametrize("guesses", [np.tile(LABELS, (MODELS, 1)), np.tile(LABELS, (MODELS, 1)).astype(str)])
@@ -188,8 +190,9 @@ class TestAmbiguous:
     def test_fractions_that_are_few(self):
         (problem,) = found(PROBABILITIES[:, :, 0], LABELS / 2)
         assert problem.startswith(
-            "labels: they hold fractions, which are no classes, but only 3 different values, too few to be taken for "
-            "numbers (more than 20 would), first in record 1; for a regression give pytest_mia.Residuals(labels - out"
+            "labels: they hold fractions, which are no classes, first in record 1, and only 3 different values, too "
+            "few for the numbers of a regression (it needs more than 20); for a regression give "
+            "pytest_mia.Residuals("
         )
 
     def test_fewer_columns_than_classes(self):
@@ -208,7 +211,7 @@ class TestGroups:
         members[2, 7] ^= True
         members[4, [9, 31]] ^= True
         assert found(PROBABILITIES, LABELS, np.array([f"id {person}" for person in PEOPLE]), members) == [
-            "groups: records 6 and 7 are of one group, and one of them alone is a member of model 2 (2 of 5 models "
+            "groups: records 6 and 7 are of one group, and only one of them is a member of model 2 (2 of 5 models "
             "divide groups); records of one group are members together or not at all"
         ]
 
