@@ -132,7 +132,7 @@ def test_each_is_the_audit_of_the_changed_recipe(tmp_path):
         "regularised by max_depth",
         "calibrated",
     ]
-    assert len(result.what_if) == 4 + 3
+    assert len(result.what_if) == len(remedies.by_default(2)) + 3
     confidence = 1 - 0.05 / 4
     assert {each.audit.advantage.confidence for each in result.what_if} == {confidence}
     assert result.advantage.confidence == 0.95

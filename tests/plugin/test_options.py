@@ -7,6 +7,7 @@ import pytest
 
 from pytest_mia.core.settings import Settings
 from pytest_mia.plugin import options
+from pytest_mia.reports.registry import FILES
 
 LOOK = "def test_look(mia_audit):\n    assert (mia_audit.shadows, mia_audit.seed) == {expected}\n"
 NAMES = [row.name for row in dataclasses.fields(Settings)]
@@ -156,7 +157,7 @@ def test_a_json_path_in_ini_is_relative_to_the_root_folder(fake, pytester, monke
 def test_help_names_every_option(pytester):
     help_ = pytester.runpytest("--help").stdout
 
-    for name in [*NAMES, "json", "html", "save", "compare", "profile", "skip", "only"]:
+    for name in [*NAMES, *FILES, "save", "compare", "profile", "skip", "only"]:
         help_.fnmatch_lines([f"*--mia-{name.replace('_', '-')}*"])
         help_.fnmatch_lines([f"*mia_{name}*"])
 

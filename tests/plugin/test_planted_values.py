@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from pytest_mia.reports.registry import FILES
+
 NUMBERS = (987654.3210123, -0.00012345678912)
 WORD = "Wolkenkuckucksheim"
 
@@ -46,7 +48,7 @@ def test_look(mia_audit):
     mia_audit.assert_epsilon_below(0.1)
 """
 REPORTS = (
-    "--mia-json=mia.json", "--mia-html=mia.html", "--junitxml=junit.xml", "--html=report.html", "--mia-save=main",
+    *(f"--mia-{name}=mia.{name}" for name in FILES), "--junitxml=junit.xml", "--html=report.html", "--mia-save=main",
     "--mia-what-if", "--mia-attacks=gap,loss", "--mia-shadows=3", "--mia-jobs=1", "-Wdefault",
 )  # fmt: skip
 
@@ -70,7 +72,9 @@ def test_a_planted_value_stands_in_no_artefact(pytester, monkeypatch):
     written = {path.relative_to(pytester.path).as_posix(): path for path in pytester.path.rglob("*") if path.is_file()}
     artefacts = {name: path.read_bytes() for name, path in written.items() if path.suffix not in (".py", ".pyc")}
     artefacts["terminal"] = (result.stdout.str() + result.stderr.str()).encode()
-    assert {"mia.json", "mia.html", "junit.xml", "report.html", "summary.md", ".mia/main.json"} <= set(artefacts)
+    assert {*(f"mia.{name}" for name in FILES), "junit.xml", "report.html", "summary.md", ".mia/main.json"} <= set(
+        artefacts
+    )
     assert sum(name.endswith(".entry") for name in artefacts) > 4
     assert b"(that of record 0)" in artefacts["mia.json"]
     assert [name for name, content in artefacts.items() if any(value in content for value in planted())] == []

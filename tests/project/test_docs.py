@@ -342,4 +342,9 @@ def test_the_commands_for_contributors_are_there():
     assert tools == {"pytest", "python", "tox"}
     for _, *arguments in commands[1:]:
         assert all((ROOT / each).exists() for each in arguments if "/" in each), arguments
-        assert all(f"testenv:{each}" in tox for each in arguments if arguments[0] == "-e" and each != "-e")
+        assert all(
+            f"testenv:{name}" in tox
+            for each in arguments
+            if arguments[0] == "-e" and each != "-e"
+            for name in each.split(",")
+        )

@@ -19,13 +19,9 @@ from pytest_mia.models.answers import Labels, Logits, Losses, Probabilities, as_
 from pytest_mia.remedies import (
     Label,
     LabelAnswers,
-    LabelModule,
     Rounded,
     RoundedAnswers,
-    RoundedModule,
     Tempered,
-    TemperedAnswers,
-    TemperedModule,
     TopK,
     TopKAnswers,
     TopKModule,
@@ -36,7 +32,7 @@ torch = pytest.importorskip("torch")
 X, Y = load_iris(return_X_y=True)
 X = (X - X.mean(axis=0)) / X.std(axis=0)
 P = np.random.default_rng(0).dirichlet(np.ones(5), 500)
-ALL = [Rounded(), Rounded(0.1), TopK(), TopK(1), Tempered(), Label()]
+ALL = [*(each() for each in remedies.ON_ANSWERS), Rounded(0.1), TopK(1)]
 
 
 class TestRounded:
@@ -211,7 +207,7 @@ def test_every_remedy_of_the_registry_has_its_wrappers():
             assert getattr(remedies, remedy.__name__ + ending).__name__ == remedy.__name__ + ending
 
 
-WRAPPED = [RoundedAnswers, TopKAnswers, TemperedAnswers, LabelAnswers]
+WRAPPED = [getattr(remedies, f"{each.__name__}Answers") for each in remedies.ON_ANSWERS]
 
 
 class TestEstimators:
@@ -270,7 +266,7 @@ def test_scikit_learns_own_checks(estimator, check):
     check(estimator)
 
 
-MODULES = [RoundedModule, TopKModule, TemperedModule, LabelModule]
+MODULES = [getattr(remedies, f"{each.__name__}Module") for each in remedies.ON_ANSWERS]
 
 
 class TestModules:
