@@ -24,7 +24,7 @@
 | a factory of trained models | refused, or invalid | `test_bad_input`, `test_pretrained` |
 | a released model of another factory, or of other members | invalid; a note where the factory is a guess | |
 | an attacker with records unlike those of a released model | a note beside one who has them, else invalid | |
-| answers that call the classes otherwise than y does | invalid | `test_coding` |
+| answers that name the classes in another way than y does | invalid | `test_coding` |
 | augmentation in training | `mia_augment` asks about changed copies too | `test_probes_augment` |
 | few shadows | three at the least, or a release without any | `test_settings`, `test_plan` |
 | memberships that depend on each other | invalid | `test_diagnostics`, `test_placebo` |
