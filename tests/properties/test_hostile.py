@@ -226,7 +226,7 @@ def test_baselines(root, place, value):
 @some
 def test_files_in_place_of_baselines(root, content):
     baseline_file.path_of(root, "main").write_bytes(content)
-    with pytest.raises(MIAUsageError, match="can.t be read as a baseline"):
+    with pytest.raises(MIAUsageError, match=r"can.t be read as a baseline"):
         baseline_file.load(root, "main")
 
 

@@ -1,4 +1,4 @@
-"""Answers that call the classes otherwise than y does."""
+"""Answers that name the classes in another way than y does."""
 
 import numpy as np
 import pytest

@@ -132,7 +132,8 @@ def test_no_memory_for_one_model_is_an_error_and_the_others_are_kept(tmp_path):
                 raise MemoryError("no 8 GiB left")
             return super().fit(X, y)
 
-    told = r"^model 2 \(seed \d+\) could not be trained since memory ran out \(.*--mia-jobs=1\): MemoryError: no 8 GiB"
+    told = r"^model 2 \(seed \d+\) could not be trained because memory ran out "
+    told += r"\(.*--mia-jobs=1\): MemoryError: no 8 GiB"
     with pytest.raises(ModelTrainingError, match=told):
         audit(Greedy, cache_dir=tmp_path)
     assert len([*tmp_path.glob("*.entry")]) == 2
