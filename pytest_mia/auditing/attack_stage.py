@@ -178,6 +178,8 @@ def attack(run: AuditRun, observations: Observations, design: AuditDesign) -> Au
 def _run_attacks(
     fitting: Sequence[Attack], observations: Observations, design: AuditDesign, settings: Settings
 ) -> AuditResult:
+    import sklearn.ensemble  # noqa: F401  (loads the threads that are limited here)
+
     with single_threaded():
         if registry.read_opinions([one.name for one in fitting]):
             # Computed once for all targets.
