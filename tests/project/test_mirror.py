@@ -34,7 +34,6 @@ COVERED_BY = {
     "auditing/attack_stage": "auditing/test_run.py",
     "auditing/attacker_run": "auditing/test_run.py",
     "cache/hash_values": "cache/test_content_key.py",
-    "cache/patches": "cache/test_content_key_code.py",
     "data/labels": "data/test_dataset.py",
     "data/attacker_data/cell_mixing": "data/attacker_data/test_synthesis.py",
     "models/reading": "data/test_task.py",
