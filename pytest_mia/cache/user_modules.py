@@ -15,7 +15,6 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-
 INSTALLED = {"site-packages", "dist-packages"}
 STANDARD = Path(sysconfig.get_path("stdlib"))
 OURS = Path(__file__).parents[1]

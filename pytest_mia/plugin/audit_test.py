@@ -13,8 +13,7 @@ from pytest_mia.core.errors import InvalidAuditWarning, MIAError, MIAUsageError
 from pytest_mia.core.reported import plain
 from pytest_mia.plugin import options
 from pytest_mia.plugin.progress import ProgressLine
-from pytest_mia.verdicts.enforce import enforce
-from pytest_mia.verdicts.gate_functions import construct, describe, judge
+from pytest_mia.verdicts.judging import construct, describe, enforce, judge
 
 if TYPE_CHECKING:
     import pytest

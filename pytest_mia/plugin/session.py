@@ -62,7 +62,7 @@ class Session:
         # Where it can't be loaded, that is an error of the test, and no reason to run none.
         with contextlib.suppress(ImportError):
             from pytest_mia.auditing import run  # noqa: F401
-            from pytest_mia.verdicts import judging  # noqa: F401
+            from pytest_mia.verdicts import judgement, next_steps  # noqa: F401
 
     def audit(
         self,

@@ -70,9 +70,7 @@ COVERED_BY = {
     "training/backends/dask_worker": "training/backends/test_dask.py",
     "validity/release_mismatch": "auditing/test_run_releases.py",
     "verdicts/audit_result": "verdicts/test_judgement.py",
-    "verdicts/enforce": "verdicts/test_judgement.py",
-    "verdicts/gates": "verdicts/test_gate_functions.py",
-    "verdicts/judging": "verdicts/test_judgement.py",
+    "verdicts/gates": "verdicts/test_judging.py",
     "verdicts/next_steps": "verdicts/test_message.py",
 }
 """Modules whose tests are those of another, and which."""
