@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pytest_mia.attacks.guess_plans import LARGEST
 from pytest_mia.attacks.observations import Observations
+from pytest_mia.attacks.thresholds import LARGEST
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.statistics.counts import CoinGuesses
 
