@@ -8,9 +8,14 @@ import types
 from pathlib import Path
 
 import coverage
+import hypothesis
 import pytest
 
 pytest_plugins = ["pytester"]
+
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
+# Timings are for benchmarks: a busy machine is no failure.
 
 
 QUICK = {"PYTEST_ADDOPTS": "-p no:hypothesispytest"}

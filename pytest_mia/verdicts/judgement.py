@@ -54,7 +54,8 @@ def judge_tpr(result: Audit, *, threshold: float, at_fpr: float, confidence: flo
     result = _weighed(dataclasses.replace(result, attack=tail.attack), DEFAULT_LIMIT)
     nonmembers = sum(tail.counts.nonmembers)
     if not result.findings and not measurable(at_fpr, nonmembers):
-        reason = f"to measure the TPR at an FPR of {rate} takes {math.ceil(10 / at_fpr):,} non-members, there are {nonmembers:,}"
+        needed = math.ceil(10 / at_fpr)
+        reason = f"to measure the TPR at an FPR of {rate} takes {needed:,} non-members, there are {nonmembers:,}"
         return _closed(result, f"tpr_at_fpr_{rate}", threshold, interval, "inconclusive", [reason])
     judged = _judge(result, f"tpr_at_fpr_{rate}", threshold, interval, others)
     if judged.verdict == "invalid":

@@ -105,7 +105,8 @@ def _details(judged: AuditData) -> Iterator[tuple[str, str]]:
     if len(judged.what_if) > 1:
         yield (
             "what if",
-            "a remedy on answers passes only if each remedy on answers below it passes too; you may choose any that passes",
+            "a remedy on answers passes only if each remedy on answers below it passes too; "
+            "you may choose any that passes",
         )
     yield "audited", _audited(judged)
     yield from (("power", text) for text in _power(judged))
@@ -160,7 +161,8 @@ def _power(judged: AuditData) -> Iterator[str]:
     levels = error_budget.levels(judged.advantage.confidence, attacks=len(judged.attacks), looks=judged.looks)
     leak = error_budget.detectable(judged.selected, levels, threshold=judged.threshold)
     called = "no advantage" if leak is None else f"an advantage of {leak:.3f}"
-    yield f"with 80% power, {called} is called a leak, and an advantage of {judged.detectable:.3f} is distinguished from 0"
+    told = f"an advantage of {judged.detectable:.3f} is distinguished from 0"
+    yield f"with 80% power, {called} is called a leak, and {told}"
 
 
 def _controls(judged: AuditData) -> Iterator[str]:

@@ -11,7 +11,7 @@ OVERFITTED = 0.05
 
 
 def next_steps(judged: AuditData) -> list[str]:
-    """Two or three next things to try, for this verdict and this model."""
+    """The three next things to try, for this verdict and this model."""
     match judged.verdict:
         case "invalid":
             return _mend(judged)
@@ -47,7 +47,11 @@ def _decide(judged: AuditData) -> list[str]:
         targets = f"more shadows, since each of them is a target too: --mia-shadows={shadows}"
     records = "more records, if there are any: the interval narrows with the square root of their number"
     if _is_near(judged):
-        return [less, targets]
+        return [
+            less,
+            targets,
+            f"look at the records that are exposed most (records {_exposed(judged)}): are they unusual?",
+        ]
     # Where the advantage seems to be above the limit, more data would only show that it is.
     return [less, targets, records] if _seems_above(judged) else [records, targets, less]
 
@@ -76,15 +80,18 @@ def _check_mechanism() -> list[str]:
 def _leak_less(judged: AuditData) -> list[str]:
     """For a leak."""
     gap = (judged.accuracy.train or 0.0) - (judged.accuracy.test or 0.0)
-    exposed = ", ".join(str(each.record) for each in judged.most_exposed[:3])
     regularise = "regularise (weight decay, fewer epochs, larger leaves, a smaller C)"
     if judged.lines:
         regularise = f"regularise: {' or '.join(judged.lines)}"
     return [
         f"train accuracy is {gap:.3f} above test accuracy: {regularise}" if gap > OVERFITTED else regularise,
         _cheapest(judged) or _coarser(judged),
-        f"train on more records, or leave out those that are exposed most (records {exposed})",
+        f"train on more records, or leave out those that are exposed most (records {_exposed(judged)})",
     ]
+
+
+def _exposed(judged: AuditData) -> str:
+    return ", ".join(str(each.record) for each in judged.most_exposed[:3])
 
 
 def _is_near(judged: AuditData) -> bool:

@@ -13,6 +13,7 @@ from whole import INSIDE, OUTSIDE, QUICK, RECORDS, Tree, X, Y, figures, finish, 
 
 import pytest_mia
 from pytest_mia import Dataset, MembershipLeakError, Target, audit
+from pytest_mia.attacks import registry
 from pytest_mia.auditing.run import train
 from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.settings import Settings
@@ -83,8 +84,8 @@ class TestRecipe:
     def test_every_attack_that_fits_is_run(self):
         names = {attack.name for attack in recipe(attacks=None).attacks}
         of_others = {"lira_online_residual", "nig_t_residual", "min_k", "min_k_plus"}
-        of_others |= {a.name for a in pytest_mia.attacks.ATTACKS if "augmented" in a.signals[0]}
-        assert names == {attack.name for attack in pytest_mia.attacks.ATTACKS} - of_others
+        of_others |= {a.name for a in registry.ATTACKS if "augmented" in a.signals[0]}
+        assert names == {attack.name for attack in registry.ATTACKS} - of_others
 
     def test_classes_of_any_kind_give_the_same_figures(self):
         def figures(result):

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from pytest_mia import __version__
+from pytest_mia.reports import atomic_write
 
 TESTS = """
 import pytest
@@ -188,18 +189,14 @@ def test_a_message_fits_eighty_columns_and_any_terminal(fake):
     assert out.str().isascii()
 
 
-FULL = """
-def pytest_configure(config):
-    from pytest_mia.reports import atomic_write
-    def write(*args, **keywords):
-        raise OSError(28, "No space left on device")
-    atomic_write.write = write
-"""
+def refuse(*args, **keywords):
+    raise OSError(28, "No space left on device")
 
 
-def test_a_report_that_cant_be_written_fails_the_run_and_leaves_the_verdicts(written):
+def test_a_report_that_cant_be_written_fails_the_run_and_leaves_the_verdicts(written, monkeypatch):
+    monkeypatch.setattr(atomic_write, "write", refuse)
     tests = "def test_release(assert_membership_advantage_below):\n    assert_membership_advantage_below(0.9)\n"
-    result = written(tests, "--mia-json=mia.json", hooks=FULL, mia_dataset=0.3, mia_model_factory="object")
+    result = written(tests, "--mia-json=mia.json", mia_dataset=0.3, mia_model_factory="object")
 
     result.assert_outcomes(passed=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED

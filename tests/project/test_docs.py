@@ -254,7 +254,7 @@ def test_the_tail_needs_as_many_non_members_as_the_guide_says():
 
 def test_lines_of_a_message_are_those_that_the_guide_explains():
     words = (ROOT / "pytest_mia" / "verdicts" / "message.py").read_text(encoding="utf-8")
-    told = {*re.findall(r'yield (?:from \(\()?"(\w[\w ]+)"', words), *re.findall(r'yield f"(try) ', words)}
+    told = {*re.findall(r'yield (?:from \(\()?\(?\s*"(\w[\w ]+)",', words), *re.findall(r'yield f"(try) ', words)}
     explained = {row[0].strip("`").split("`")[0] for row in rows_of(sections_of(guide("reports"))["The message"])}
 
     assert {line.split()[0] if line.startswith("try") else line for line in explained} == told

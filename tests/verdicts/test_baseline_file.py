@@ -94,7 +94,7 @@ def test_links_that_lead_elsewhere(tmp_path, link):
     else:
         (root / ".mia").mkdir()
         (root / ".mia" / "main.json").symlink_to(elsewhere / "passwords.json")
-    for use in (baseline_file.read, baseline_file.check_writable):
+    for use in (baseline_file.load, baseline_file.check_writable):
         with pytest.raises(MIAUsageError, match=r"^\.mia/main\.json leads out of .*root, to .*elsewhere/"):
             use(root, "main")
     assert not [*elsewhere.iterdir()]

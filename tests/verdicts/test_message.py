@@ -73,12 +73,13 @@ class TestDetails:
     def test_what_was_found_and_how(self):
         assert details(judged()) == {
             "because": f"the selected attack loss reaches {judged().advantage}",
-            "attack": "loss, selected on the shadows from 1 attack: AUC 0.610, TPR 0.250 at 1.0% FPR, TPR 0.250 at 0.1% FPR",
+            "attack": "loss, selected on the shadows from 1 attack: AUC 0.610, TPR 0.250 at 1.0% FPR, TPR 0.250 at "
+            "0.1% FPR",
             "accuracy": "train 0.950, test 0.800",
             "audited": "recipe of 2,000 records, 4 models, 3 shadows per target, device cpu, 12.3 s training and 0.6 s "
             "attacks, seed 0",
-            "power": "with 80% power, an advantage of 0.143 is called a leak, and an advantage of 0.044 is distinguished "
-            "from 0",
+            "power": "with 80% power, an advantage of 0.143 is called a leak, and an advantage of 0.044 is "
+            "distinguished from 0",
             "try 1": "train accuracy is 0.150 above test accuracy: regularise (weight decay, fewer epochs, larger "
             "leaves, a smaller C)",
             "try 2": "ship a model that returns less: labels alone, or probabilities rounded to quarters "

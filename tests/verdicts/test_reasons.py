@@ -25,7 +25,8 @@ class TestWhatWouldDecide:
     def test_records_for_a_leak(self):
         needed = records_to_leak(0.05, targets=4, alpha=0.05, advantage=0.1, fpr=0.5)
         assert self.said(0.1, records=500).startswith(
-            f"if the advantage is 0.100, more records can't lead to a pass; {needed:,} would show a leak (there are 500)"
+            "if the advantage is 0.100, more records can't lead to a pass; "
+            f"{needed:,} would show a leak (there are 500)"
         )
 
     @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from pytest_mia.data.records import Data
 from pytest_mia.models.answers import Probabilities
 from pytest_mia.models.queries.augment import augment_records, find_problems
 from pytest_mia.models.signals import signals_of
+from pytest_mia.training.fit import train_one
 from pytest_mia.training.jobs import Job, Method
 from pytest_mia.training.query import ask
-from pytest_mia.training.train import train_one
 
 torch = pytest.importorskip("torch")
 

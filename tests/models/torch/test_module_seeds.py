@@ -6,9 +6,9 @@ from pytest_mia.cache import pickling
 from pytest_mia.core.seeding import seeded, single_threaded
 from pytest_mia.data.records import Data
 from pytest_mia.models.select import adapter_for
-from pytest_mia.training import train
 from pytest_mia.training.backends.loky import Loky
-from pytest_mia.training.jobs import UNCACHED, Job, Method
+from pytest_mia.training.fit import train_one
+from pytest_mia.training.jobs import UNCACHED, Job, Method, Trained
 
 
 class TestReproducibility:
@@ -67,7 +67,7 @@ def test_a_factory_that_imports_torch_inside_gives_the_same_models_in_other_proc
     data = Data(X, Y, CLASSES, CODES)
     method = Method(QUICK, None, None, "cpu", 1)
     jobs = [Job(number, number, factory, number != CODES) for number in range(3)]
-    here = [train.train_one(job, data, method).signals.confidence for job in jobs]
-    first = train.Trained(0, None, 1, "cpu", "")
+    here = [train_one(job, data, method).signals.confidence for job in jobs]
+    first = Trained(0, None, 1, "cpu", "")
     there = sorted(Loky(2).train([[(job, UNCACHED)] for job in jobs], data, method, first), key=lambda one: one.number)
     np.testing.assert_array_equal(here, [one.signals.confidence for one in there])
