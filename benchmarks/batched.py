@@ -135,7 +135,7 @@ class Audit(NamedTuple):
         """The same models, trained as one where that is faster."""
         factory = self.jobs[0].factory
         tried = [FactoryProbe("", factory, (factory(), factory()))]
-        return self._replace(jobs=batching.joined(self.jobs, tried, self.data, self.method)[0])
+        return self._replace(jobs=batching.batch_jobs(self.jobs, tried, self.data, self.method)[0])
 
     def seconds(self, workers: int) -> float:
         """What it takes to train them all, by the clock."""

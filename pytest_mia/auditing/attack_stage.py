@@ -1,4 +1,4 @@
-"""From what models answered to a result: the attacks that fit, run and kept, and what must be said of them."""
+"""From the models' answers to a result: run the attacks that fit, keep what they find, and check its validity."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class QueriedModels:
 def examine(run: AuditRun, models: QueriedModels) -> AuditResult:
     """Attack the models that have answered so far, and check whether the audit is valid."""
     observations, records = observe(run, models), models.plan.records
-    result = attack(run, observations, design_of(run, models))
+    result = attack(run, observations, make_design(run, models))
     checked = validity.check_observations(ObservedAudit(observations, _release(run, models.plan)))
     if run.store is not None and models.cache.misses:
         run.store.prune()
@@ -94,7 +94,7 @@ def examine(run: AuditRun, models: QueriedModels) -> AuditResult:
 
 
 def complete(run: AuditRun, result: AuditResult, said: CheckResult) -> AuditResult:
-    """The result with all that it says of its own making, besides what its attacks note."""
+    """The result with its findings, its notes and its replay command."""
     remarks = () if run.store is None else run.store.remarks
     return replace(
         result,
@@ -125,7 +125,7 @@ def observe(run: AuditRun, models: QueriedModels) -> Observations:
     )
 
 
-def design_of(run: AuditRun, models: QueriedModels) -> AuditDesign:
+def make_design(run: AuditRun, models: QueriedModels) -> AuditDesign:
     """The design of the audit of these models."""
     plan, records = models.plan, models.plan.records
     return AuditDesign(
@@ -143,7 +143,7 @@ def design_of(run: AuditRun, models: QueriedModels) -> AuditDesign:
 
 
 def attack(run: AuditRun, observations: Observations, design: AuditDesign) -> AuditResult:
-    """Run the attacks that fit, or load what they found when they saw the same.
+    """Run the attacks that fit, or load what they found on the same observations before.
 
     Returns
     -------
@@ -159,7 +159,7 @@ def attack(run: AuditRun, observations: Observations, design: AuditDesign) -> Au
     signals, features = observations.signals, observations.features is not None
     fitting = registry.fitting(signals, shadows=design.shadows, names=settings.attacks, features=features)
     if not fitting:
-        raise MIAUsageError(_no_attack(observations, settings, design.shadows))
+        raise MIAUsageError(_describe_misfit(observations, settings, design.shadows))
     slot = result_cache.find_slot(run.store, [each.name for each in fitting], observations, design, settings)
     result = None if slot is None else slot.load()
     if slot is None:
@@ -172,7 +172,7 @@ def attack(run: AuditRun, observations: Observations, design: AuditDesign) -> Au
                 slot.save(result)
     assert result is not None, "what is not loaded is computed"
     seconds = Seconds(0.0, time.perf_counter() - start)
-    return replace(result, notes=_left_out(fitting, settings), seconds=seconds)
+    return replace(result, notes=_describe_left_out(fitting, settings), seconds=seconds)
 
 
 def _run_attacks(
@@ -201,15 +201,15 @@ def _features(plan: Plan, settings: Settings) -> FloatArray | None:
     return None if features is None else features[plan.seen]
 
 
-def _no_attack(observations: Observations, settings: Settings, shadows: int) -> str:
+def _describe_misfit(observations: Observations, settings: Settings, shadows: int) -> str:
     possible = ", ".join(each.name for each in registry.fitting(observations.signals, shadows=shadows)) or "none"
     asked = ", ".join(settings.attacks or ())
-    return f"none of the attacks {asked} fits what these models answer; those that do: {possible}"
+    return f"none of the attacks {asked} fits what these models answer; the attacks that fit: {possible}"
 
 
-def _left_out(fitting: Sequence[Attack], settings: Settings) -> tuple[str, ...]:
+def _describe_left_out(fitting: Sequence[Attack], settings: Settings) -> tuple[str, ...]:
     """The note on attacks that were asked for, and can't be run on what there is."""
     run = {registry.DEFAULT, *(attack.name for attack in fitting)}
     missing = [name for name in settings.attacks or () if name not in run]
-    why = "asked for and not run, since these answers, records or shadows don't allow it"
+    why = "attacks that were not run, because the answers, the records or the number of shadows don't allow them"
     return (f"{why}: {', '.join(missing)}",) if missing else ()

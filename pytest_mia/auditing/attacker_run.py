@@ -67,7 +67,7 @@ def run_attacker(
     run, released = _query_released(run, plan)
     stops, trained, code = _looks(run, plan), TrainedModels(), None
     with contextlib.closing(select.connect(run.settings)) as backend:
-        cache = model_cache.of(run.store, plan.records.data, plan.tried)
+        cache = model_cache.open_model_cache(run.store, plan.records.data, plan.tried)
         training = Training(plan.records.data, run.method, backend, cache, run.deadline)
         for look in stops:
             trained += tuple(common[len(trained) : look])
@@ -84,7 +84,7 @@ def run_attacker(
             stopped = _out_of_time(run, models, len(plan.jobs)) if len(trained) < look else ""
             result = attack_stage.examine(run, models)
             if look < stops[-1] and run.threshold is not None and early_stop.leaks(result, run.threshold):
-                stopped = stopped or f"stopped after {look} of {stops[-1]} models: the leak is certain"
+                stopped = stopped or f"training stopped after {look} of {stops[-1]} models, because the leak is certain"
             if stopped:
                 result = dataclasses.replace(result, notes=(*result.notes, stopped))
                 break
@@ -102,7 +102,7 @@ def _query_released(run: AuditRun, plan: Plan) -> tuple[AuditRun, Trained | None
         method = method.trying(answer_remedies.by_default(len(data.classes)))
     if plan.target is None:
         return dataclasses.replace(run, method=method), None
-    released = query.ask_released(plan.target, data, method, run.settings.seed, number=len(plan.jobs))
+    released = query.query_released(plan.target, data, method, run.settings.seed, number=len(plan.jobs))
     return dataclasses.replace(run, method=method.probing_as(released)), released
 
 
@@ -141,10 +141,12 @@ def _describe(run: AuditRun, models: QueriedModels) -> CheckResult:
     """What is known of the records, and how models were trained and queried, each once."""
     records, everyone = models.plan.records, models.models
     first = [one.description for one in models.trained[:1] if one.description]
-    asked = dict.fromkeys(note for one in everyone for note in query.told(one, run.method, run.settings.queries))
+    asked = dict.fromkeys(
+        note for one in everyone for note in query.describe_queries(one, run.method, run.settings.queries)
+    )
     alone = dict.fromkeys(one.alone for one in everyone if one.alone)
     why = next((one.moved for one in everyone if one.moved), "")
-    moved = [f"models that the GPU has no room for are on the CPU: {why}"] if why else []
+    moved = [f"models that the GPU has no room for were run on the CPU: {why}"] if why else []
     return CheckResult(records.findings, (*records.notes, *first, *asked, *alone, *moved))
 
 
@@ -159,5 +161,7 @@ def _out_of_time(run: AuditRun, models: QueriedModels, planned: int) -> str:
         f"the time limit of {run.settings.time_limit:g} s was reached after {len(models.trained)} of {planned} models"
     )
     if models.plan.shadows < FEWEST_SHADOWS or not models.plan.judged.any():
-        raise OutOfTimeError(f"{reached}, too few for an audit, which needs {FEWEST_SHADOWS} shadows; raise the limit")
+        raise OutOfTimeError(
+            f"{reached}, too few for an audit, which needs {FEWEST_SHADOWS} shadows; raise the time limit"
+        )
     return reached

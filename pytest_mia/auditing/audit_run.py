@@ -17,28 +17,28 @@ from pytest_mia.training.jobs import Method, Trained
 
 @dataclass(frozen=True)
 class AuditRun:
-    """What every stage of an audit works by.
+    """What every stage of an audit needs.
 
     Attributes
     ----------
     request
-        What is audited, and by whom it is attacked.
+        What is audited, and what its attacker knows.
     settings
-        How.
+        The audit's settings.
     method
         How models are trained and queried.
     store
-        Where models that were trained before are found, and others are kept; ``None`` keeps none.
+        Where trained models are looked up and kept; ``None`` keeps none.
     replay
         The command that repeats this audit, for messages.
     threshold
-        The limit that the result will be judged by, where it is known: sizes that can't decide are then refused early.
+        The limit of the gate, where it is known: too few records for it are then refused early.
     begun
         When it began, by ``time.perf_counter``.
     deadline
-        When, by the same clock, it stops waiting for more models. Whatever is trained for this audit keeps to it.
+        When, by the same clock, training stops. It holds for everything that is trained for this audit.
     attackers
-        How many attackers there are; they share the error.
+        How many attackers there are; they share the error probability.
     """
 
     request: AuditRequest
@@ -67,17 +67,17 @@ class AuditRun:
         return cls(request, settings, choose_method(request, settings), store, replay, threshold, now, deadline)
 
     def start_again(self, request: AuditRequest, settings: Settings) -> AuditRun:
-        """An audit of something else for the sake of this one: it begins now, and ends with this one."""
+        """A further audit of another request, which begins now and keeps to this one's deadline."""
         method = choose_method(request, settings)
         return AuditRun(request, settings, method, self.store, begun=time.perf_counter(), deadline=self.deadline)
 
     @property
     def out_of_time(self) -> bool:
-        """Whether no more models are waited for."""
+        """Whether the deadline has passed."""
         return time.perf_counter() >= self.deadline
 
     def settle(self, trained: tuple[Trained, ...]) -> AuditRun:
-        """The same with what was decided on the first trained model, if there is one."""
+        """The same run with what the first trained model decided; unchanged without a trained model."""
         return dataclasses.replace(self, method=self.method.settled(trained[0])) if trained else self
 
 

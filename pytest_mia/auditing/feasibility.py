@@ -1,10 +1,11 @@
-"""Whether an audit can be made of what was asked for, and what it can show, all before any training."""
+"""Checks before any training: whether the settings and the records allow an audit, and what it can show."""
 
 from __future__ import annotations
 
 from pytest_mia.attacks import registry as attacks
 from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.settings import Settings
+from pytest_mia.core.text import counted
 from pytest_mia.data.memberships import independent_share
 from pytest_mia.data.records import Records
 from pytest_mia.models.queries import augment, registry
@@ -13,8 +14,8 @@ from pytest_mia.statistics import least_records, least_records_to_pass, records_
 ANY_LIMIT = 1e-6
 
 
-def attack_problems(settings: Settings) -> list[str]:
-    """Attack names that don't exist, with those that do, or that don't go together."""
+def find_attack_problems(settings: Settings) -> list[str]:
+    """Problems with the attacks that were named: unknown names, and names that can't be combined."""
     asked = settings.attacks or ()
     strange, asking = attacks.unknown(asked), registry.names_that_measure(attacks.reads(asked))
     found = []
@@ -22,30 +23,30 @@ def attack_problems(settings: Settings) -> list[str]:
         found.append(f"unknown attack {', '.join(map(repr, strange))}; the attacks are {', '.join(attacks.known())}")
     if attacks.DEFAULT in asked and asking:
         found.append(
-            f"{', '.join(asking)} asks about changed records, so it doesn't go with {attacks.DEFAULT}; leave that out, "
-            "and name all attacks to run (pytest --mia-list-attacks)"
+            f"{', '.join(asking)} asks about changed records, so it can't be combined with {attacks.DEFAULT}; leave "
+            f"{attacks.DEFAULT} out, and name all attacks to run (pytest --mia-list-attacks shows them)"
         )
     return found
 
 
-def augment_problems(request: AuditRequest, settings: Settings, records: Records | None) -> list[str]:
-    """Why changed copies can't be asked about."""
+def find_augment_problems(request: AuditRequest, settings: Settings, records: Records | None) -> list[str]:
+    """Why models can't be asked about changed copies."""
     if request.augment is not None:
         return [] if records is None else augment.find_problems(request.augment, records.data.X)
     asked = [name for name in settings.attacks or () if any("augmented" in field for field in attacks.reads([name]))]
     if not asked:
         return []
-    return [f"{', '.join(asked)} asks about changed copies; give mia_augment, a function augment(X, rng)"]
+    return [f"{', '.join(asked)} asks about changed copies of records; give mia_augment, a function augment(X, rng)"]
 
 
-def size_problems(records: Records, settings: Settings, threshold: float | None) -> list[str]:
-    """Why so few records can't give any verdict."""
+def find_size_problems(records: Records, settings: Settings, threshold: float | None) -> list[str]:
+    """The problem that there are too few records for any verdict."""
     size, targets = _count_units(records, settings)
     least = least_records(threshold or ANY_LIMIT, targets=targets, alpha=1 - settings.confidence)
     if size >= least:
         return []
     needed = f"at least {least} are needed, half of them non-members"
-    return [f"{_name_units(size, records)} are too few for any verdict; {needed}"]
+    return [f"{_name_units(size, records)} {'is' if size == 1 else 'are'} too few for any verdict; {needed}"]
 
 
 def describe_outlook(records: Records, settings: Settings, threshold: float | None) -> tuple[str, ...]:
@@ -62,7 +63,7 @@ def describe_outlook(records: Records, settings: Settings, threshold: float | No
     if size < likely:
         return (
             f"even a model without any leak may fail to pass at {threshold:g} with {_name_units(size, records)}; "
-            f"with {likely} it passes four times in five, if the attack flags half of them",
+            f"with {likely} it passes four times in five, if the attack takes half of them for members",
         )
     return ()
 
@@ -77,5 +78,6 @@ def _count_units(records: Records, settings: Settings) -> tuple[int, int]:
 
 
 def _name_units(size: int, records: Records) -> str:
-    grouped = "independent records (a group, or copies of a record, count as about one)"
-    return f"{size} {'records' if records.groups is None else grouped}"
+    if records.groups is None:
+        return counted(size, "record")
+    return f"{counted(size, 'independent record')} (a group, or a record with its copies, counts as about one)"

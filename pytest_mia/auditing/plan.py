@@ -1,4 +1,4 @@
-"""The plan of an audit: who trains on what, who attacks whom, and where it is judged, all before any training."""
+"""The plan of an audit, before any training: which model trains on what, which attacks which, and on which records."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.seeding import seed_for
 from pytest_mia.core.settings import Settings
+from pytest_mia.core.text import counted
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data.memberships import draw_coins, draw_halves
 from pytest_mia.data.records import Records, gather
@@ -25,7 +26,7 @@ from pytest_mia.training.jobs import Job, Method
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be done. Models are rows, records are columns.
+    """What an audit will do. Models are rows, records are columns.
 
     Attributes
     ----------
@@ -42,9 +43,9 @@ class Plan:
     shadows
         Shadows that attack each target.
     tried
-        The factories, each with fresh models of it.
+        The factories, each with fresh models.
     outlook
-        What to expect of a model without any leak, where it isn't a pass.
+        What verdict to expect for a model without any leak, where that isn't a pass.
     """
 
     kind: str
@@ -61,11 +62,9 @@ class Plan:
 
     @property
     def line(self) -> str:
-        """What is about to be done, and what it can't decide, in one line."""
-        rows = f"{self.records.audited:,} records"
-        return "; ".join(
-            [f"{len(self.jobs)} models to train, {self.kind} of {rows}", *self.outlook, *self.records.notes]
-        )
+        """What the audit will do, and what it can't decide, in one line."""
+        models, records = counted(len(self.jobs), "model"), counted(self.records.audited, "record")
+        return "; ".join([f"{models} to train, {self.kind} of {records}", *self.outlook, *self.records.notes])
 
     @property
     def targets(self) -> int:
@@ -110,7 +109,7 @@ def plan_attackers(run: AuditRun) -> list[tuple[AuditRequest, Plan]]:
         What is wrong with any of them, before anything is trained.
     """
     plans, problems = list[tuple[AuditRequest, Plan]](), list[str]()
-    with contextlib.nullcontext() if run.store is None else model_cache.watched():
+    with contextlib.nullcontext() if run.store is None else model_cache.watch_user_code():
         for request in _attackers(run):
             try:
                 plans.append((request, make_plan(request, run.settings, run.method, threshold=run.threshold)))
@@ -130,10 +129,10 @@ def _attackers(run: AuditRun) -> tuple[AuditRequest, ...]:
 
 
 def _batch(plan: Plan, run: AuditRun) -> Plan:
-    """The plan in which models are trained as one where that is faster; a cluster, or an early stop, has each alone."""
+    """The plan with its jobs in batches where that is faster; on a cluster and with an early stop each is alone."""
     if run.settings.backend == "dask" or run.settings.early_stop or not plan.jobs:
         return plan
-    jobs, reasons = batching.joined(plan.jobs, plan.tried, plan.records.data, run.method)
+    jobs, reasons = batching.batch_jobs(plan.jobs, plan.tried, plan.records.data, run.method)
     records = replace(plan.records, notes=(*plan.records.notes, *reasons))
     return replace(plan, jobs=jobs, records=records)
 
@@ -148,20 +147,20 @@ def make_plan(request: AuditRequest, settings: Settings, method: Method, *, thre
     ModelTrainingError
         When the factory raises.
     """
-    problems, records = settings.contradictions() + feasibility.attack_problems(settings), None
+    problems, records = settings.contradictions() + feasibility.find_attack_problems(settings), None
     if request.target is None and settings.shadows == 0:
         problems.append("shadows must be at least 3 to audit a recipe, got 0; give mia_target to audit a trained model")
     if request.target is not None and settings.shadows == 0:
         # Nobody would train on further records.
         request = replace(request, dataset=None, shadow_dataset=None)
-    tried = factories.tried(request, settings)
+    tried = factories.try_factories(request, settings)
     try:
-        records = gather(request, seed=settings.seed, kind=factories.kind(request, tried))
-        problems += feasibility.size_problems(records, settings, threshold)
+        records = gather(request, seed=settings.seed, kind=factories.find_kind(request, tried))
+        problems += feasibility.find_size_problems(records, settings, threshold)
     except MIAUsageError as error:
         problems += error.problems
-    problems += feasibility.augment_problems(request, settings, records)
-    problems += factories.problems(request, settings, method, None if records is None else records.data, tried)
+    problems += feasibility.find_augment_problems(request, settings, records)
+    problems += factories.find_problems(request, settings, method, None if records is None else records.data, tried)
     if problems or records is None:
         raise MIAUsageError(problems)
     plan = _release(request, records, settings) if request.target is not None else _recipe(request, records, settings)
@@ -170,9 +169,9 @@ def make_plan(request: AuditRequest, settings: Settings, method: Method, *, thre
 
 
 def _recipe(request: AuditRequest, records: Records, settings: Settings) -> Plan:
-    """Every model a target in turn, its shadows the others; or shadows of their own, where the attacker guesses.
+    """Every model is a target in turn, and the others are its shadows; an attacker who guesses has separate shadows.
 
-    Coins have shadows of their own too: targets that attack each other would tell of each other's coins.
+    With coins the shadows are separate too: targets that attack each other would reveal each other's coins.
     """
     targets = _jobs(_factories(request.model_factory, settings.shadows + 1), _trainable(records), records, settings)
     if request.guess is None and request.own_records is None and not settings.coins:
@@ -257,7 +256,7 @@ def _refuse_empty_halves(plan: Plan) -> None:
     empty = [job.number for job in plan.jobs if not job.members.any()]
     if empty:
         records = plan.records
-        units, remedy = f"{records.audited} records", "give two of one class at least"
+        units, remedy = counted(records.audited, "record"), "give at least two records of one class"
         if records.groups is not None:
-            units, remedy = f"{len(np.unique(records.groups))} groups of records", "give more"
+            units, remedy = f"{len(np.unique(records.groups))} groups of records", "give more groups"
         raise MIAUsageError(f"model {empty[0]} would train on nothing: its half of the {units} is empty; {remedy}")

@@ -17,6 +17,7 @@ from pytest_mia.auditing.attack_stage import QueriedModels
 from pytest_mia.auditing.audit_run import AuditRun
 from pytest_mia.auditing.plan import Plan
 from pytest_mia.core.settings import Settings
+from pytest_mia.core.text import counted
 from pytest_mia.models.sklearn import EstimatorAsker
 from pytest_mia.models.torch.module import ModuleAsker
 from pytest_mia.results.audit_data import RemedyResult
@@ -25,8 +26,10 @@ from pytest_mia.statistics import error_budget
 from pytest_mia.training.jobs import Trained
 from pytest_mia.verdicts.audit_result import AuditResult
 
-LABELS_ALONE = "what if: the model answers with labels alone, of which no remedy takes anything; training is left"
-NO_CLASSES = "what if: remedies on answers are measured for classes alone; training is left"
+LABELS_ALONE = (
+    "what if: the model answers with labels alone, and no remedy makes these coarser; change the training instead"
+)
+NO_CLASSES = "what if: remedies on answers are measured only for models of classes; change the training instead"
 
 
 def share_error(settings: Settings, trainings: int) -> Settings:
@@ -55,7 +58,8 @@ def add_remedies(run: AuditRun, result: AuditResult, models: QueriedModels) -> A
     elif first.signals.confidence is None:
         places, note = [], LABELS_ALONE
     elif len(places) < len(tried):
-        note = f"what if: {len(tried) - len(places)} remedies leave nothing that these attacks look at"
+        left = f"{len(tried) - len(places)} of {counted(len(tried), 'proposed change')}"
+        note = f"what if: {left} of the answers could not be measured: no attack of this audit fits what remains"
     shared = replace(run, settings=share_error(run.settings, _trainings(run, models.plan)))
     wrapped, measured = _wrapped(run, models.plan) if places else "", list[RemedyResult]()
     for place in places:
@@ -74,7 +78,7 @@ def add_remedies(run: AuditRun, result: AuditResult, models: QueriedModels) -> A
 
 def _trainings(run: AuditRun, plan: Plan) -> int:
     """How many remedies are measured that train."""
-    return len(retraining.options(plan, run.request)) if run.settings.what_if == "train" else 0
+    return len(retraining.propose_retrainings(plan, run.request)) if run.settings.what_if == "train" else 0
 
 
 def _fits(run: AuditRun, models: QueriedModels, answered: Trained) -> bool:

@@ -1,4 +1,4 @@
-"""What attacks found before, under a key that covers everything that they see; a verdict is never stored."""
+"""Results of attacks, stored under a key that covers everything that the attacks see; a verdict is never stored."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ResultSlot:
         if entry is None:
             return None
         try:
-            return _renamed(revived(AuditResult, entry.words["result"]), self.design, _values)
+            return _rename(revive(AuditResult, entry.words["result"]), self.design, _values)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             self.store.damaged(self.key, str(error))
             return None
@@ -55,7 +55,7 @@ class ResultSlot:
 
     def save(self, result: AuditResult) -> None:
         """Keep the result, without the values of slices and classes: records hold them, so no entry does."""
-        named = _renamed(result, self.design, _places)
+        named = _rename(result, self.design, _places)
         self.store.save(self.key, Entry({"result": dataclasses.asdict(named)}))
 
 
@@ -81,8 +81,8 @@ def find_slot(
         return None
 
 
-def revived(kind: Any, words: Any) -> Any:
-    """Plain words, as JSON has them, as a value of a type again: dataclasses, tuples, mappings and what they hold.
+def revive(kind: Any, words: Any) -> Any:
+    """A value of a type, made again from plain JSON values: dataclasses, tuples, mappings and what they hold.
 
     Raises
     ------
@@ -92,13 +92,13 @@ def revived(kind: Any, words: Any) -> Any:
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if dataclasses.is_dataclass(kind):
         fields: Mapping[str, Any] = _fields(kind)  # type: ignore[arg-type]
-        return kind(**{name: revived(inside, words[name]) for name, inside in fields.items()})  # type: ignore[operator]
+        return kind(**{name: revive(inside, words[name]) for name, inside in fields.items()})  # type: ignore[operator]
     if origin is tuple:
-        return tuple(revived(inner[0], each) for each in words)
+        return tuple(revive(inner[0], each) for each in words)
     if origin is types.UnionType:
-        return None if words is None else revived(inner[0], words)
+        return None if words is None else revive(inner[0], words)
     if isinstance(words, dict):
-        return {name: revived(inner[1], each) for name, each in words.items()}
+        return {name: revive(inner[1], each) for name, each in words.items()}
     if not isinstance(words, kind):
         raise TypeError(f"{words!r} is no {kind.__name__}")
     return words
@@ -111,7 +111,7 @@ def _fields(kind: type) -> dict[str, Any]:
     return {row.name: hints[row.name] for row in dataclasses.fields(kind)}
 
 
-def _renamed(result: AuditResult, design: AuditDesign, naming: Naming) -> AuditResult:
+def _rename(result: AuditResult, design: AuditDesign, naming: Naming) -> AuditResult:
     """The result with its classes and its slices' values named in another way."""
     names, classes = {name: naming(column) for name, column in design.slices.items()}, naming(design.classes)
     return dataclasses.replace(

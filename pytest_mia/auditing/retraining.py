@@ -1,4 +1,4 @@
-"""Remedies that train: the lines to change in a factory or a training, by what the model's own parameters are.
+"""Remedies that train: the lines to change in a factory or a training, chosen by the model's own parameters.
 
 Calibration belongs here: it is fitted on records, so it is training (with scikit-learn's `CalibratedClassifierCV`, on
 folds of the members). A fixed temperature is not, see `pytest_mia.remedies.Tempered`.
@@ -19,7 +19,7 @@ from pytest_mia.models.torch.module import TorchTraining
 from pytest_mia.remedies.trainings import EarlyStoppedTraining, PrivateTraining, private_available
 
 STOPPED, PRIVATE = "EarlyStoppedTraining(training, patience=2)", "PrivateTraining(training, noise=1.0)"
-NEEDS_OPACUS = " (needs pip install 'pytest-mia[dp]')"
+NEEDS_OPACUS = " (needs Opacus: pip install opacus)"
 LINES = 3
 """Changes of parameters that are proposed at the most."""
 
@@ -34,13 +34,13 @@ class Retraining:
         What to change.
     idea
         What it does, in a few words.
-    subject
+    request
         What is audited with the change.
     """
 
     line: str
     idea: str
-    subject: AuditRequest
+    request: AuditRequest
 
 
 @dataclass(frozen=True)
@@ -108,52 +108,52 @@ STRONGER: Mapping[str, Callable[[Any], Any]] = {
 """A value that regularises more, by the names that scikit-learn, its kin and `TorchTraining` give to parameters."""
 
 
-def options(made: Plan, subject: AuditRequest) -> tuple[Retraining, ...]:
+def propose_retrainings(plan: Plan, request: AuditRequest) -> tuple[Retraining, ...]:
     """What can be measured of a recipe, the stronger regularisation first; nothing for a release."""
-    if made.kind != "recipe" or not made.tried or not made.tried[0].models:
+    if plan.kind != "recipe" or not plan.tried or not plan.tried[0].models:
         return ()
-    model = made.tried[0].models[0]
+    model = plan.tried[0].models[0]
     found = [
-        Retraining(line, f"regularised by {name}", _changed(subject, _torch(model, subject), name, value))
-        for name, value, line in _stronger(model, subject)
+        Retraining(line, f"regularised by {name}", _change_request(request, _torch(model, request), name, value))
+        for name, value, line in _regularise(model, request)
     ]
-    training = _torch(model, subject)
+    training = _torch(model, request)
     if training is not None:
         found += [
-            Retraining(line, idea, dataclasses.replace(subject, training=changed))
-            for line, idea, changed in _trainings(training)
+            Retraining(line, idea, dataclasses.replace(request, training=changed))
+            for line, idea, changed in _list_trainings(training)
         ]
-    estimator = subject.training is None and kind_of(model) == "classifier" and hasattr(model, "get_params")
-    if estimator and subject.predict is None and hasattr(model, "predict_proba"):
-        calibrated = dataclasses.replace(subject, model_factory=Calibrated(_factory(subject)))
+    estimator = request.training is None and kind_of(model) == "classifier" and hasattr(model, "get_params")
+    if estimator and request.predict is None and hasattr(model, "predict_proba"):
+        calibrated = dataclasses.replace(request, model_factory=Calibrated(_factory(request)))
         found.append(Retraining("CalibratedClassifierCV(estimator, cv=3)", "calibrated", calibrated))
     return tuple(found)
 
 
-def lines(made: Plan, subject: AuditRequest) -> tuple[str, ...]:
+def describe_retrainings(plan: Plan, request: AuditRequest) -> tuple[str, ...]:
     """What to change in the training, in words: of a release, in that of its factory."""
-    if not made.tried or not made.tried[0].models:
+    if not plan.tried or not plan.tried[0].models:
         return ()
-    model = made.tried[0].models[0]
-    found = [line for _, _, line in _stronger(model, subject)]
+    model = plan.tried[0].models[0]
+    found = [line for _, _, line in _regularise(model, request)]
     missing = "" if private_available() else NEEDS_OPACUS
-    return (*found, STOPPED, PRIVATE + missing) if _torch(model, subject) is not None else tuple(found)
+    return (*found, STOPPED, PRIVATE + missing) if _torch(model, request) is not None else tuple(found)
 
 
-def _trainings(training: TorchTraining) -> Iterator[tuple[str, str, Callable[..., Any]]]:
+def _list_trainings(training: TorchTraining) -> Iterator[tuple[str, str, Callable[..., Any]]]:
     """Line, idea and function of each other way to train a module, those for which all is installed."""
     yield STOPPED, "stopped early", EarlyStoppedTraining(training)
     if private_available():
         yield PRIVATE, "with differential privacy", PrivateTraining(training)
 
 
-def _stronger(model: Any, subject: AuditRequest) -> list[tuple[str, Any, str]]:
+def _regularise(model: Any, request: AuditRequest) -> list[tuple[str, Any, str]]:
     """Name, value and line of each change."""
-    training = _torch(model, subject)
+    training = _torch(model, request)
     if training is not None:
         now = {name: getattr(training, name) for name in ("epochs", "weight_decay")}
         written = "TorchTraining({}={!r})"
-    elif subject.training is None and hasattr(model, "get_params") and hasattr(model, "set_params"):
+    elif request.training is None and hasattr(model, "get_params") and hasattr(model, "set_params"):
         now, written = model.get_params(deep=True), "set_params({}={!r})"
     else:
         return []
@@ -166,26 +166,26 @@ def _stronger(model: Any, subject: AuditRequest) -> list[tuple[str, Any, str]]:
     return changes[:LINES]
 
 
-def _changed(subject: AuditRequest, training: TorchTraining | None, name: str, value: Any) -> AuditRequest:
+def _change_request(request: AuditRequest, training: TorchTraining | None, name: str, value: Any) -> AuditRequest:
     if training is not None:
-        return dataclasses.replace(subject, training=dataclasses.replace(training, **{name: value}))
-    return dataclasses.replace(subject, model_factory=WithParameters(_factory(subject), ((name, value),)))
+        return dataclasses.replace(request, training=dataclasses.replace(training, **{name: value}))
+    return dataclasses.replace(request, model_factory=WithParameters(_factory(request), ((name, value),)))
 
 
-def _torch(model: Any, subject: AuditRequest) -> TorchTraining | None:
+def _torch(model: Any, request: AuditRequest) -> TorchTraining | None:
     """The training, where a module is trained by a `TorchTraining`."""
-    if isinstance(subject.training, TorchTraining):
-        return subject.training
-    return TorchTraining() if subject.training is None and _is_module(model) else None
+    if isinstance(request.training, TorchTraining):
+        return request.training
+    return TorchTraining() if request.training is None and _is_module(model) else None
 
 
 def _is_module(model: Any) -> bool:
     return hasattr(model, "parameters") and hasattr(model, "forward") and not hasattr(model, "fit")
 
 
-def _factory(subject: AuditRequest) -> Callable[[], Any]:
-    assert subject.model_factory is not None, "a recipe has a factory"
-    return subject.model_factory
+def _factory(request: AuditRequest) -> Callable[[], Any]:
+    assert request.model_factory is not None, "a recipe has a factory"
+    return request.model_factory
 
 
 def _is_number(value: object) -> bool:

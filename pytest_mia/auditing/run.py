@@ -30,7 +30,7 @@ from pytest_mia.training.train import Training, train_steps
 from pytest_mia.verdicts.audit_result import AuditResult
 
 NOTHING_TO_TRAIN = (
-    "what if: nothing to train otherwise is known for this model, or it is a release, which is trained already"
+    "what if: no other training is proposed: none is known for this model, or it is a release, which is trained already"
 )
 
 
@@ -95,10 +95,10 @@ def _audit_models(run: AuditRun) -> Generator[Event, None, AuditResult]:
     plan = attackers[0][1]
     run = dataclasses.replace(run, attackers=len(attackers))
     result = yield from _attack_side_by_side(run, attackers)
-    result = dataclasses.replace(result, lines=retraining.lines(plan, run.request))
+    result = dataclasses.replace(result, lines=retraining.describe_retrainings(plan, run.request))
     if run.settings.controls:
         found = yield from canaries.seek(run, plan)
-        result = canaries.added(result, found)
+        result = canaries.add_canaries(result, found)
     if run.settings.what_if == "train":
         result = yield from _train_remedies(run, plan, result)
     return result
@@ -112,7 +112,7 @@ def _attack_side_by_side(
     results = list[AuditResult]()
     for request, plan in attackers:
         # Canaries are planted once, for all attackers.
-        more = canaries.line(plan) if run.settings.controls and not results else ""
+        more = canaries.describe_canaries(plan) if run.settings.controls and not results else ""
         name = f"{request.attacker}: " if request.attacker else ""
         yield Announcement(name + plan.line + (f"; {more}" if more else ""))
         # The targets are the same for every attacker, and come first.
@@ -127,16 +127,16 @@ def _train_remedies(run: AuditRun, plan: Plan, result: AuditResult) -> Generator
 
     One that can't be measured leaves a note: what was found without it stays.
     """
-    changes = retraining.options(plan, run.request)
+    changes = retraining.propose_retrainings(plan, run.request)
     shared = remedies.share_error(run.settings, len(changes))
     audits, notes = list[RemedyResult](), [] if changes else [NOTHING_TO_TRAIN]
     for each in changes:
         if run.out_of_time:
-            notes.append(f"what if: {each.line} was not measured: the time limit was reached before")
+            notes.append(f"what if: {each.line} was not measured: the time limit was reached")
             continue
         yield Announcement(f"what if: {each.line}")
         try:
-            audit = yield from _audit_models(run.start_again(each.subject, shared))
+            audit = yield from _audit_models(run.start_again(each.request, shared))
         except (InvalidAuditError, MIAUsageError, ModelTrainingError, OutOfTimeError) as error:
             notes.append(f"what if: {each.line} can't be measured: {str(error).splitlines()[0]}")
         else:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import AuditRequest
+from pytest_mia.core.text import counted
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data import dataset, duplicates, split_shift
 from pytest_mia.data.containers import count
@@ -70,12 +71,12 @@ class Records:
         return named
 
 
-def gather(subject: AuditRequest, *, seed: int, kind: str | None = None) -> Records:
+def gather(request: AuditRequest, *, seed: int, kind: str | None = None) -> Records:
     """Check and put together the records of an audit.
 
     Parameters
     ----------
-    subject
+    request
         What is audited.
     seed
         The audit's seed.
@@ -87,84 +88,84 @@ def gather(subject: AuditRequest, *, seed: int, kind: str | None = None) -> Reco
     MIAUsageError
         With every problem that was found.
     """
-    _refuse(subject.problems)
-    given = _given(subject, kind)
-    audited = given["mia_dataset"] if subject.target is None else join_datasets(given[MEMBERS], given[NONMEMBERS])
-    _refuse(_problems("mia_target", audited, subject, kind) if subject.target is not None else ())
+    _refuse(request.problems)
+    given = _read_given(request, kind)
+    audited = given["mia_dataset"] if request.target is None else join_datasets(given[MEMBERS], given[NONMEMBERS])
+    _refuse(_find_problems("mia_target", audited, request, kind) if request.target is not None else ())
     members, findings, notes, shift = None, list[str](), list[str](), 0.0
-    if subject.target is not None:
+    if request.target is not None:
         members = np.repeat([True, False], [count(given[side].X) for side in (MEMBERS, NONMEMBERS)])
-        audited, members, chosen_by = _without_validation(audited, members, given.get(VALIDATION))
-        audited, members, findings, notes = _without_twins(audited, members)
+        audited, members, chosen_by = _leave_out_validation(audited, members, given.get(VALIDATION))
+        audited, members, findings, notes = _leave_out_twins(audited, members)
         notes += chosen_by
         shift = split_shift.measure_shift(audited.X, audited.y, members, seed=seed)
-    everything, held = _everything(subject, given, audited)
-    groups, copied, note = _groups(everything)
-    near = _near(audited, groups, members, seed)
+    everything, held = _add_attackers_records(request, given, audited)
+    groups, copied, note = _group_records(everything)
+    near = _describe_near_duplicates(audited, groups, members, seed)
     size = count(audited.X)
-    classes, labels = _labels(everything, subject, kind)
+    classes, labels = _encode_labels(everything, request, kind)
     return Records(
         Data(everything.X, everything.y, classes, labels),
         size,
-        held[subject.attacker],
+        held[request.attacker],
         groups,
         members,
         {} if audited.slices is None else {name: audited.slices[name] for name in audited.slices},
         (*findings, *near[0]),
-        (*notes, *note, *near[1], *_overlap(subject, members, held)),
+        (*notes, *note, *near[1], *_describe_overlap(request, members, held)),
         shift,
         None if copied is None else copied[:size],
     )
 
 
-def _labels(records: Dataset, subject: AuditRequest, kind: str | None) -> tuple[npt.NDArray[Any], IntArray]:
+def _encode_labels(records: Dataset, request: AuditRequest, kind: str | None) -> tuple[npt.NDArray[Any], IntArray]:
     """The classes with each record's code, or no classes and each record's stratum."""
     size = count(records.X)
-    if subject.loss is not None:
+    if request.loss is not None:
         return np.array([]), strata_of(records.y, size)
-    task = _task(records, subject, kind)
+    task = _find_task(records, request, kind)
     return encode(records.y) if task is Task.CLASSES else (np.array([]), strata(records.y, task, size))
 
 
-def _task(records: Dataset, subject: AuditRequest, kind: str | None) -> Task:
-    return task_of(records.y, kind=kind, own_predict=subject.predict is not None)
+def _find_task(records: Dataset, request: AuditRequest, kind: str | None) -> Task:
+    return task_of(records.y, kind=kind, own_predict=request.predict is not None)
 
 
-def _given(subject: AuditRequest, kind: str | None) -> dict[str, Dataset]:
+def _read_given(request: AuditRequest, kind: str | None) -> dict[str, Dataset]:
     """The records of every fixture that gave some, by its name, each checked by itself."""
     given: dict[str, Dataset] = {}
     problems: list[str] = []
-    for place, value in _values(subject).items():
+    for place, value in _collect_values(request).items():
         try:
             given[place] = dataset.as_dataset(value)
-            problems += _problems(place, given[place], subject, kind)
+            problems += _find_problems(place, given[place], request, kind)
         except MIAUsageError as error:
             problems += [f"{place}: {problem}" for problem in error.problems]
-    if subject.target is not None and not isinstance(subject.target, Target):
-        got = type(subject.target).__name__
+    if request.target is not None and not isinstance(request.target, Target):
+        got = type(request.target).__name__
         problems.append(f"mia_target must be pytest_mia.Target(model, members=(X, y), nonmembers=(X, y)), got {got}")
     _refuse(problems)
     return given
 
 
-def _values(subject: AuditRequest) -> dict[str, Any]:
-    values = {"mia_dataset": subject.dataset} if subject.target is None or subject.dataset is not None else {}
-    values |= {_place(name, subject): own for name, own in subject.held.items() if own is not None}
-    if isinstance(subject.target, Target):
-        values |= {MEMBERS: subject.target.members, NONMEMBERS: subject.target.nonmembers}
-        values |= {} if subject.target.validation is None else {VALIDATION: subject.target.validation}
+def _collect_values(request: AuditRequest) -> dict[str, Any]:
+    values = {"mia_dataset": request.dataset} if request.target is None or request.dataset is not None else {}
+    values |= {_name_place(name, request): own for name, own in request.held.items() if own is not None}
+    if isinstance(request.target, Target):
+        values |= {MEMBERS: request.target.members, NONMEMBERS: request.target.nonmembers}
+        values |= {} if request.target.validation is None else {VALIDATION: request.target.validation}
     return values
 
 
-def _place(attacker: str, subject: AuditRequest) -> str:
+def _name_place(attacker: str, request: AuditRequest) -> str:
     """Where an attacker's own records were given."""
-    return f"mia_shadow_dataset {attacker!r}" if isinstance(subject.shadow_dataset, Mapping) else "mia_shadow_dataset"
+    return f"mia_shadow_dataset {attacker!r}" if isinstance(request.shadow_dataset, Mapping) else "mia_shadow_dataset"
 
 
-def _problems(place: str, records: Dataset, subject: AuditRequest, kind: str | None) -> list[str]:
+def _find_problems(place: str, records: Dataset, request: AuditRequest, kind: str | None) -> list[str]:
     """What is wrong with the records of a place; one side of a release may hold one class only."""
-    judged = subject.loss is None and place not in (MEMBERS, NONMEMBERS, VALIDATION)
-    task = _task(records, subject, kind)
+    judged = request.loss is None and place not in (MEMBERS, NONMEMBERS, VALIDATION)
+    task = _find_task(records, request, kind)
     found = dataset.find_problems(records, needs_labels=judged and task is Task.CLASSES)
     found += task_problems(records.y, task) if judged and not found else []
     return [f"{place}: {problem}" for problem in found]
@@ -175,25 +176,25 @@ def _refuse(problems: Iterable[str]) -> None:
         raise MIAUsageError([*problems])
 
 
-def _without_twins(records: Dataset, members: BoolArray) -> tuple[Dataset, BoolArray, list[str], list[str]]:
+def _leave_out_twins(records: Dataset, members: BoolArray) -> tuple[Dataset, BoolArray, list[str], list[str]]:
     """Leave out non-members that are members too, or of a member's group; a finding where they are many."""
     keys = duplicates.record_keys(records.X, records.y)
     twice = np.zeros(len(members), dtype=bool)
     for ids in (keys, number_groups(records.groups)):
         twice |= False if ids is None else ~members & np.isin(ids, ids[members])
-    share = f"{int(twice.sum())} of {int((~members).sum())} non-members"
+    both, share = int(twice.sum()), f"{int(twice.sum())} of {int((~members).sum())} non-members"
     if twice.sum() > MOST_DUPLICATES * (~members).sum():
         finding = (
-            f"{share} are members too, or of a member's group, more than {MOST_DUPLICATES:.0%}: the same record stands "
-            "on both sides; give each record to mia_target as a member or as a non-member"
+            f"{share} {'is a member' if both == 1 else 'are members'} too, or of a member's group, more than the "
+            f"{MOST_DUPLICATES:.0%} that can be left out; give each record to mia_target as a member or as a non-member"
         )
         return records, members, [finding], []
     if not twice.any():
         return records, members, [], []
-    return take_records(records, ~twice), members[~twice], [], [f"{share} were left out: they are members too"]
+    return take_records(records, ~twice), members[~twice], [], [f"the audit leaves out {share} that are members too"]
 
 
-def _without_validation(
+def _leave_out_validation(
     records: Dataset, members: BoolArray, validation: Dataset | None
 ) -> tuple[Dataset, BoolArray, list[str]]:
     """Leave out non-members that the model was chosen by: it knows them a little, which would hide a leak."""
@@ -205,11 +206,12 @@ def _without_validation(
         known |= False if ids is None else ~members & np.isin(ids[:size], ids[size:])
     if not known.any():
         return records, members, []
-    note = f"{int(known.sum())} of {int((~members).sum())} non-members were left out: the model was chosen by them"
+    share = f"{int(known.sum())} of {int((~members).sum())} non-members"
+    note = f"the audit leaves out {share} that the model was chosen by (validation)"
     return take_records(records, ~known), members[~known], [note]
 
 
-def _near(
+def _describe_near_duplicates(
     audited: Dataset, groups: IntArray | None, members: BoolArray | None, seed: int
 ) -> tuple[list[str], list[str]]:
     """Findings and notes on near-duplicates."""
@@ -218,22 +220,22 @@ def _near(
     return duplicates.describe_share(found, grouped=audited.groups is not None)
 
 
-def _overlap(subject: AuditRequest, members: BoolArray | None, held: Mapping[str, BoolArray]) -> list[str]:
+def _describe_overlap(request: AuditRequest, members: BoolArray | None, held: Mapping[str, BoolArray]) -> list[str]:
     """What is to be known where an attacker's own records are members of the released model too."""
-    if members is None or subject.own_records is None:
+    if members is None or request.own_records is None:
         return []
-    own = held[subject.attacker]
+    own = held[request.attacker]
     both = int((own[: len(members)] & members).sum())
     if not both:
         return []
     return [
-        f"{both} of the {int(own.sum())} records that the attacker holds are members of the released model too; that "
-        "does no harm, since the attacker's shadows draw their halves without regard to the model's"
+        f"the released model was trained on {both} of the {int(own.sum())} records that the attacker holds; this does "
+        "no harm, because the members of the attacker's shadows are drawn independently of the model's"
     ]
 
 
-def _everything(
-    subject: AuditRequest, given: Mapping[str, Dataset], audited: Dataset
+def _add_attackers_records(
+    request: AuditRequest, given: Mapping[str, Dataset], audited: Dataset
 ) -> tuple[Dataset, dict[str, BoolArray]]:
     """The audited records with those that only attackers hold behind them, and which of them each attacker holds.
 
@@ -242,11 +244,11 @@ def _everything(
     """
     everything, rows = audited, dict[str, IntArray]()
     known = np.arange(count(audited.X))
-    for attacker, own in subject.held.items():
+    for attacker, own in request.held.items():
         if own is not None:
-            everything, rows[attacker] = _placed(everything, given[_place(attacker, subject)])
-        elif subject.target is not None and subject.dataset is not None:
-            everything, others = _placed(everything, given["mia_dataset"])
+            everything, rows[attacker] = _add_records(everything, given[_name_place(attacker, request)])
+        elif request.target is not None and request.dataset is not None:
+            everything, others = _add_records(everything, given["mia_dataset"])
             rows[attacker] = np.r_[known, others]
         else:
             rows[attacker] = known
@@ -254,7 +256,7 @@ def _everything(
     return everything, {attacker: np.isin(places, held) for attacker, held in rows.items()}
 
 
-def _placed(records: Dataset, more: Dataset) -> tuple[Dataset, IntArray]:
+def _add_records(records: Dataset, more: Dataset) -> tuple[Dataset, IntArray]:
     """The records with those of `more` that they lack behind them, and the places of all copies of `more`."""
     both, size = join_datasets(records, more), count(records.X)
     keys = duplicates.record_keys(both.X, both.y)
@@ -265,14 +267,15 @@ def _placed(records: Dataset, more: Dataset) -> tuple[Dataset, IntArray]:
     return (records if kept.sum() == size else both if kept.all() else take_records(both, kept)), held
 
 
-def _groups(records: Dataset) -> tuple[IntArray | None, BoolArray | None, list[str]]:
+def _group_records(records: Dataset) -> tuple[IntArray | None, BoolArray | None, list[str]]:
     """The user's groups, with exact duplicates kept together, and the records that have copies in another group."""
     keys = duplicates.record_keys(records.X, records.y)
     copies = 0 if keys is None else len(keys) - len(np.unique(keys))
     given = number_groups(records.groups)
     if not copies or keys is None:
         return given, None, []
-    note = f"{copies} records are copies of others; copies are drawn together"
+    copies = "is a copy of another" if duplicates == 1 else "are copies of others"
+    note = f"{counted(duplicates, 'record')} {copies}; copies are members together or not at all"
     own = np.arange(len(keys)) if given is None else given
     owners = np.bincount(np.unique(np.stack([keys, own]), axis=1)[0])
     return (keys if given is None else duplicates.merge_groups(given, keys)), owners[keys] > 1, [note]

@@ -43,9 +43,9 @@ def init(folder: Path, kind: str) -> int:
         raise MIAUsageError(
             f"--mia-init must be {' or '.join(scaffold.KINDS)}, got {kind!r}: pytest --mia-init=sklearn"
         )
-    kind = scaffold.guess(folder) if kind == scaffold.GUESS else kind
+    kind = scaffold.guess_kind(folder) if kind == scaffold.GUESS else kind
     try:
-        written, left = scaffold.write(folder, kind)
+        written, left = scaffold.write_files(folder, kind)
     except OSError as error:
         raise MIAUsageError(f"--mia-init: {error.filename} can't be written: {error.strerror}") from None
     print("\n".join(_said(kind, written, left)))
@@ -60,5 +60,5 @@ def _said(kind: str, written: dict[str, str], left: dict[str, str]) -> Iterator[
     if "conftest.py" in written:
         yield "mia: the records and the model in conftest.py are examples; put yours in their place"
     if kind == "torch" and importlib.util.find_spec("torch") is None:
-        yield 'mia: torch is not installed: pip install "pytest-mia[torch]"'
+        yield "mia: torch is not installed: pip install torch"
     yield "mia: next, run pytest -m mia"

@@ -72,7 +72,8 @@ def add_options(parser: pytest.Parser) -> None:
     """Add every option and ini key of the plugin."""
     group = parser.getgroup("mia", "membership-inference audits")
     for row in ROWS.values():
-        text = row.metadata["help"] + ("" if row.default in (None, False) else f" (default: {row.default})")
+        unset = row.default is None or row.default is False
+        text = row.metadata["help"] + ("" if unset else f" (default: {row.default})")
         takes: dict[str, Any] = {"metavar": row.metadata["metavar"]}
         if row.type == "bool":
             takes = {"action": "store_const", "const": "true"}
@@ -291,7 +292,7 @@ def _report_problems(name: str, path: Path) -> list[str]:
     """Why a report can't be written there, or not at all."""
     missing = [package for package in FILES[name].needs if importlib.util.find_spec(package) is None]
     if missing:
-        return [f'{_flag(name)} needs {" and ".join(missing)}: pip install "pytest-mia[{name}]"']
+        return [f"{_flag(name)} needs {' and '.join(missing)}: pip install {' '.join(missing)}"]
     if path.is_dir():
         return [f"{_flag(name)}: {path} is a folder; name a file"]
     if not path.parent.is_dir():

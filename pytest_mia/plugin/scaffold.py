@@ -52,7 +52,6 @@ TORCH = '''\
 import pytest
 import torch
 from sklearn.datasets import load_breast_cancer
-from sklearn.preprocessing import StandardScaler
 
 from pytest_mia import TorchTraining
 
@@ -61,13 +60,16 @@ from pytest_mia import TorchTraining
 def mia_dataset():
     """Your training data: X and y, or a map-style torch data set. Some 650 records decide at 0.05."""
     X, y = load_breast_cancer(return_X_y=True)
-    return torch.tensor(StandardScaler().fit_transform(X), dtype=torch.float32), torch.tensor(y)
+    return torch.tensor(X, dtype=torch.float32), torch.tensor(y)
 
 
 @pytest.fixture(scope="session")
 def mia_model_factory():
-    """A function that returns a fresh, untrained module, which answers with one logit per class."""
-    return lambda: torch.nn.Linear(30, 2)
+    """A function that returns a fresh, untrained module, which answers with one logit per class.
+
+    The features are scaled inside the module, so that each model learns their scale from its own records.
+    """
+    return lambda: torch.nn.Sequential(torch.nn.BatchNorm1d(30), torch.nn.Linear(30, 2))
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +86,7 @@ def mia_predict():
     """
 
     def predict(model, X):
+        model.eval()
         with torch.no_grad():
             return model(X).argmax(dim=1)
 
@@ -112,7 +115,7 @@ def test_an_attacker_gains_little(assert_membership_advantage_below):
 CONFTEST = {"sklearn": SKLEARN, "torch": TORCH}
 
 
-def files(kind: str) -> dict[str, str]:
+def make_files(kind: str) -> dict[str, str]:
     """What to write, by the names of the files.
 
     Parameters
@@ -123,9 +126,9 @@ def files(kind: str) -> dict[str, str]:
     return {"conftest.py": CONFTEST[kind], "test_privacy.py": TESTS}
 
 
-def guess(folder: Path) -> str:
+def guess_kind(folder: Path) -> str:
     """The kind of models that the Python files below a folder import more often; scikit-learn where they don't say."""
-    sources = [_source(path) for path in islice(_python_files(folder), MOST_FILES)]
+    sources = [_read_source(path) for path in islice(_python_files(folder), MOST_FILES)]
     counts = {
         kind: sum(re.search(rf"^\s*(import|from)\s+{kind}\b", source, re.MULTILINE) is not None for source in sources)
         for kind in KINDS
@@ -133,7 +136,7 @@ def guess(folder: Path) -> str:
     return "torch" if counts["torch"] > counts["sklearn"] and find_spec("torch") is not None else "sklearn"
 
 
-def write(folder: Path, kind: str) -> tuple[dict[str, str], dict[str, str]]:
+def write_files(folder: Path, kind: str) -> tuple[dict[str, str], dict[str, str]]:
     """Write the files that aren't there.
 
     Parameters
@@ -154,7 +157,7 @@ def write(folder: Path, kind: str) -> tuple[dict[str, str], dict[str, str]]:
         When a file can't be written.
     """
     written, left = {}, {}
-    for name, content in files(kind).items():
+    for name, content in make_files(kind).items():
         try:
             with (folder / name).open("x", encoding="utf-8") as file:
                 file.write(content)
@@ -175,7 +178,7 @@ def _python_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _source(path: Path) -> str:
+def _read_source(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:

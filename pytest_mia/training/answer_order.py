@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from pytest_mia.core.errors import InvalidAuditError
 from pytest_mia.core.seeding import generator_for, seed_for, seeded
+from pytest_mia.core.text import counted
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.data.containers import as_array, count, take
 from pytest_mia.models.answers import Answer, Labels, LogOdds, Residuals, check_answer
@@ -50,28 +51,30 @@ def check(adapter: Adapter, model: object, X: object, y: object, seed: int) -> N
     if not len(places):
         return
 
-    def asked(records: IntArray, number: int) -> FloatArray:
+    def query_rows(records: IntArray, number: int) -> FloatArray:
         part = None if y is None else take(y, records)
         with seeded(seed_for(seed, "order", number)):
             answer = check_answer(adapter.answer(model, take(X, records), part), len(records))
         return _rows(answer, part)
 
-    before = asked(straight, 0)
-    expected, after = before[places], asked(straight[places], 0)
+    before = query_rows(straight, 0)
+    expected, after = before[places], query_rows(straight[places], 0)
     otherwise = ~_same(expected, after)
     if otherwise.mean() < FEWEST_OTHERWISE:
         return
     permuted = rng.permutation(len(straight))
-    where = f"asked about {len(places)} records in another order, the model answered {int(otherwise.sum())} of them"
-    if _is_other_order(before[permuted], asked(straight[permuted], 1)):
+    times = int(otherwise.sum())
+    where = f"the model was asked about {counted(len(places), 'record')} again in another order, and answered {times}"
+    if _is_other_order(before[permuted], query_rows(straight[permuted], 1)):
         raise InvalidAuditError(
-            f"{where} with the answers to others: answers must come in the order of the questions; look for a data "
-            "loader that shuffles, a sort, a group-by, or a fixed seed where the model is asked"
+            f"{where} of them with the answers of other records: answers must come in the order of the records; look "
+            "for a data loader that shuffles, a sort, a group-by, or a fixed seed in the code that queries the model"
         )
-    if _same(before, asked(straight, 1)).all():
+    if _same(before, query_rows(straight, 1)).all():
         raise InvalidAuditError(
-            f"{where} otherwise than before: its answer on a record depends on what else is asked, or on its "
-            "place; ask it in evaluation mode (model.eval()), without statistics of the batch or noise of a fixed seed"
+            f"{where} of them differently: its answer on a record depends on the other records of the call, or on the "
+            "record's place; query it in evaluation mode (model.eval()), without batch statistics and without noise of "
+            "a fixed seed"
         )
 
 

@@ -1,7 +1,8 @@
-"""Which models of an audit are trained as one: the same ones always, since company changes a model's last bits.
+"""Which models of an audit are trained as one batch.
 
-The first model is trained alone, whatever follows: it shows what is wrong, and how long the others will take. These go
-together by their numbers, in blocks that stay as they are when models are added: 1 to 7, 8 to 15, 16 to 31...
+The batch that a model is trained in changes the last bits of its weights, so every run must form the same batches. The
+first model is always trained alone: it shows errors early, and how long the others will take. The others are batched by
+their numbers, in blocks that stay the same when models are added: 1 to 7, 8 to 15, 16 to 31...
 """
 
 from __future__ import annotations
@@ -24,26 +25,26 @@ if TYPE_CHECKING:
 
 MOST_ON_CPU = 16
 MOST_ON_GPU = 64
-"""So that several GPUs have equal shares of many models; one step of so many keeps a GPU busy."""
+"""A batch of this size keeps one GPU busy, and many models are still divided equally among several GPUs."""
 FEWEST_PER_CORE = 8
 
 
-def joined(
+def batch_jobs(
     jobs: Sequence[Job], tried: Sequence[FactoryProbe], data: Data, method: Method
 ) -> tuple[tuple[Job, ...], tuple[str, ...]]:
-    """The jobs of an audit, each with its company, and why others have none, for the report.
+    """The jobs of an audit, each with its batch, and for the report the reasons why models are trained one by one.
 
-    On a CPU, models keep each other company only where there are at least eight for each core of this machine: with
-    fewer, to train them side by side in several processes is faster.
+    On a CPU, models are batched only where there are at least eight for each core of this machine: fewer models are
+    trained faster side by side, in several processes.
 
     Parameters
     ----------
     jobs
-        All of the audit's.
+        All jobs of the audit.
     tried
-        Their factories, with fresh models of each.
+        Their factories, each with fresh models.
     data, method
-        On what they are trained, and how.
+        The records, and how models are trained.
     """
     found: dict[int, Job] = {job.number: job for job in jobs}
     reasons = []
@@ -54,26 +55,26 @@ def joined(
             continue
         why = _why_alone(each, data, method) if own else None
         if why is None:
-            found |= {job.number: job for job in _in_company(own, MOST_ON_CPU if device == "cpu" else MOST_ON_GPU)}
+            found |= {job.number: job for job in _form_batches(own, MOST_ON_CPU if device == "cpu" else MOST_ON_GPU)}
         elif why:
             reasons.append(f"models are trained one by one: {why}")
     return tuple(found.values()), tuple(dict.fromkeys(reasons))
 
 
 def _why_alone(tried: FactoryProbe, data: Data, method: Method) -> str | None:
-    """Why models of this factory are trained one by one; empty where nobody would expect otherwise."""
+    """Why models of this factory are trained one by one: ``None`` where they are batched, empty where it is obvious."""
     trainer = method.adapter(tried.models[0], data).trainer
     if isinstance(trainer, BatchTrainer):
         return trainer.why_alone(tried.models, data.X, data.y)
     return "mia_training is a function, which trains one model at a time" if is_module(tried.models[0]) else ""
 
 
-def _in_company(jobs: Sequence[Job], most: int) -> list[Job]:
+def _form_batches(jobs: Sequence[Job], most: int) -> list[Job]:
     blocks: dict[Hashable, list[Job]] = defaultdict(list)
     for job in jobs:
         blocks[_block(job.number, most)].append(job)
     return [
-        replace(job, company=tuple(block)) if len(block) > 1 and job.number else job
+        replace(job, batch=tuple(block)) if len(block) > 1 and job.number else job
         for block in blocks.values()
         for job in block
     ]

@@ -37,7 +37,7 @@ class FactoryProbe:
     models: tuple[Any, ...]
 
 
-def tried(subject: AuditRequest, settings: Settings) -> tuple[FactoryProbe, ...]:
+def try_factories(request: AuditRequest, settings: Settings) -> tuple[FactoryProbe, ...]:
     """Every factory that the audit will call, called twice.
 
     Raises
@@ -48,58 +48,60 @@ def tried(subject: AuditRequest, settings: Settings) -> tuple[FactoryProbe, ...]
     seeds = [seed_for(settings.seed, "check", call) for call in range(2)]
     return tuple(
         FactoryProbe(name, factory, tuple(call_factory(factory, seed) for seed in seeds) if callable(factory) else ())
-        for name, factory in _called(subject, settings)
+        for name, factory in _list_factories(request, settings)
     )
 
 
-def kind(subject: AuditRequest, factories: Sequence[FactoryProbe]) -> str | None:
+def find_kind(request: AuditRequest, factories: Sequence[FactoryProbe]) -> str | None:
     """What the audited model says that it is, as scikit-learn's protocol has it: "classifier", "regressor"..."""
     models = [each.models[0] for each in factories if each.models]
-    model = subject.target.model if isinstance(subject.target, Target) else next(iter(models), None)
+    model = request.target.model if isinstance(request.target, Target) else next(iter(models), None)
     return kind_of(model)
 
 
-def problems(
-    subject: AuditRequest, settings: Settings, method: Method, data: Data | None, factories: Sequence[FactoryProbe]
+def find_problems(
+    request: AuditRequest, settings: Settings, method: Method, data: Data | None, factories: Sequence[FactoryProbe]
 ) -> list[str]:
     """What is wrong with the factories and with fresh models of them, each problem once.
 
     Parameters
     ----------
-    subject, settings
+    request, settings
         The audit.
     method
         How models are trained and asked.
     data
         Records to train on, or ``None`` where these have problems of their own.
     factories
-        What was `tried`.
+        What `try_factories` returned.
     """
     found: list[str] = []
     for each in factories:
         if each.factory is None:
-            found.append(f"{each.name} is missing: a callable without arguments that returns an untrained model")
+            found.append(f"{each.name} is missing; give a callable without arguments that returns an untrained model")
         elif not each.models:
             found.append(f"{each.name} must be callable without arguments, got {type(each.factory).__name__}")
         else:
-            found += _model_problems(each, method, data)
-    if settings.shadows and not subject.shadow_factories:
-        found.append("mia_shadow_factory is an empty list; give at least one guess of the factory, or none of the list")
+            found += _find_model_problems(each, method, data)
+    if settings.shadows and not request.shadow_factories:
+        found.append(
+            "mia_shadow_factory is an empty list; give at least one guess of the factory, or leave the fixture out"
+        )
     return list(dict.fromkeys(found))
 
 
-def _called(subject: AuditRequest, settings: Settings) -> list[tuple[str, Any]]:
+def _list_factories(request: AuditRequest, settings: Settings) -> list[tuple[str, Any]]:
     """Every factory that will be called, once, with its fixture."""
-    own = [("mia_model_factory", subject.model_factory)] if subject.target is None else []
-    place = "mia_model_factory" if subject.guess is None else "mia_shadow_factory"
-    guesses = [(place, guess) for guess in subject.shadow_factories] if settings.shadows else []
+    own = [("mia_model_factory", request.model_factory)] if request.target is None else []
+    place = "mia_model_factory" if request.guess is None else "mia_shadow_factory"
+    guesses = [(place, guess) for guess in request.shadow_factories] if settings.shadows else []
     return list({id(factory): (name, factory) for name, factory in [*own, *guesses]}.values())
 
 
-def _model_problems(tried: FactoryProbe, method: Method, data: Data | None) -> list[str]:
+def _find_model_problems(tried: FactoryProbe, method: Method, data: Data | None) -> list[str]:
     name, (first, second) = tried.name, tried.models
     if first is None:
-        return [f"{name} returned None; it must return a model: is a return missing?"]
+        return [f"{name} returned None; it must return a model; check that it ends with a return"]
     if isinstance(first, type):
         return [f"{name} returned the class {first.__name__}; it must return a model, such as {first.__name__}()"]
     found = []

@@ -1,6 +1,7 @@
-"""How one model is trained, or several as one: by a call of the factory each, on its own half, with its own seed.
+"""Train one model, or several as one: each is made by its factory and trained on its own half, with its own seed.
 
-A model's answers are reduced to signals where it was trained; the model itself is dropped unless it is asked for.
+A model's answers are reduced to signals in the process that trained it; the model is then dropped, unless models are
+kept.
 """
 
 from __future__ import annotations
@@ -20,26 +21,26 @@ from pytest_mia.models.torch.cuda import meant_by_cuda, memory_ran_out, release
 from pytest_mia.training import answer_order
 from pytest_mia.training.jobs import Job, Method, Trained
 from pytest_mia.training.out_of_memory import attempts
-from pytest_mia.training.query import asked
-from pytest_mia.training.user_errors import call_factory, named
+from pytest_mia.training.query import query_model
+from pytest_mia.training.user_errors import call_factory, name_errors
 
 
 def train_together(jobs: Sequence[Job], data: Data, method: Method, *, keep_models: bool = False) -> list[Trained]:
-    """Train models as one and ask each about every record.
+    """Train models as one, and query each about every record.
 
-    One by one where it turns out that they can't be; half as many at a time where a GPU's memory runs out.
+    Models that can't be trained as one are trained one by one; where a GPU's memory runs out, half as many at a time.
     """
     if len(jobs) == 1:
         return [train_one(jobs[0], data, method, keep_model=keep_models)]
     try:
-        return _as_one(jobs, data, method, keep_models=keep_models)
+        return _train_batch(jobs, data, method, keep_models=keep_models)
     except CannotBatch as error:
         most, why = 1, str(error)
     except Exception as error:
         if not memory_ran_out(error):
             raise
         most, why = -(-len(jobs) // 2), "the GPU has no room for more"
-    # Not before: what was on the GPU hangs on the error's traceback.
+    # Only here: inside of the handler the error's traceback still refers to what is on the GPU.
     release()
     how = "models are trained one by one" if most == 1 else f"no more than {most} models are trained as one"
     parts = [jobs[start : start + most] for start in range(0, len(jobs), most)]
@@ -47,48 +48,48 @@ def train_together(jobs: Sequence[Job], data: Data, method: Method, *, keep_mode
     return [replace(one, alone=one.alone or f"{how}: {why}") for one in trained]
 
 
-def _as_one(jobs: Sequence[Job], data: Data, method: Method, *, keep_models: bool) -> list[Trained]:
+def _train_batch(jobs: Sequence[Job], data: Data, method: Method, *, keep_models: bool) -> list[Trained]:
     start = time.perf_counter()
     models: Sequence[Any] = [call_factory(job.factory, job.seed) for job in jobs]
     adapter = method.adapter(models[0], data)
-    assert isinstance(adapter.trainer, BatchTrainer), "jobs have company only where it was found that they can be"
+    assert isinstance(adapter.trainer, BatchTrainer), "jobs are in a batch only where their trainer can train a batch"
     rows, seeds = [np.flatnonzero(job.members) for job in jobs], [job.seed for job in jobs]
     with seeded(seeds[0]), single_threaded():
         models = adapter.trainer.fit_together(models, data.X, data.y, rows, seeds)
     found = []
     for job, model in zip(jobs, models, strict=True):
-        with named(job), single_threaded():
+        with name_errors(job), single_threaded():
             for attempt in attempts(method):
                 with attempt:
-                    trained = replace(_asked(job, model, data, attempt.method), moved=attempt.moved)
+                    trained = replace(_query_trained(job, model, data, attempt.method), moved=attempt.moved)
         found.append(replace(trained, model=model if keep_models else None))
     seconds = (time.perf_counter() - start) / len(jobs)
     return [replace(one, seconds=seconds) for one in found]
 
 
-def _asked(job: Job, model: Any, data: Data, method: Method) -> Trained:
+def _query_trained(job: Job, model: Any, data: Data, method: Method) -> Trained:
     with seeded(job.seed):
-        return asked(method.adapter(model, data), model, data, method, job.number, job.seed)
+        return query_model(method.adapter(model, data), model, data, method, job.number, job.seed)
 
 
 def train_one(job: Job, data: Data, method: Method, *, keep_model: bool = False) -> Trained:
-    """Train one model and ask it about every record; the user's global generators stay as they were."""
+    """Train one model and query it about every record; the user's global random generators stay as they were."""
     start = time.perf_counter()
-    with single_threaded(), named(job):
+    with single_threaded(), name_errors(job):
         for attempt in attempts(method):
             with attempt:
-                trained = replace(_alone(job, data, attempt.method), moved=attempt.moved)
+                trained = replace(_train_alone(job, data, attempt.method), moved=attempt.moved)
     return replace(trained, model=trained.model if keep_model else None, seconds=time.perf_counter() - start)
 
 
-def _alone(job: Job, data: Data, method: Method) -> Trained:
+def _train_alone(job: Job, data: Data, method: Method) -> Trained:
     with seeded(job.seed):
         model = job.factory()
         adapter = method.adapter(model, data)
         rows = np.flatnonzero(job.members)
-        # Once more, for the libraries that the factory was the first to import.
+        # A second time, for libraries that the factory imported.
         with single_threaded(), meant_by_cuda(adapter.device):
             model = adapter.fit(model, take(data.X, rows), None if data.y is None else take(data.y, rows), job.seed)
             if job.number == 0:
                 answer_order.check(adapter, model, data.X, data.y, job.seed)
-            return replace(asked(adapter, model, data, method, job.number, job.seed), model=model)
+            return replace(query_model(adapter, model, data, method, job.number, job.seed), model=model)

@@ -1,4 +1,4 @@
-"""What is trained: models, each with its members and its seed, on what, and how; and what is kept of each."""
+"""The models to train, how they are trained and queried, and what is kept of each trained model."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from pytest_mia.remedies.protocol import Remedy
 
 @dataclass(frozen=True)
 class Method:
-    """How models are trained and asked.
+    """How models are trained and queried.
 
     Attributes
     ----------
     training, predict, loss
-        As the fixtures of these names gave them.
+        What the fixtures ``mia_training``, ``mia_predict`` and ``mia_loss`` gave.
     device
         Where torch models are trained.
     queries
-        Queries averaged per record, with `augment` besides the plain one; ``None`` decides it on the first model.
+        Queries averaged per record, with `augment` besides the plain one; ``None``: the first model decides.
     augment
-        As the fixture ``mia_augment`` gave it.
+        What the fixture ``mia_augment`` gave.
     probes
-        Names of the probes that are run on every model; ``None`` decides it on the first model.
+        Names of the probes that are run on every model; ``None``: the first model decides.
     seed
-        The audit's seed, from which all models are asked about the same copies.
+        The audit's seed. It makes the changed copies, which are the same for all models.
     remedy
-        What is done to the models' answers.
+        What changes the models' answers; ``None`` for nothing.
     what_if
-        The same methods with a remedy: each model is asked by all of them once it is trained.
+        The same method with each remedy: every trained model is queried with all of them.
     """
 
     training: Any
@@ -51,18 +51,20 @@ class Method:
     what_if: tuple[Method, ...] = ()
 
     def trying(self, remedies: Iterable[Remedy]) -> Method:
-        """The method that asks with these remedies too."""
+        """The method that queries models with these remedies too."""
         return replace(self, what_if=tuple(replace(self, remedy=remedy, what_if=()) for remedy in remedies))
 
     def settled(self, first: Trained) -> Method:
         """The method with what was decided on the first model: queries, probes, and the CPU where no GPU has room."""
-        what_if = tuple(each.settled(asked) for each, asked in zip(self.what_if, first.what_if, strict=True))
+        what_if = tuple(each.settled(answered) for each, answered in zip(self.what_if, first.what_if, strict=True))
         device = first.device if first.moved else self.device
         return replace(self, device=device, queries=first.queries, probes=first.probes, what_if=what_if)
 
     def probing_as(self, released: Trained) -> Method:
         """The method with the probes that were run on the released model, with and without remedies."""
-        what_if = tuple(each.probing_as(asked) for each, asked in zip(self.what_if, released.what_if, strict=True))
+        what_if = tuple(
+            each.probing_as(answered) for each, answered in zip(self.what_if, released.what_if, strict=True)
+        )
         return replace(self, probes=released.probes, what_if=what_if)
 
     def adapter(self, model: Any, data: Data) -> Adapter:
@@ -84,20 +86,20 @@ class Job:
     Attributes
     ----------
     number, seed
-        Its own.
+        The number and the seed of the model.
     factory
-        Gives it.
+        The function that makes the model.
     members
-        Its records (records,).
-    company
-        The jobs that are trained as one, this one among them; empty for a model that is trained alone.
+        Which records it is trained on (records,).
+    batch
+        The jobs that are trained as one, this one included; empty for a model that is trained alone.
     """
 
     number: int
     seed: int
     factory: Callable[[], Any]
     members: BoolArray
-    company: tuple[Job, ...] = ()
+    batch: tuple[Job, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Trained:
     number
         The model's number in the audit.
     signals
-        Its answers on all records, reduced.
+        Its answers on all records, reduced to signals.
     queries
         Queries that were averaged per record.
     probes
@@ -117,17 +119,17 @@ class Trained:
     device, description
         Where and how it was trained.
     model
-        The model itself, where it was asked for.
+        The model itself, where models are kept; otherwise ``None``.
     seconds
-        What training and asking it took.
+        How long training and querying it took.
     cached
         Whether it was trained by an earlier run, or by another process.
     what_if
-        The same model asked with each remedy of the method.
+        The same model, queried with each remedy of the method.
     alone
-        That it was trained without the whole of its company, and why.
+        Why it was not trained with the whole of its batch; empty where it was.
     moved
-        Why it is on the CPU, though a GPU was meant for it.
+        Why it ran on the CPU although the method names a GPU; empty where it did not.
     """
 
     number: int
@@ -216,4 +218,4 @@ class Uncached:
 UNCACHED = Uncached()
 
 Unit = Sequence[tuple[Job, Slot]]
-"""What is trained in one go: a job alone, or those of one company that are in no cache, each with its slot."""
+"""What is trained in one go: one job, or the jobs of one batch that are in no cache, each with its slot."""

@@ -31,11 +31,11 @@ WORDS: dict[str, type | UnionType] = {
     "alone": str,
     "moved": str,
 }
-"""What is kept of a model besides its signals, and as what JSON gives it back."""
+"""What is kept of a model besides its signals, each with its type in JSON."""
 
 CHANGES = (
-    "models are not cached: what their factory or training reads changes as they are trained; where they import a "
-    "module inside of a function, which reads the environment or other modules, import it at the top of a file"
+    "models are not cached: a value that their factory or training reads changes while they are trained; if one of "
+    "these functions imports a module, move the import to the top of the file"
 )
 
 
@@ -46,15 +46,15 @@ class ModelSlot:
     Attributes
     ----------
     store, key
-        Where.
+        The store, and the model's key in it.
     number, records
-        The model's number in this audit, and how many records it is asked about.
+        The model's number in this audit, and how many records it is queried about.
     code
-        The user's code that trains it, to see whether that stays as it is.
+        The user's code that trains it; it must be the same before and after the training.
     files
-        Digests of files that were looked at already.
+        Digests of the files that were read already.
     what_if
-        The places of what the model answers with each remedy.
+        The slots of the model's answers with each remedy.
     """
 
     store: Store
@@ -66,18 +66,18 @@ class ModelSlot:
     what_if: tuple[ModelSlot, ...] = ()
 
     def load(self) -> Trained | None:
-        """The model as it was found once, unless a file that its training read has changed since."""
+        """The stored model, unless a file that its training read has changed since."""
         entry = self.store.load(self.key)
         what_if = [found for slot in self.what_if if entry is not None and (found := slot.load()) is not None]
         if entry is None or len(what_if) < len(self.what_if):
             return None
         try:
-            return self._revived(entry, tuple(what_if))
+            return self._revive(entry, tuple(what_if))
         except (AttributeError, KeyError, TypeError, ValueError):
             self.store.damaged(self.key, "it holds something else")
             return None
 
-    def _revived(self, entry: Entry, what_if: tuple[Trained, ...]) -> Trained | None:
+    def _revive(self, entry: Entry, what_if: tuple[Trained, ...]) -> Trained | None:
         words, arrays = entry.words, entry.arrays
         if any(self._digest(path) != digest for path, digest in words["files"].items()):
             return None
@@ -86,8 +86,8 @@ class ModelSlot:
         fitting += [isinstance(name, str) for name in words["probes"]]
         if not set(SIGNALS).issuperset(arrays) or not all(fitting):
             raise ValueError("these are no signals of this audit")
-        told: dict[str, Any] = {name: words[name] for name in WORDS} | {"probes": tuple(words["probes"])}
-        return Trained(self.number, Signals(**arrays), **told, cached=True, what_if=what_if)
+        details: dict[str, Any] = {name: words[name] for name in WORDS} | {"probes": tuple(words["probes"])}
+        return Trained(self.number, Signals(**arrays), **details, cached=True, what_if=what_if)
 
     def claim(self, *, wait: float) -> AbstractContextManager[bool]:
         """Hold the lock of this model; see `Slot`."""
@@ -97,7 +97,7 @@ class ModelSlot:
     def watch(self) -> Iterator[Watch]:
         """Observe a training: which files it reads, and whether the user's code stays as it is; see `Slot`."""
         before, watch = content_key.try_hash_content(self.code), Watch()
-        with watched():
+        with watch_user_code():
             yield watch
         if content_key.try_hash_content(self.code) != before:
             self.store.remark(CHANGES)
@@ -135,7 +135,7 @@ class ModelCache:
     Parameters
     ----------
     store
-        Where they lie.
+        Where models are stored.
     data
         The audit's records.
     factories
@@ -146,7 +146,7 @@ class ModelCache:
         self._store, self._data, self._factories = store, data, factories
 
     def slots(self, jobs: Sequence[Job], method: Method) -> list[Slot]:
-        """The slot of each job; nothing is cached where content can't tell what will be trained."""
+        """The slot of each job; nothing is cached where a factory has no content hash."""
         files: dict[str, str] = {}
         used = {id(job.factory) for job in jobs}
         try:
@@ -158,8 +158,8 @@ class ModelCache:
 
     def _slot(self, job: Job, name: str, method: Method, files: dict[str, str]) -> ModelSlot:
         asked = method.queries, method.probes, method.seed, None if method.remedy is None else repr(method.remedy)
-        company = tuple((each.seed, each.members) for each in job.company)
-        key = content_key.hash_content((name, job.seed, *asked, job.members, company))
+        batch = tuple((each.seed, each.members) for each in job.batch)
+        key = content_key.hash_content((name, job.seed, *asked, job.members, batch))
         records, code = len(self._data.labels), _code(job.factory, method)
         what_if = tuple(self._slot(job, name, each, files) for each in method.what_if)
         return ModelSlot(self._store, key, job.number, records, code, files, what_if)
@@ -183,19 +183,19 @@ class ModelCache:
         return environment.describe_environment()
 
 
-def of(store: Store | None, data: Data, factories: Sequence[FactoryProbe]) -> Cache:
-    """The slots of models of these factories on these records; without a store nothing is kept."""
+def open_model_cache(store: Store | None, data: Data, factories: Sequence[FactoryProbe]) -> Cache:
+    """The cache of models of these factories on these records; without a store nothing is kept."""
     return UNCACHED if store is None else ModelCache(store, data, factories)
 
 
 @contextmanager
-def watched() -> Iterator[None]:
-    """Hold this around the user's code: note which files it reads, which modules it loads, and what it keeps."""
+def watch_user_code() -> Iterator[None]:
+    """Run the user's code in this context: it notes the files it reads, the modules it loads, the values it keeps."""
     with content_key.ignoring_what_training_loads(), file_reads.recording():
         yield
 
 
 def _code(factory: Callable[[], Any], method: Method) -> dict[str, Any]:
-    """All of the user's code that a model's outputs come from."""
+    """All of the user's code on which a model's outputs depend."""
     functions = {"mia_training": method.training, "mia_predict": method.predict, "mia_loss": method.loss}
     return {"mia_model_factory": factory, **functions, "mia_augment": method.augment}

@@ -1,4 +1,4 @@
-"""On the CPU, where a model doesn't fit into the memory of a GPU."""
+"""Repeat on the CPU what does not fit into the memory of a GPU."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Attempt:
     method
         How, and where.
     moved
-        Why it is on the CPU, though a GPU was meant; empty where that isn't so.
+        Why it runs on the CPU although the method names a GPU; empty where it does not.
 
     Attributes
     ----------
@@ -53,6 +53,6 @@ def attempts(method: Method) -> Iterator[Attempt]:
     first = Attempt(method)
     yield first
     if first.lacked:
-        # Not before: what was on the GPU hangs on the error's traceback.
+        # Only here: inside of the handler the error's traceback still refers to what is on the GPU.
         release()
         yield Attempt(replace(method, device="cpu"), moved=first.lacked)

@@ -1,6 +1,6 @@
-"""Training: the models of an audit, here or by the workers of a backend, those that are in no cache.
+"""Train the models of an audit that are in no cache, in this process or by the workers of a backend.
 
-Each model has one inner thread, so that the figures are the same bit for bit whatever the number of workers.
+Each model is trained with one thread, so the figures are bit for bit the same for any number of workers.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class Training:
     Attributes
     ----------
     data, method
-        On what, and how.
+        The records, and how models are trained and queried.
     backend
         Trains models at the same time; ``None`` trains all of them in this process.
     cache
-        Where models that were trained before are found, and others are kept.
+        Where trained models are looked up and kept.
     deadline
-        Time, by ``time.perf_counter``, after which no more models are waited for; the first one always is.
+        Time, by ``time.perf_counter``, after which training stops; the first model is always trained.
     keep_models
         Keep the models themselves; they are then all trained in this process.
     """
@@ -55,9 +55,9 @@ class Step:
     Attributes
     ----------
     models
-        Those that are there since the last step, trained or found in the cache.
+        The models since the last step, trained or loaded from the cache.
     done, total
-        Models that were trained so far, and that are trained in all; those from the cache don't count.
+        How many models are trained so far, and how many will be; those from the cache don't count.
     seconds
         Time since the training began.
     """
@@ -69,7 +69,7 @@ class Step:
 
 
 def train_all(jobs: Sequence[Job], data: Data, method: Method, **how: Any) -> list[Trained]:
-    """Train every model that is in no cache, and ask it about every record.
+    """Train every model that is in no cache, and query it about every record.
 
     Parameters
     ----------
@@ -95,8 +95,8 @@ def train_all(jobs: Sequence[Job], data: Data, method: Method, **how: Any) -> li
 def train_steps(jobs: Sequence[Job], training: Training) -> Generator[Step, None, None]:
     """Train every model that is in no cache, step by step; close the generator to end the workers.
 
-    The first model is trained in this process: it shows early what is wrong, tells the time that the others will
-    take, and whether answers vary. The others follow here, or on the backend where that pays.
+    The first model is trained in this process: it shows errors early, how long the others will take, and whether
+    answers vary. The others are trained in this process too, or on the backend where that is faster.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def train_steps(jobs: Sequence[Job], training: Training) -> Generator[Step, None
     total = done + len(missing)
     yield Step((first, *(one for one in loaded if one is not None)), done, total, time.perf_counter() - start)
     training = dataclasses.replace(training, method=method)
-    with contextlib.closing(_others(_units(missing), training, first)) as others:
+    with contextlib.closing(_train_others(_group_units(missing), training, first)) as others:
         while time.perf_counter() < training.deadline and (one := next(others, None)) is not None:
             done += 1
             yield Step((one,), done, total, time.perf_counter() - start)
@@ -142,8 +142,8 @@ def train_steps(jobs: Sequence[Job], training: Training) -> Generator[Step, None
 def train_unit(unit: Unit, training: Training, *, wait: float) -> list[Trained]:
     """The models of a unit: loaded where another process has trained them meanwhile, otherwise trained and saved.
 
-    A process that holds the first model of a company trains all of it, so the first slot is claimed before the others
-    and released after them.
+    A process that holds the first model of a batch trains the whole batch, so the first slot is claimed before the
+    others and released after them.
 
     Parameters
     ----------
@@ -168,33 +168,31 @@ def train_unit(unit: Unit, training: Training, *, wait: float) -> list[Trained]:
                 return []
         models = {job.number: one for job, slot in held if (one := slot.load()) is not None}
         missing = [(job, slot) for job, slot in held if job.number not in models]
-        models |= _trained_and_saved(missing, training) if missing else {}
+        models |= _train_and_save(missing, training) if missing else {}
         return [models[job.number] for job, _ in held]
 
 
-def _trained_and_saved(missing: Unit, training: Training) -> Mapping[int, Trained]:
-    """The models by their numbers; those of a company are trained together with all of it."""
+def _train_and_save(missing: Unit, training: Training) -> Mapping[int, Trained]:
+    """The models by their numbers; a model of a batch is trained together with the whole batch."""
     job, slot = missing[0]
     with slot.watch() as watch:
-        trained = train_together(
-            job.company or (job,), training.data, training.method, keep_models=training.keep_models
-        )
+        trained = train_together(job.batch or (job,), training.data, training.method, keep_models=training.keep_models)
     models = {one.number: one for one in trained}
     for job, slot in missing:
         slot.save(models[job.number], watch)
     return {job.number: models[job.number] for job, _ in missing}
 
 
-def _units(missing: Unit) -> list[Unit]:
-    """Those of one company together; large companies first, so that no worker is left with one at the end."""
-    found = itertools.groupby(missing, key=lambda each: [job.number for job in each[0].company] or each[0].number)
+def _group_units(missing: Unit) -> list[Unit]:
+    """The jobs of one batch together; large batches first, so that no worker ends with a large one."""
+    found = itertools.groupby(missing, key=lambda each: [job.number for job in each[0].batch] or each[0].number)
     return sorted((list(unit) for _, unit in found), key=len, reverse=True)
 
 
-def _others(units: Sequence[Unit], training: Training, first: Trained) -> Generator[Trained, None, None]:
-    """Models that a backend trains, or this process; at last those that other processes were training meanwhile."""
+def _train_others(units: Sequence[Unit], training: Training, first: Trained) -> Generator[Trained, None, None]:
+    """Models that a backend or this process trains, and at the end those that other processes trained meanwhile."""
     done = set()
-    with contextlib.closing(_on_backend(units, training, first) or _here(units, training)) as models:
+    with contextlib.closing(_train_on_backend(units, training, first) or _train_here(units, training)) as models:
         for one in models:
             done.add(one.number)
             yield one
@@ -205,13 +203,15 @@ def _others(units: Sequence[Unit], training: Training, first: Trained) -> Genera
         yield from train_unit(left, training, wait=max(0.0, training.deadline - time.perf_counter()))
 
 
-def _on_backend(units: Sequence[Unit], training: Training, first: Trained) -> Generator[Trained, None, None] | None:
+def _train_on_backend(
+    units: Sequence[Unit], training: Training, first: Trained
+) -> Generator[Trained, None, None] | None:
     backend = None if training.keep_models else training.backend
     if backend is None or not backend.suits(units, training.method, first):
         return None
     return backend.train(units, training.data, training.method, first)
 
 
-def _here(units: Sequence[Unit], training: Training) -> Generator[Trained, None, None]:
+def _train_here(units: Sequence[Unit], training: Training) -> Generator[Trained, None, None]:
     for unit in units:
         yield from train_unit(unit, training, wait=0.0)

@@ -14,7 +14,7 @@ from pytest_mia.training.jobs import Job
 
 
 @contextlib.contextmanager
-def named(job: Job) -> Iterator[None]:
+def name_errors(job: Job) -> Iterator[None]:
     """Errors name the model that is trained here, and show the user's own code."""
     try:
         yield
@@ -22,10 +22,10 @@ def named(job: Job) -> Iterator[None]:
         error.add_note(f"while training model {job.number} (seed {job.seed})")
         raise
     except Exception as error:
-        why = " since memory ran out (train fewer models at the same time: --mia-jobs=1)"
+        why = " because memory ran out (train fewer models at the same time: --mia-jobs=1)"
         why = why if isinstance(error, MemoryError) else ""
         raise ModelTrainingError(
-            failure(f"model {job.number} (seed {job.seed}) could not be trained{why}", error)
+            describe_failure(f"model {job.number} (seed {job.seed}) could not be trained{why}", error)
         ) from None
 
 
@@ -41,10 +41,10 @@ def call_factory(factory: Callable[[], Any], seed: int) -> Any:
         try:
             return factory()
         except Exception as error:
-            raise ModelTrainingError(failure("the model factory failed", error)) from None
+            raise ModelTrainingError(describe_failure("the model factory failed", error)) from None
 
 
-def failure(what: str, error: Exception) -> str:
+def describe_failure(what: str, error: Exception) -> str:
     """One line that says what failed, then the traceback of the user's code without our own frames."""
     ours, told = str(Path(__file__).parents[1]), traceback.TracebackException.from_exception(error)
     frames = [frame for frame in told.stack if not frame.filename.startswith(ours)]

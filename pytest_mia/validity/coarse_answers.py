@@ -23,13 +23,14 @@ def describe_answers(signals: Signals) -> str | None:
     sums = 0.0 if signals.shown is None else float(signals.shown.sum(axis=-1).max())
     if sums > LARGEST_SUM:
         return (
-            f"the answers are numbers from 0 to 1 whose rows sum to as much as {sums:.2f}, and were taken for "
-            "probabilities: if they are none, give mia_predict what the model ships, probabilities, logits or labels"
+            f"the answers are numbers from 0 to 1 and were taken for probabilities, but a row sums to {sums:.2f}: if "
+            "they are no probabilities, let mia_predict return the probabilities, logits or labels that the model ships"
         )
     if signals.noise_robustness is not None:
         return (
-            f"{QUESTIONS} noisy copies of each record were asked about too, for label_noise: labels, and answers of "
-            "few values, hide how sure a model is; an attacker who asks more often may do better (hop_skip_jump)"
+            f"the model was asked about {QUESTIONS} noisy copies of each record too (attack label_noise), because "
+            "labels and answers of few values hide how sure it is; an attacker who asks more often may do better "
+            "(--mia-attacks=hop_skip_jump)"
         )
     copies = signals.boundary_distance is not None or signals.augmented_correct is not None
     if signals.correct is None or copies:
@@ -37,7 +38,7 @@ def describe_answers(signals: Signals) -> str | None:
     if signals.confidence is not None and len(np.unique(signals.confidence)) >= FEWEST_VALUES:
         return None
     return (
-        "the model answers with labels alone, or with few values, and each record was asked about once: an attacker "
-        "who asks about many slightly changed copies of a record can do better; --mia-attacks=label_noise tries it, or "
-        "says what stands in its way"
+        "the model answers with labels alone, or with few values, and was asked about each record once: an attacker "
+        "who asks about many slightly changed copies of a record can do better; --mia-attacks=label_noise runs such an "
+        "attack, or says why it can't run"
     )

@@ -16,16 +16,16 @@ STRANGE = 0.5
 
 
 def check(audit: ObservedAudit) -> CheckResult:
-    """The finding on the shadow models; see `all_alike`."""
+    """The finding on the shadow models; see `find_identical`."""
     given = audit.observations
     rows = np.flatnonzero(given.references)
     if not len(rows):
         return NOTHING
     signals = given.signals.of(rows, np.arange(len(given.labels)))
-    return CheckResult.collect([all_alike(signals, given.labels, given.members[rows])])
+    return CheckResult.collect([find_identical(signals, given.labels, given.members[rows])])
 
 
-def all_alike(signals: Signals, labels: IntArray, members: BoolArray) -> str | None:
+def find_identical(signals: Signals, labels: IntArray, members: BoolArray) -> str | None:
     """The finding that models trained on different halves answer exactly alike, so that nothing was trained.
 
     Coarse answers may agree by themselves, as those of trees do that have all found the same cut; they count as alike
@@ -43,7 +43,7 @@ def all_alike(signals: Signals, labels: IntArray, members: BoolArray) -> str | N
     values = signals.confidence
     if values is None or len(values) < 2 or not (members[0] != members[1:]).any() or (values != values[0]).any():
         return None
-    if not constant(signals, labels) and len(np.unique(values)) <= COARSE:
+    if not is_constant(signals, labels) and len(np.unique(values)) <= COARSE:
         return None
     return (
         f"{len(values)} models trained on different halves give exactly the same answers: nothing was trained. "
@@ -51,7 +51,7 @@ def all_alike(signals: Signals, labels: IntArray, members: BoolArray) -> str | N
     )
 
 
-def constant(signals: Signals, labels: IntArray) -> bool:
+def is_constant(signals: Signals, labels: IntArray) -> bool:
     """Whether the first model shows the same probabilities for the same class, whatever the record."""
     shown = signals.shown if signals.shown is not None else signals.confidence
     if shown is not None and (shown[0] != shown[0][:1]).any():
@@ -61,8 +61,8 @@ def constant(signals: Signals, labels: IntArray) -> bool:
     return bool((right == np.isin(labels, labels[right > 0][:1])).all())
 
 
-def strangeness(target: FloatArray, shadows: FloatArray) -> float:
-    """How far a threshold learnt on shadows may be off on the target: the largest distance of their distributions.
+def measure_distance(target: FloatArray, shadows: FloatArray) -> float:
+    """The largest distance between the distributions of one signal on the target and on its shadows.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
 """Do the user's own functions use the records, and the model, that they are given?
 
-A function that trains on something else, such as a variable of the same name outside of it, gives models that know all
-records alike, and that would pass every limit; so does one that asks another model. Here such functions betray
-themselves: trained once more with the seed of the first model, on a few of its records under other labels, a model
-gives the same answers. Where no training can be repeated, by draws that follow no seed or sums in no fixed order, it
-gives right answers, which nobody can learn from wrong labels.
+A function that trains on something else, such as a global variable of the same name, gives models that know all records
+alike, and these would pass every limit; the same holds for a function that queries another model. This check finds such
+functions: it trains once more with the seed of the first model, on a few of its records with other labels. If the code
+ignores its data, the answers are the same as before. Where a training can't be repeated exactly (random draws without a
+seed, sums in no fixed order), the answers are right, which no model can learn from wrong labels.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from pytest_mia.validity.user_code import UserCode
 MOST_PER_CLASS = 10
 
 
-def twin_of(job: Job, data: Data) -> tuple[Job, Data] | None:
+def make_twin(job: Job, data: Data) -> tuple[Job, Data] | None:
     """The same model on a few of its records of each class, labelled as the next class; without classes unchanged.
 
     ``None`` where there are no fewer records: to learn nothing from labels alone is no fault.
     """
     members = np.zeros(len(job.members), dtype=bool)
-    members[_few(data, job)] = True
+    members[_draw_few(data, job)] = True
     if (members == job.members).all():
         return None
     if not len(data.classes):
@@ -49,32 +49,32 @@ def check(code: UserCode) -> CheckResult:
 
     The twin of the first model is found in the cache, when it was trained before.
     """
-    twin = twin_of(code.job, code.data) if code.suspects else None
+    twin = make_twin(code.job, code.data) if code.suspects else None
     if twin is None:
         return NOTHING
     job, data = twin
     plain = dataclasses.replace(code.method, probes=(), what_if=())
-    cache = model_cache.of(code.store, data, code.factories)
+    cache = model_cache.open_model_cache(code.store, data, code.factories)
     try:
         (other,) = train.train_all([job], data, plain, cache=cache)
     except Exception:
         # So few records may be too few for the user's code, which may then raise anything; they prove nothing.
         return NOTHING
     if same(code.trained[0].signals, other.signals):
-        alike = identical_models.constant(stack([code.trained[0].signals]), data.labels)
+        alike = identical_models.is_constant(stack([code.trained[0].signals]), data.labels)
         ignored = None if alike else "answers exactly as before"
     else:
-        ignored = _known(code.trained[0], other, code.job, code.data, plain)
+        ignored = _describe_knowledge(code.trained[0], other, code.job, code.data, plain)
     return CheckResult.collect(
         [
             ignored
             and f"{' or '.join(code.suspects)} ignores what it is given: trained on a few records with other labels, "
-            f"a model {ignored}. Train on the X and y that come with the call, and ask the model that does"
+            f"a model {ignored}. Train on the X and y that the function is given, and query the model that it is given"
         ]
     )
 
 
-def _known(trained: Trained, twin: Trained, job: Job, data: Data, method: Method) -> str | None:
+def _describe_knowledge(trained: Trained, twin: Trained, job: Job, data: Data, method: Method) -> str | None:
     """What a twin knows that its records can't have taught it, where no two trainings are alike."""
     outside, right = np.flatnonzero(~job.members), twin.signals.correct
     if right is None or not len(data.classes) or not len(outside):
@@ -86,7 +86,7 @@ def _known(trained: Trained, twin: Trained, job: Job, data: Data, method: Method
     return f"is still right on {share:.3f} of the records that it never saw"
 
 
-def _few(data: Data, job: Job) -> IntArray:
+def _draw_few(data: Data, job: Job) -> IntArray:
     """At most half of the model's records of each class."""
     rows = generator_for(job.seed, "control").permutation(np.flatnonzero(job.members))
     classes, codes = np.unique(data.labels[rows], return_inverse=True)

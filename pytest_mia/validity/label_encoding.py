@@ -1,8 +1,8 @@
-"""Do answers call the classes as y does? Codes that start at another number, or columns in another order, do not.
+"""Do answers name the classes as y does? Codes that start at another number, or columns in another order, do not.
 
-Attacks take right answers for those of members. Where right answers count as wrong, and wrong ones as right, most of
-them find nothing, and every limit would be passed. Such answers betray themselves on the records of the training: a
-model is right on fewer of them than one that guesses, or than on those that it never saw.
+Attacks take right answers as a sign of members. Where right answers count as wrong, most attacks find nothing, and the
+model would pass every limit. Such answers show themselves on the training records: the model is right on fewer of them
+than a guess would be, or than on records that it never saw.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pytest_mia.validity.protocol import CheckResult, ObservedAudit
 CONFIDENCE = 0.995
 """Of the bound on what is found by chance."""
 FAR_BELOW = 0.5
-"""Part of the right answers of one who guesses, below which a model has not merely learnt nothing."""
+"""A model that is right less often than this part of what guessing reaches has not merely learnt nothing."""
 
 
 def check(audit: ObservedAudit) -> CheckResult:
@@ -29,8 +29,8 @@ def check(audit: ObservedAudit) -> CheckResult:
 def find_other_encoding(observations: Observations) -> str | None:
     """The finding that models are right on fewer of their members than chance, and training, would have it.
 
-    By chance is as often as one is right who guesses any class, whatever the record. A model that learnt nothing may be
-    a little below it, but then on members and on others alike.
+    Chance is how often a guess of any class is right. A model that learnt nothing may be a little below it, but then
+    equally on members and on other records.
 
     Parameters
     ----------
@@ -47,9 +47,9 @@ def find_other_encoding(observations: Observations) -> str | None:
     if not worse and most >= FAR_BELOW * chance:
         return None
     return (
-        f"models are right on {members:.3f} of their own members and {others:.3f} of the others, where one who guesses "
-        f"is on {chance:.3f}: the answers call the classes otherwise than y does, so that no attack knows which "
-        "are right. Give mia_predict that answers with the labels of y, or with a column for each in sorted order"
+        f"models are right on {members:.3f} of their members and {others:.3f} of the other records, and a guess is "
+        f"right on {chance:.3f}: the answers name the classes in another way than y does, so no attack knows which "
+        "answers are right. Let mia_predict return the labels of y, or one column for each label in sorted order"
     )
 
 

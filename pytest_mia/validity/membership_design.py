@@ -17,10 +17,10 @@ def check(audit: ObservedAudit) -> CheckResult:
         return NOTHING
     members, groups = audit.observations.members, audit.observations.groups
     units = members if groups is None else members[:, np.unique(groups, return_index=True)[1]]
-    return CheckResult.collect([balanced(units), repeated(units)])
+    return CheckResult.collect([find_balanced(units), find_repeated(units)])
 
 
-def balanced(members: BoolArray) -> str | None:
+def find_balanced(members: BoolArray) -> str | None:
     """The finding that every record is a member of equally many models.
 
     Then a target's membership can be read off the others': attacks with few shadows see that, and show less than
@@ -30,12 +30,12 @@ def balanced(members: BoolArray) -> str | None:
     if len(counts) < FEWEST_TO_BALANCE or (counts != counts[0]).any():
         return None
     return (
-        f"every record is a member of exactly {counts[0]} of the {len(members)} models, so that a target's memberships "
-        "can be read off the others'. Draw each model's half by itself, without regard to the others"
+        f"every record is a member of exactly {counts[0]} of the {len(members)} models, so a target's memberships "
+        "follow from those of the other models. Draw each model's members independently of the other models"
     )
 
 
-def repeated(members: BoolArray) -> str | None:
+def find_repeated(members: BoolArray) -> str | None:
     """The finding that two models have the same members, or each what the other lacks.
 
     Then a target's membership stands in another model's, and is taken for a leak, or hides one.
@@ -54,8 +54,10 @@ def repeated(members: BoolArray) -> str | None:
     if not len(others):
         return None
     one, other = int(twins[others[0]]), int(others[0])
-    how = "the same members" if (members[one] == members[other]).all() else "each the members that the other lacks"
+    how = (
+        "the same members" if (members[one] == members[other]).all() else "each the members that the other model lacks"
+    )
     return (
-        f"models {one} and {other} have {how}, so that a target's memberships can be read off the others'. Draw each "
-        "model's half by itself, without regard to the others"
+        f"models {one} and {other} have {how}, so a target's memberships follow from those of the other "
+        "models. Draw each model's members independently of the other models"
     )

@@ -37,21 +37,23 @@ def check(code: UserCode) -> CheckResult:
     before, after = (
         each.confidence if each.correct is None else each.correct for each in (signals, _part(trained.signals, some))
     )
-    if identical_models.constant(stack([signals]), data.labels[some]) or before is None or after is None:
+    if identical_models.is_constant(stack([signals]), data.labels[some]) or before is None or after is None:
         return NOTHING
     text = (
         "models of mia_model_factory answer alike before any training, and as well as "
         f"after it ({before.mean():.3f} on records of the other half, then {after.mean():.3f})"
     )
     if before.mean() >= after.mean():
-        known = f"{text}: they were trained before, so they know all records alike; return untrained models"
+        known = (
+            f"{text}: they were trained before, so they may know all records; let the factory return untrained models"
+        )
         return CheckResult((known,))
     chance = np.bincount(data.labels[some]).max() / len(some)
     if signals.correct is None or before.mean() < chance + BEYOND_CHANCE:
         return NOTHING
     note = (
-        f"models of mia_model_factory are right on {before.mean():.3f} of the records before any training: if any of "
-        "these were among what they were trained on, a leak of them can't be seen"
+        f"models of mia_model_factory are right on {before.mean():.3f} of the records before any training: if they "
+        "were trained on some of these records before, the audit can't see that they leak"
     )
     return CheckResult(notes=(note,))
 

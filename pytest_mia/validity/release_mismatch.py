@@ -20,8 +20,11 @@ CONFIDENCE = 0.995
 """Of the bound on what is found of the released model."""
 KEPT = 0.25
 """Part of the shadows' advantage that a model of the same factory keeps, though it had more records to learn from."""
-REMEDY = "give the members, the factory, the training and the way to ask that it was made with"
-OF_RECORDS = "records more like its own, an attacker beside this one who has the audited records (None in a mapping)"
+REMEDY = "give the members, factory, training and mia_predict that the released model was made with"
+OF_RECORDS = (
+    "give the attacker records that are more like the model's, or add an attacker who has the audited records (None in "
+    "the mapping mia_shadow_dataset)"
+)
 WITHOUT = "or audit it without shadows (shadows=0)"
 
 
@@ -55,20 +58,21 @@ def find_mismatch(observations: Observations, *, other_records: bool = False) ->
     theirs, among = values[shadows][:, judged], observations.members[shadows][:, judged]
     own, members = values[target, judged], observations.members[target, judged]
     remedy = ", ".join([REMEDY, *([OF_RECORDS] if other_records else []), WITHOUT])
-    found = identical_models.strangeness(own[~members], theirs[~among])
+    found = identical_models.measure_distance(own[~members], theirs[~among])
     if found > identical_models.STRANGE:
         return (
-            f"on records that are new to both, the released model answers so unlike the shadows (distance {found:.2f}, "
-            f"where {identical_models.STRANGE:g} is the most) that nothing learnt from them holds for it: {remedy}"
+            f"on records that neither was trained on, the released model answers so unlike the shadows (distance "
+            f"{found:.2f}, at most {identical_models.STRANGE:g} is allowed) that an attack that learns from shadows "
+            f"does not fit the model: {remedy}"
         )
-    threshold, promised = _learnt(theirs[among], theirs[~among])
-    kept = _reached(own >= threshold, members, observations.independent_share())
+    threshold, promised = _learn_threshold(theirs[among], theirs[~among])
+    kept = _measure_advantage(own >= threshold, members, observations.independent_share())
     if kept.high >= KEPT * promised:
         return None
     return (
-        f"a threshold that tells the shadows' members from others with an advantage of {promised:.3f} reaches {kept} "
-        "on the released model: it is none of this factory's, or was trained on others than these members, or on many "
-        f"more: {remedy}"
+        f"a threshold that finds the shadows' members with an advantage of {promised:.3f} reaches {kept} on the "
+        "released model: this factory does not make such a model, or the model was trained on other members, "
+        f"or on many more: {remedy}"
     )
 
 
@@ -78,12 +82,12 @@ def _note_other_class(release: Release) -> str | None:
     if release.fresh is None or made is given:
         return None
     return (
-        f"the released model is a {given.__name__}, and the factory makes a {made.__name__}: where one "
-        "doesn't stand for the other, attacks learn what doesn't hold; give the factory that it was made with"
+        f"the released model is a {given.__name__}, and the factory makes a {made.__name__}: what attacks learn from "
+        "the factory's models may not hold for the released one; give the factory that it was made with"
     )
 
 
-def _learnt(inside: FloatArray, outside: FloatArray) -> tuple[float, float]:
+def _learn_threshold(inside: FloatArray, outside: FloatArray) -> tuple[float, float]:
     """The threshold of the largest advantage on members and others, and that advantage."""
     if not inside.size or not outside.size:
         return np.inf, 0.0
@@ -93,7 +97,7 @@ def _learnt(inside: FloatArray, outside: FloatArray) -> tuple[float, float]:
     return float(values[best]), float(tpr[best] - fpr[best])
 
 
-def _reached(flagged: BoolArray, members: BoolArray, share: float) -> Interval:
+def _measure_advantage(flagged: BoolArray, members: BoolArray, share: float) -> Interval:
     """The advantage of these guesses on the released model."""
     inside, outside = flagged[members], flagged[~members]
     counts = Counts((int(inside.sum()),), (len(inside),), (int(outside.sum()),), (len(outside),), share)

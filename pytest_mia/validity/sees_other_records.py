@@ -1,8 +1,8 @@
 """Does the user's code look at records that it isn't given, such as a scaler that was fitted on all of them?
 
-Where the code holds something with as many rows as there are records, the rows of those that a model is not trained on
-are put in each other's place, in a copy of the code. Trained again on the same records, the model must answer as it
-did. Functions are copied, classes of the user's own are not: code that refers to one isn't looked into.
+Where the user's code holds a table with as many rows as there are records, a copy of the code is made, and in its table
+the rows that a model is not trained on are exchanged. Trained again on the same records, the model must give the same
+answers. Functions can be copied, the user's own classes can't: code that refers to such a class isn't checked.
 """
 
 from __future__ import annotations
@@ -34,35 +34,35 @@ def check(code: UserCode) -> CheckResult:
     if not code.suspects:
         return NOTHING
     try:
-        depends = _depends(code.trained[0], code.job, code.data, code.method)
+        depends = _depends_on_others(code.trained[0], code.job, code.data, code.method)
     except Exception:
         # Code that can't be copied, or fails on other records, proves nothing.
         return NOTHING
     seen = (
-        f"{' or '.join(code.suspects)} looks at records that it isn't given: with others in their place, where it "
-        f"holds all {len(code.job.members)} of them, the same model answers otherwise. Fit scalers, vocabularies and "
-        "encodings inside of the training, on the X and y that come with the call"
+        f"{' or '.join(code.suspects)} looks at records that it isn't given: it holds all {len(code.job.members)} "
+        "records, and when those that the model is not trained on are exchanged, the same model answers differently. "
+        "Fit scalers, vocabularies and encodings inside the training, on the X and y that the function is given"
     )
     return CheckResult((seen,)) if depends else CheckResult()
 
 
-def _depends(trained: Trained, job: Job, data: Data, method: Method) -> bool:
-    changed = _again(job, method, _rows(job.members))
+def _depends_on_others(trained: Trained, job: Job, data: Data, method: Method) -> bool:
+    changed = _copy_code(job, method, _exchange_rows(job.members))
     if changed is None or same(trained.signals, fit.train_one(changed[0], data, changed[1]).signals):
         return False
-    copied = _again(job, method, np.arange(len(job.members)))
+    copied = _copy_code(job, method, np.arange(len(job.members)))
     # Training that gives another model each time shows nothing by giving one.
     return copied is not None and same(trained.signals, fit.train_one(copied[0], data, copied[1]).signals)
 
 
-def _rows(members: BoolArray) -> IntArray:
+def _exchange_rows(members: BoolArray) -> IntArray:
     """All rows, those of non-members replaced by half of them, so that what they sum to changes too."""
     rows, outside = np.arange(len(members)), np.flatnonzero(~members)
     rows[outside] = np.resize(outside[: max(1, len(outside) // HALF)], len(outside))
     return rows
 
 
-def _again(job: Job, method: Method, rows: IntArray) -> tuple[Job, Method] | None:
+def _copy_code(job: Job, method: Method, rows: IntArray) -> tuple[Job, Method] | None:
     """A copy of the code that sees these rows where it holds all; ``None`` where it holds none of such a length."""
     parts = job.factory, method.training, method.predict, method.loss
     target = io.BytesIO()

@@ -145,10 +145,10 @@ class TestSizes:
                 assert planned(data, seed=seed).members.any(axis=1).all()
             except MIAUsageError as error:
                 found |= {str(error).partition(" ")[2].partition(" ")[2]}
-        assert found == {"would train on nothing: its half of the 3 groups of records is empty; give more"}
+        assert found == {"would train on nothing: its half of the 3 groups of records is empty; give more groups"}
 
     def test_halves_of_a_record_per_class_say_what_would_fill_them(self):
-        remedy = r"its half of the 2 records is empty; give two of one class at least$"
+        remedy = r"its half of the 2 records is empty; give at least two records of one class$"
         with pytest.raises(MIAUsageError, match=r"^model \d+ would train on nothing: " + remedy):
             planned((X[:2], Y[:2]), shadows=15)
         for seed in range(20):
@@ -198,7 +198,7 @@ class TestProblems:
         with pytest.raises(MIAUsageError) as error:
             make_plan(AuditRequest(GaussianNB, (X, Y)), settings, METHOD, threshold=None)
         (problem,) = error.value.problems
-        assert problem.startswith("hop_skip_jump asks about changed records, so it doesn't go with default")
+        assert problem.startswith("hop_skip_jump asks about changed records, so it can't be combined with default")
 
     def test_nothing_but_the_factory_is_called(self):
         class Counted(GaussianNB):

@@ -12,7 +12,7 @@ from whole import finish
 import pytest_mia
 from pytest_mia.auditing import run as auditing
 from pytest_mia.auditing import summary
-from pytest_mia.auditing.result_cache import revived
+from pytest_mia.auditing.result_cache import revive
 from pytest_mia.cache import environment
 from pytest_mia.cache.store import Entry, Store
 from pytest_mia.core.request import AuditRequest
@@ -160,7 +160,7 @@ def test_results_come_back_from_words_as_they_were(audit):
     result = audit(attacks=None, dataset=pytest_mia.Dataset(X, Y, slices={"half": np.arange(120) // 60}))
     result = dataclasses.replace(result, judged=Interval(0.1 + 0.2, 1 / 3, math.inf, 0.95), threshold=1e-300)
 
-    assert revived(AuditResult, json.loads(json.dumps(dataclasses.asdict(result)))) == result
+    assert revive(AuditResult, json.loads(json.dumps(dataclasses.asdict(result)))) == result
 
 
 @pytest.mark.parametrize(
@@ -168,4 +168,4 @@ def test_results_come_back_from_words_as_they_were(audit):
 )
 def test_words_that_do_not_fit(words):
     with pytest.raises((KeyError, TypeError)):
-        revived(Interval, words)
+        revive(Interval, words)

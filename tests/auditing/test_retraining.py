@@ -31,7 +31,7 @@ class Plan:
 
 
 def lines(factory, training=None):
-    return retraining.lines(Plan(factory), AuditRequest(factory, (X, Y), training))
+    return retraining.describe_retrainings(Plan(factory), AuditRequest(factory, (X, Y), training))
 
 
 @pytest.mark.parametrize(
@@ -80,35 +80,38 @@ def test_lines_of_boosting_stop_it_early():
 
 def test_what_can_be_measured():
     factory = DecisionTreeClassifier
-    found = retraining.options(Plan(factory), AuditRequest(factory, (X, Y)))
+    found = retraining.propose_retrainings(Plan(factory), AuditRequest(factory, (X, Y)))
     assert [each.line.split(" ")[0] for each in found] == [
         "set_params(min_samples_leaf=10)",
         "set_params(max_depth=3)",
         "CalibratedClassifierCV(estimator,",
     ]
-    assert found[0].subject.model_factory == WithParameters(factory, (("min_samples_leaf", 10),))
-    assert found[0].subject.model_factory().min_samples_leaf == 10
-    assert found[2].subject.model_factory == Calibrated(factory)
+    assert found[0].request.model_factory == WithParameters(factory, (("min_samples_leaf", 10),))
+    assert found[0].request.model_factory().min_samples_leaf == 10
+    assert found[2].request.model_factory == Calibrated(factory)
 
 
 def test_a_torch_training_is_changed_and_its_factory_is_not(opacus):
     factory = lambda: torch.nn.Linear(5, 2)  # noqa: E731
-    first, second, stopped, *private = retraining.options(
+    first, second, stopped, *private = retraining.propose_retrainings(
         Plan(factory), AuditRequest(factory, (X, Y), TorchTraining(lr=0.1))
     )
-    assert first.subject.training == TorchTraining(lr=0.1, epochs=10)
-    assert second.subject.training == TorchTraining(lr=0.1, weight_decay=0.01)
-    assert first.subject.model_factory is factory
-    assert stopped.subject.training == EarlyStoppedTraining(TorchTraining(lr=0.1))
-    assert [each.subject.training for each in private] == [PrivateTraining(TorchTraining(lr=0.1))] * opacus
+    assert first.request.training == TorchTraining(lr=0.1, epochs=10)
+    assert second.request.training == TorchTraining(lr=0.1, weight_decay=0.01)
+    assert first.request.model_factory is factory
+    assert stopped.request.training == EarlyStoppedTraining(TorchTraining(lr=0.1))
+    assert [each.request.training for each in private] == [PrivateTraining(TorchTraining(lr=0.1))] * opacus
     for each in (stopped, *private):
         assert eval(
             each.line, {n: getattr(remedies, n) for n in remedies.__all__} | {"training": TorchTraining(lr=0.1)}
-        ) == (each.subject.training)
+        ) == (each.request.training)
 
 
 def test_a_release_is_trained_already():
-    assert retraining.options(Plan(LogisticRegression, "release"), AuditRequest(LogisticRegression, None)) == ()
+    assert (
+        retraining.propose_retrainings(Plan(LogisticRegression, "release"), AuditRequest(LogisticRegression, None))
+        == ()
+    )
 
 
 def test_what_models_of_a_factory_share_stays_as_it_is():
@@ -202,7 +205,7 @@ def test_where_nothing_can_be_trained_otherwise_it_is_said():
         model["rate"] = np.mean(y)
 
     result = audit(dict, "train", training=train, predict=lambda model, X: np.full(len(X), model["rate"]))
-    assert any("nothing to train otherwise is known" in note for note in result.notes)
+    assert any("no other training is proposed" in note for note in result.notes)
 
 
 def test_early_stopping_of_a_module_is_measured_as_it_is_shipped(monkeypatch):

@@ -138,7 +138,7 @@ class TestGroups:
         for one in kept:
             assert (one.members[:20] == one.members[RECORDS:]).all()
         notes = recipe(dataset=(X[copied], Y[copied])).notes
-        assert "20 records are copies of others; copies are drawn together" in notes
+        assert "20 records are copies of others; copies are members together or not at all" in notes
 
     def test_a_group_counts_as_one_record(self):
         alone, together = recipe(), recipe(dataset=Dataset(X, Y, self.groups))

@@ -71,7 +71,7 @@ class TestAnswers:
 
     def test_answers_that_vary_are_averaged(self):
         result = recipe(predict=lambda model, X: model.predict_proba(X) * np.random.uniform(0.5, 1, (len(X), 2)))  # noqa: NPY002
-        assert "16 queries averaged per record, since answers vary" in result.notes
+        assert "the answers to 16 queries per record were averaged, because the model's answers vary" in result.notes
 
     def test_models_that_all_answer_alike_are_invalid(self):
         """A training that does nothing would pass every limit."""
@@ -102,7 +102,7 @@ class TestAnswers:
 
     def test_no_attack_that_was_asked_for_fits(self):
         with pytest.raises(
-            MIAUsageError, match=r"none of the attacks shokri fits .* those that do: gap, calibrated_gap"
+            MIAUsageError, match=r"none of the attacks shokri fits .* the attacks that fit: gap, calibrated_gap"
         ):
             recipe(LabelsAlone, attacks=["shokri"])
 

@@ -22,9 +22,12 @@ class TestRelease:
 
     def test_attacks_that_were_asked_for_and_lack_their_shadows_are_named(self):
         assert {*QUICK["attacks"]} == {"gap", "loss", "lira_online", "mast"}
-        missing = "asked for and not run, since these answers, records or shadows don't allow it: lira_online, mast"
+        missing = (
+            "attacks that were not run, because the answers, the records or the number of shadows don't allow them: "
+        )
+        missing += "lira_online, mast"
         assert missing in release(shadows=0).notes
-        assert not any("asked for and not run" in note for note in release().notes)
+        assert not any("attacks that were not run" in note for note in release().notes)
 
     @pytest.mark.parametrize("shadows", [0, 3])
     def test_a_model_of_other_records_is_no_leak(self, shadows):
@@ -48,7 +51,7 @@ class TestRelease:
 
     def test_a_model_that_cannot_be_asked_is_found_before_shadows_are_trained(self):
         Counted.sizes.clear()
-        with pytest.raises(ModelTrainingError, match="the released model could not be asked: NotFittedError"):
+        with pytest.raises(ModelTrainingError, match="the released model could not be queried: NotFittedError"):
             release(Tree(), factory=Counted)
         assert Counted.sizes == []
 
@@ -81,7 +84,7 @@ class TestRelease:
         result = release(outside=np.r_[100:200, 0:3])
         assert result.records == RECORDS
         assert sum(result.selected.nonmembers) == 100
-        assert "3 of 103 non-members were left out: they are members too" in result.notes
+        assert "the audit leaves out 3 of 103 non-members that are members too" in result.notes
 
 
 class TestGuesses:

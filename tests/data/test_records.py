@@ -60,7 +60,7 @@ class TestGroups:
         assert groups[3] == groups[60] == groups[61]
         assert groups[7] == groups[62]
         assert len(np.unique(groups)) == 60
-        assert records.notes == ("3 records are copies of others; copies are drawn together",)
+        assert records.notes == ("3 records are copies of others; copies are members together or not at all",)
 
     def test_the_same_features_with_another_label_are_another_record(self):
         assert gathered(dataset=(np.zeros((60, 2)) + Y[:, None] // 2, Y)).groups.tolist() == Y.tolist()
@@ -145,7 +145,7 @@ class TestRelease:
         records = release(part(slice(30)), Dataset(X[outside], Y[outside], slices={"place": np.arange(31)}))
         assert records.members.tolist() == [True] * 30 + [False] * 30
         assert records.data.X.tolist() == X.tolist()
-        assert records.notes == ("1 of 31 non-members were left out: they are members too",)
+        assert records.notes == ("the audit leaves out 1 of 31 non-members that are members too",)
         assert records.findings == ()
 
     def test_many_of_them_are_a_finding(self):

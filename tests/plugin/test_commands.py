@@ -69,7 +69,7 @@ def test_a_folder_that_cant_be_written_is_refused(pytester, monkeypatch):
     def refuse(folder, kind):
         raise PermissionError(13, "Permission denied", "conftest.py")
 
-    monkeypatch.setattr(scaffold, "write", refuse)
+    monkeypatch.setattr(scaffold, "write_files", refuse)
     result = pytester.runpytest_inprocess("--mia-init=sklearn")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -80,4 +80,4 @@ def test_torch_that_is_not_installed_is_said(pytester, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: None)
     result = pytester.runpytest_inprocess("--mia-init=torch")
 
-    result.stdout.fnmatch_lines(['mia: torch is not installed: pip install "pytest-mia[torch]"'])
+    result.stdout.fnmatch_lines(["mia: torch is not installed: pip install torch"])

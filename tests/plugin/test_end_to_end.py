@@ -124,7 +124,7 @@ def test_changed_copies_are_asked_about(real, mode):
         def test_copies(mia_audit):
             found = {attack.name: attack.advantage.estimate for attack in mia_audit.attacks}
             assert found["augmentation"] > 0.3
-            assert any("4 changed copies of it, by mia_augment" in note for note in mia_audit.notes)
+            assert any("4 changed records, made by mia_augment" in note for note in mia_audit.notes)
     """
     copied = trees(
         mia_predict="lambda model, X: model.predict(X)", mia_augment="lambda X, rng: X + rng.normal(0, 0.1, X.shape)"

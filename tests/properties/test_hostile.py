@@ -242,7 +242,7 @@ def test_files_of_outputs(root, flips):
     for place, by in flips:
         content[int(place * len(content))] ^= by
     path.write_bytes(content)
-    told = refused(pytest_mia.auditing.from_outputs.read.read, path)
+    told = refused(pytest_mia.auditing.from_outputs.read.read_outputs, path)
     assert told is None or told.startswith("mia_outputs")
 
 

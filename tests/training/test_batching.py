@@ -20,7 +20,7 @@ from pytest_mia.models.torch.module import ModuleTrainer, TorchTraining
 from pytest_mia.training import batching
 from pytest_mia.training.backends import loky
 from pytest_mia.training.backends.loky import Loky
-from pytest_mia.training.batching import joined
+from pytest_mia.training.batching import batch_jobs
 from pytest_mia.training.factories import FactoryProbe
 from pytest_mia.training.jobs import Job, Method
 from pytest_mia.training.train import train_all, train_steps
@@ -61,11 +61,11 @@ def in_company(models, *factories, method=METHOD):
         for number, job in enumerate(plain_jobs(models))
     ]
     tried = [FactoryProbe("mia_model_factory", factory, (factory(), factory())) for factory in factories]
-    return joined(own, tried, DATA, method)
+    return batch_jobs(own, tried, DATA, method)
 
 
 def numbers(jobs):
-    return [tuple(each.number for each in job.company) for job in jobs]
+    return [tuple(each.number for each in job.batch) for job in jobs]
 
 
 def audited(**options):
@@ -100,7 +100,7 @@ class TestWho:
     def test_on_a_cpu_only_where_each_core_has_eight(self, cores, models, together):
         cores(2)
         jobs, reasons = in_company(models)
-        assert (any(job.company for job in jobs), reasons) == (together, ())
+        assert (any(job.batch for job in jobs), reasons) == (together, ())
 
     def test_models_of_one_factory_only(self, cores):
         cores(1)
@@ -117,7 +117,7 @@ class TestWho:
     def test_others_are_told_why_they_are_alone(self, cores, factory, training, why):
         cores(1)
         jobs, (reason,) = in_company(8, factory, method=dataclasses.replace(METHOD, training=training))
-        assert not any(job.company for job in jobs)
+        assert not any(job.batch for job in jobs)
         assert reason.startswith("models are trained one by one: ")
         assert any(part in reason for part in why.split("|"))
 
@@ -126,7 +126,7 @@ class TestWho:
 
         cores(1)
         jobs, reasons = in_company(8, GaussianNB, method=dataclasses.replace(METHOD, training=None))
-        assert not any(job.company for job in jobs)
+        assert not any(job.batch for job in jobs)
         assert reasons == ()
 
 
@@ -150,7 +150,7 @@ class TestTraining:
         calls = []
         monkeypatch.setattr(ModuleTrainer, "fit_together", _counting(ModuleTrainer.fit_together, calls))
         train_all(in_company(16)[0], DATA, METHOD)
-        assert calls == [8, 7], "large companies come first"
+        assert calls == [8, 7], "large batches come first"
 
     def test_models_are_kept_when_they_are_asked_for(self, cores):
         cores(1)
@@ -187,8 +187,8 @@ class TestTraining:
             )
         audited(controls=True)
         audit_jobs, planted = (next(jobs for jobs in seen if len(jobs) == size) for size in (8, 4))
-        assert any(job.company for job in audit_jobs)
-        assert not any(job.company for job in planted)
+        assert any(job.batch for job in audit_jobs)
+        assert not any(job.batch for job in planted)
 
     def test_an_error_of_the_users_code_names_the_model(self, cores):
         def loss(outputs, targets):
@@ -204,7 +204,7 @@ class TestTraining:
             for job, size in zip(plain_jobs(8), sizes, strict=True)
         ]
         tried = [FactoryProbe("mia_model_factory", network, (network(), network()))]
-        jobs, _ = joined(jobs, tried, DATA, method)
+        jobs, _ = batch_jobs(jobs, tried, DATA, method)
         trained = train_all(jobs, DATA, method)
         assert len(trained) == 8
         method = dataclasses.replace(METHOD, training=TorchTraining(batch_size=60, loss=loss))
@@ -239,7 +239,7 @@ def test_a_cluster_and_who_may_stop_early_train_each_alone(cores, monkeypatch):
         raise AssertionError
 
     cores(1)
-    monkeypatch.setattr(batching, "joined", fail)
+    monkeypatch.setattr(batching, "batch_jobs", fail)
     audited(early_stop=True)
     with pytest.raises(AssertionError):
         audited()

@@ -9,7 +9,7 @@ from pytest_mia import ModelTrainingError, Target
 from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.records import Data
-from pytest_mia.training.factories import kind, problems, tried
+from pytest_mia.training.factories import find_kind, find_problems, try_factories
 from pytest_mia.training.jobs import Method
 
 X, Y = np.random.default_rng(0).normal(size=(20, 2)), np.arange(20) % 2
@@ -19,8 +19,8 @@ FITTED = LogisticRegression().fit(X, Y)
 
 
 def found(factory, data=DATA, shadows=7, **others):
-    subject, settings = AuditRequest(factory, (X, Y), **others), Settings(shadows=shadows)
-    return problems(subject, settings, METHOD, data, tried(subject, settings))
+    request, settings = AuditRequest(factory, (X, Y), **others), Settings(shadows=shadows)
+    return find_problems(request, settings, METHOD, data, try_factories(request, settings))
 
 
 @pytest.mark.parametrize(
@@ -44,9 +44,9 @@ def test_a_factory_may_be_an_object_without_a_hash():
 @pytest.mark.parametrize(
     ("factory", "problem"),
     [
-        (None, "mia_model_factory is missing: a callable without arguments that returns an untrained model"),
+        (None, "mia_model_factory is missing; give a callable without arguments that returns an untrained model"),
         (LogisticRegression(), "mia_model_factory must be callable without arguments, got LogisticRegression"),
-        (lambda: None, "mia_model_factory returned None; it must return a model: is a return missing?"),
+        (lambda: None, "mia_model_factory returned None; it must return a model; check that it ends with a return"),
         (
             lambda: LogisticRegression,
             "mia_model_factory returned the class LogisticRegression; "
@@ -72,8 +72,8 @@ def test_a_factory_is_tried_even_if_the_records_are_unfit():
 def test_a_device_that_is_not_there_is_a_problem_like_others():
     torch = pytest.importorskip("torch")
     method = Method(None, None, None, "cuda:99", None)
-    subject = AuditRequest(lambda: torch.nn.Linear(2, 2), None)
-    (problem,) = problems(subject, Settings(), method, DATA, tried(subject, Settings()))
+    request = AuditRequest(lambda: torch.nn.Linear(2, 2), None)
+    (problem,) = find_problems(request, Settings(), method, DATA, try_factories(request, Settings()))
     assert problem.startswith("device cuda:99 is not available")
 
 
@@ -89,9 +89,9 @@ def test_what_the_users_factory_raises_is_shown_as_his_own():
 class TestKind:
     """What the audited model says that it is."""
 
-    def kind(self, factory, **given):
-        subject = AuditRequest(factory, (X, Y), **given)
-        return kind(subject, tried(subject, Settings()))
+    def find_kind(self, factory, **given):
+        request = AuditRequest(factory, (X, Y), **given)
+        return find_kind(request, try_factories(request, Settings()))
 
     def test_of_the_factory_s_model(self):
         assert self.kind(LogisticRegression) == "classifier"
@@ -107,7 +107,7 @@ class TestGuesses:
     def test_every_guess_is_tried(self):
         guesses = [LogisticRegression, lambda: None, Ridge]
         first, second = found(LogisticRegression, shadow_factory=guesses)
-        assert first == "mia_shadow_factory returned None; it must return a model: is a return missing?"
+        assert first == "mia_shadow_factory returned None; it must return a model; check that it ends with a return"
         assert second.startswith("Ridge is no classifier")
 
     def test_an_empty_list(self):
@@ -118,7 +118,7 @@ class TestGuesses:
         target = Target(FITTED, (X, Y), (X, Y))
         assert found(None, target=target, shadow_factory=LogisticRegression) == []
         assert found(None, target=target) == [
-            "mia_model_factory is missing: a callable without arguments that returns an untrained model"
+            "mia_model_factory is missing; give a callable without arguments that returns an untrained model"
         ]
 
     def test_a_release_without_shadows_needs_none(self):

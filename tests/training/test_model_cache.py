@@ -264,7 +264,7 @@ def test_a_factory_that_changes_from_call_to_call_is_trained_each_time(cached_au
     results = [cached_audit(changing) for _ in range(2)]
 
     assert [uses(result) for result in results] == [(0, 4), (0, 4)]
-    assert any("changes as they are trained" in note for note in results[0].notes)
+    assert any("changes while they are trained" in note for note in results[0].notes)
 
 
 def test_a_release_keeps_its_shadows(cached_audit):

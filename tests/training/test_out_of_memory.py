@@ -13,7 +13,7 @@ from pytest_mia import ModelTrainingError, TorchTraining
 from pytest_mia.data.records import Data
 from pytest_mia.models.torch import batched, module, tensors
 from pytest_mia.models.torch.cuda import memory_ran_out
-from pytest_mia.training.batching import joined
+from pytest_mia.training.batching import batch_jobs
 from pytest_mia.training.factories import FactoryProbe
 from pytest_mia.training.jobs import Job, Method
 from pytest_mia.training.out_of_memory import attempts
@@ -82,7 +82,7 @@ def test_an_audit_goes_on_on_the_cpu_from_the_first_model_on(full, name, tmp_pat
     expected = audited("cpu")
     tries = full(module, name)
     found = audited("auto")
-    assert f"models that the GPU has no room for are on the CPU: {RAN_OUT}" in found.notes
+    assert f"models that the GPU has no room for were run on the CPU: {RAN_OUT}" in found.notes
     assert (found.device, found.advantage) == ("cpu", expected.advantage)
     assert (found.cache.hits, audited("auto").cache.hits) == (7, 8), "the others are those of the CPU; and all are kept"
     # Before all training, where a model is only looked at, and with the first one.
@@ -96,7 +96,7 @@ def test_a_released_model_is_asked_on_the_cpu(full):
     )
     full(module, "forward")
     found = pytest_mia.audit(None, (X, Y), target=target, shadows=0, attacks=["gap"], device="auto")
-    assert found.notes[0] == f"models that the GPU has no room for are on the CPU: {RAN_OUT}"
+    assert found.notes[0] == f"models that the GPU has no room for were run on the CPU: {RAN_OUT}"
 
 
 @pytest.mark.usefixtures("gpu")
@@ -114,7 +114,7 @@ def test_half_as_many_are_trained_as_one_until_they_fit(monkeypatch):
 
     monkeypatch.setattr(batched, "train_many", small)
     alone = [Job(number, number, network, RNG.random(120) < 0.5) for number in range(8)]
-    jobs, _ = joined(alone, [FactoryProbe("", network, (network(), network()))], DATA, METHOD)
+    jobs, _ = batch_jobs(alone, [FactoryProbe("", network, (network(), network()))], DATA, METHOD)
     found, expected = train_all(jobs, DATA, METHOD), train_all(alone, DATA, METHOD)
     assert tries == [7, 4, 2, 2, 3, 2]
     assert {one.alone for one in found[1:]} == {

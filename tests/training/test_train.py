@@ -25,7 +25,7 @@ from pytest_mia.training.backends import loky
 from pytest_mia.training.backends.loky import Loky
 from pytest_mia.training.fit import train_one
 from pytest_mia.training.jobs import UNCACHED, Job, Method
-from pytest_mia.training.query import ask_released
+from pytest_mia.training.query import query_released
 from pytest_mia.training.train import train_all
 from pytest_mia.training.user_errors import call_factory
 
@@ -315,17 +315,17 @@ class TestReleased:
     def test_its_answers_are_read_as_its_shadows(self):
         job = jobs()[0]
         model = GaussianNB().fit(X[job.members], Y[job.members])
-        ours, theirs = ask_released(model, data(), METHOD, 0).signals, train_one(job, data(), METHOD).signals
+        ours, theirs = query_released(model, data(), METHOD, 0).signals, train_one(job, data(), METHOD).signals
         np.testing.assert_array_equal(ours.confidence, theirs.confidence)
 
     def test_a_failure_is_the_users_own(self):
-        with pytest.raises(ModelTrainingError, match=r"^the released model could not be asked: NotFittedError: "):
-            ask_released(GaussianNB(), data(), METHOD, 0)
+        with pytest.raises(ModelTrainingError, match=r"^the released model could not be queried: NotFittedError: "):
+            query_released(GaussianNB(), data(), METHOD, 0)
 
     def test_nan_is_refused(self):
         method = replace(METHOD, predict=lambda model, X: np.full((len(X), 2), np.nan))
         with pytest.raises(InvalidAuditError, match="NaN on 40 of 40 records"):
-            ask_released(None, data(), method, 0)
+            query_released(None, data(), method, 0)
 
 
 def test_who_waited_for_another_process_until_the_deadline_trains_no_more(deadline_passes):

@@ -4,7 +4,7 @@ import pytest
 
 from pytest_mia.core.errors import ModelTrainingError
 from pytest_mia.models.functions import __file__ as OF_ANOTHER_ROOM
-from pytest_mia.training.user_errors import call_factory, failure
+from pytest_mia.training.user_errors import call_factory, describe_failure
 
 
 def test_frames_of_all_rooms_are_left_out():
@@ -16,7 +16,7 @@ def test_frames_of_all_rooms_are_left_out():
 
     with pytest.raises(ValueError, match="no such column") as caught:
         scope["call"](broken)
-    told = failure("training failed", caught.value)
+    told = describe_failure("training failed", caught.value)
 
     assert told.startswith("training failed: ValueError: no such column\n\n")
     assert "in broken" in told

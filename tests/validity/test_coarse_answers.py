@@ -15,8 +15,8 @@ FINE = np.linspace(0, 1, 300).reshape(3, 100)
     [
         (Signals(correct=RIGHT), "answers with labels alone"),
         (Signals(correct=RIGHT, confidence=np.round(FINE * 2)), "or with few values"),
-        (Signals(correct=RIGHT, noise_robustness=FINE), "noisy copies of each record were asked about"),
-        (Signals(correct=RIGHT, shown=np.full((3, 100, 3), 0.9)), "whose rows sum to as much as 2.70"),
+        (Signals(correct=RIGHT, noise_robustness=FINE), "40 noisy copies of each record too"),
+        (Signals(correct=RIGHT, shown=np.full((3, 100, 3), 0.9)), "but a row sums to 2.70"),
         (Signals(correct=RIGHT, confidence=FINE), None),
         (Signals(correct=RIGHT, boundary_distance=FINE), None),
         (Signals(confidence=FINE), None),

@@ -3,7 +3,7 @@ import pytest
 
 from pytest_mia.models.answers import Probabilities
 from pytest_mia.models.signals import Signals, signals_of, stack
-from pytest_mia.validity.identical_models import all_alike
+from pytest_mia.validity.identical_models import find_identical
 
 rng = np.random.default_rng(0)
 
@@ -15,7 +15,7 @@ class TestAllAlike:
     def found(self, *answers, members=members):
         """The finding for models that answer with these probabilities (records, 3)."""
         parts = [signals_of(Probabilities(np.asarray(answer, dtype=float)), self.labels) for answer in answers]
-        return all_alike(stack(parts), self.labels, members)
+        return find_identical(stack(parts), self.labels, members)
 
     def test_models_that_answer_alike_to_the_last_bit(self):
         answer = rng.dirichlet(np.ones(3), 30)
@@ -33,7 +33,7 @@ class TestAllAlike:
         assert self.found([answer] * 30, [answer] * 30)
 
     def test_one_loss_whatever_the_record(self):
-        assert all_alike(Signals(confidence=np.zeros((2, 30))), self.labels, self.members)
+        assert find_identical(Signals(confidence=np.zeros((2, 30))), self.labels, self.members)
 
     @pytest.mark.parametrize("wrong", [0, 1, 10])
     def test_trees_that_have_all_found_the_same_cut(self, wrong):
@@ -48,7 +48,7 @@ class TestAllAlike:
     @pytest.mark.parametrize("right", [0.0, 1.0])
     def test_labels_may_agree(self, right):
         """Models that are always right are no sign of a training that was left out."""
-        assert all_alike(Signals(correct=np.full((2, 30), right)), self.labels, self.members) is None
+        assert find_identical(Signals(correct=np.full((2, 30), right)), self.labels, self.members) is None
 
     @pytest.mark.parametrize("members", [members[:1], members[[0, 0]]])
     def test_models_on_one_half_must_answer_alike(self, members):

@@ -146,7 +146,7 @@ class TestTwin:
         made = make_plan(
             AuditRequest(factory, (X, y), training, None, loss), Settings(shadows=3), method, threshold=None
         )
-        twin = ignores_data.twin_of(made.jobs[0], made.records.data)
+        twin = ignores_data.make_twin(made.jobs[0], made.records.data)
         return made.jobs[0], twin
 
     def test_a_few_members_of_each_class_with_the_next_one_s_label(self):

@@ -21,7 +21,7 @@ def audited(predict, y=Y, factory=DecisionTreeClassifier, features=X):
 
 
 def assert_found(result):
-    with pytest.raises(InvalidAuditError, match=r"(?s)call\s+the\s+classes\s+otherwise\s+than\s+y\s+does"):
+    with pytest.raises(InvalidAuditError, match=r"(?s)name\s+the\s+classes\s+in\s+another\s+way\s+than\s+y\s+does"):
         result.assert_membership_advantage_below(0.5)
 
 

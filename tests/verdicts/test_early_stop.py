@@ -70,7 +70,7 @@ class TestTimeLimit:
     """Training stops there, and the audit answers with what there is."""
 
     def test_too_few_models_are_an_error_and_no_verdict(self, noise):
-        with pytest.raises(pytest_mia.OutOfTimeError, match=r"after 1 of 8 models, too few .* raise the limit"):
+        with pytest.raises(pytest_mia.OutOfTimeError, match=r"after 1 of 8 models, too few .* raise the time limit"):
             audit(DecisionTreeClassifier, noise, time_limit=1e-9, jobs=1)
 
     def test_enough_models_are_an_audit_of_those(self, noise, monkeypatch):

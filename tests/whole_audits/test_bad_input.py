@@ -47,7 +47,7 @@ def test_without_problems_models_are_trained():
 
 def test_no_factory(refused):
     assert refused(None) == (
-        "mia_model_factory is missing: a callable without arguments that returns an untrained model",
+        "mia_model_factory is missing; give a callable without arguments that returns an untrained model",
     )
 
 

@@ -218,7 +218,7 @@ def texts():
 @pytest.mark.parametrize("kind", [Unsendable, Unreadable])
 def test_records_that_cannot_be_sent_are_trained_on_here(kind):
     plain = [f"text {value:.0f}" for value in 3 * X[:, 0]]
-    with pytest.warns(MIAWarning, match="one at a time: their records can't be sent to others"):
+    with pytest.warns(MIAWarning, match="one at a time: the records can't be sent to other processes"):
         result = audit(texts, ([kind(text) for text in plain], Y), jobs=2)
     assert result.advantage == audit(texts, (plain, Y)).advantage
     with warnings.catch_warnings(action="error"):

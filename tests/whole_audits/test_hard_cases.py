@@ -135,13 +135,13 @@ def test_sides_of_two_sources():
 class TestCopies:
     def test_in_a_recipe_they_go_together(self):
         twice = np.r_[np.arange(240), np.arange(30)]
-        assert (
-            "30 records are copies of others; copies are drawn together" in recipe(dataset=(X[twice], Y[twice])).notes
-        )
+        notes = recipe(dataset=(X[twice], Y[twice])).notes
+        assert "30 records are copies of others; copies are members together or not at all" in notes
 
     def test_a_few_on_both_sides_of_a_release_are_left_out(self):
         both = np.r_[120:240, 0:5]
-        assert "5 of 125 non-members were left out: they are members too" in release(outside=(X[both], Y[both])).notes
+        notes = release(outside=(X[both], Y[both])).notes
+        assert "the audit leaves out 5 of 125 non-members that are members too" in notes
 
     def test_more_are_invalid(self):
         both = np.r_[120:240, 0:20]
@@ -197,19 +197,19 @@ class TestAnswersThatAreNoProbabilities:
             return model.predict_proba(X) ** 0.1
 
         result = recipe(predict=predict)
-        assert any("rows sum to as much as" in note for note in result.notes)
+        assert any("but a row sums to" in note for note in result.notes)
 
 
 def test_answers_that_vary():
     def predict(model, X):
         return model.predict_proba(X) * np.random.uniform(0.5, 1, (len(X), 2))  # noqa: NPY002
 
-    said = "16 queries averaged per record, since answers vary"
+    said = "the answers to 16 queries per record were averaged, because the model's answers vary"
     assert said in recipe(predict=predict).notes
     assert said in release(predict=predict, shadows=0).notes
     copies = release(predict=predict, shadows=0, augment=lambda X, rng: X + rng.normal(size=X.shape)).notes
-    assert any("with 16 changed copies of it, by mia_augment, so many since answers vary" in note for note in copies)
-    assert "3 queries averaged per record, as was asked for" in release(queries=3).notes
+    assert any("16 changed records, made by mia_augment, because its answers vary" in note for note in copies)
+    assert "the answers to 3 queries per record were averaged, as the setting queries says" in release(queries=3).notes
 
 
 class TestOrder:
@@ -221,14 +221,14 @@ class TestOrder:
             generator = np.random if seeded else np.random.default_rng()
             return model.predict_proba(X)[generator.permutation(len(X))]
 
-        with pytest.raises(InvalidAuditError, match=r"answered .* with the answers to others: .* data loader"):
+        with pytest.raises(InvalidAuditError, match=r"answered .* with the answers of other records: .* data loader"):
             recipe(predict=predict)
 
     def test_statistics_of_the_batch(self):
         def predict(model, X):
             return model.predict_proba((X - X.mean(axis=0)) / X.std(axis=0))
 
-        with pytest.raises(InvalidAuditError, match=r"depends on what else is asked.*model\.eval\(\)"):
+        with pytest.raises(InvalidAuditError, match=r"depends on the other records of the call.*model\.eval\(\)"):
             recipe(predict=predict)
 
 
@@ -241,7 +241,7 @@ def test_a_cached_audit_says_the_same(tmp_path):
 def test_validation_records_are_no_non_members():
     result = release(validation=(X[150:240], Y[150:240]))
     assert result.records == 150
-    assert "90 of 120 non-members were left out: the model was chosen by them" in result.notes
+    assert "the audit leaves out 90 of 120 non-members that the model was chosen by (validation)" in result.notes
 
 
 class Outside(DecisionTreeClassifier):
@@ -334,7 +334,7 @@ class TestAReleaseOfAnotherFactory:
         )
         assert own.findings == ()
         assert found.advantage.high < 0.1
-        assert_invalid(found, "tells the shadows' members .* on the released model: .* or was trained on others")
+        assert_invalid(found, "finds the shadows' members .* on the released model: .* was trained on other members")
 
     def test_one_of_another_class_is_noted(self):
         model = make_pipeline(GaussianNB()).fit(X[INSIDE], Y[INSIDE])
@@ -350,7 +350,8 @@ class TestAReleaseOfAnotherFactory:
 
     def test_records_that_are_unlike_its_own_do_as_much_harm(self):
         """Nobody shows which of the two it is."""
-        assert_invalid(release(shadow_dataset=self.unlike), "records more like its own, an attacker beside this one")
+        remedy = "give the attacker records that are more like the model's, or add an attacker"
+        assert_invalid(release(shadow_dataset=self.unlike), remedy)
 
     def test_an_attacker_without_its_records_is_allowed_to_be_weak_beside_one_who_has_them(self):
         own = {"insider": None, "outsider": self.unlike}

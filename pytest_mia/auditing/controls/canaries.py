@@ -23,6 +23,7 @@ from pytest_mia.auditing.plan import Plan
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
 from pytest_mia.core.events import Progress
 from pytest_mia.core.seeding import generator_for
+from pytest_mia.core.text import counted
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data import containers
 from pytest_mia.data.records import Data
@@ -58,23 +59,25 @@ class Planted:
     canaries: IntArray
 
 
-def how_many(records: int) -> int:
+def count_canaries(records: int) -> int:
     """How many canaries are planted among so many records."""
     return min(MOST, max(8, int(SHARE * records)), int(LARGEST_SHARE * records))
 
 
-def problem(data: Data, *, records: int) -> str | None:
+def find_problem(data: Data, *, records: int) -> str | None:
     """Why no canaries can be planted among these records, if so."""
     if data.y is None:
-        return "the records have no labels, of which a canary has a wrong one"
+        return "the records have no labels, and a canary needs a wrong label"
     if len(np.unique(data.labels)) < 2:
-        return "the labels can't be divided into classes or parts, of which a canary has another one than its own"
-    if how_many(records) < FEWEST:
-        return f"{records} records are too few for {FEWEST} canaries"
+        return (
+            "the labels can't be divided into classes or parts, and a canary needs the label of another class or part"
+        )
+    if count_canaries(records) < FEWEST:
+        return f"{counted(records, 'record')} {'is' if records == 1 else 'are'} too few for {FEWEST} canaries"
     return None
 
 
-def plant(data: Data, among: BoolArray, *, seed: int, groups: IntArray | None = None) -> Planted:
+def plant(data: Data, candidates: BoolArray, *, seed: int, groups: IntArray | None = None) -> Planted:
     """Give some records the label of a record of another class, or of another tenth of a continuous label.
 
     The user's own arrays stay as they are. Canaries are drawn at random, no two from one group.
@@ -82,8 +85,8 @@ def plant(data: Data, among: BoolArray, *, seed: int, groups: IntArray | None = 
     Parameters
     ----------
     data
-        The records, which `problem` found nothing wrong with.
-    among
+        The records, which `find_problem` found nothing wrong with.
+    candidates
         Records (records,) that may become canaries.
     seed
         The audit's seed.
@@ -91,18 +94,18 @@ def plant(data: Data, among: BoolArray, *, seed: int, groups: IntArray | None = 
         Group of each record (records,); ``None`` where each stands for itself.
     """
     rng = generator_for(seed, "canaries")
-    order = rng.permutation(np.flatnonzero(among))
+    order = rng.permutation(np.flatnonzero(candidates))
     if groups is not None:
         order = order[np.sort(np.unique(groups[order], return_index=True)[1])]
-    canaries = np.sort(order[: how_many(int(among.sum()))])
-    labelled_as = np.arange(len(among))
+    canaries = np.sort(order[: count_canaries(int(candidates.sum()))])
+    labelled_as = np.arange(len(candidates))
     for canary in canaries:
         labelled_as[canary] = rng.choice(np.flatnonzero(data.labels != data.labels[canary]))
     y, labels = containers.take(data.y, labelled_as), data.labels[labelled_as]
     return Planted(dataclasses.replace(data, y=y, labels=labels), canaries)
 
 
-def coins(planted: Planted, members: BoolArray, *, seed: int, groups: IntArray | None = None) -> BoolArray:
+def draw_coins(planted: Planted, members: BoolArray, *, seed: int, groups: IntArray | None = None) -> BoolArray:
     """Memberships (models, records) with an independent coin for each canary in each model.
 
     What else is in a canary's group, its copies with the right label for instance, is left out of all of them.
@@ -126,12 +129,12 @@ def coins(planted: Planted, members: BoolArray, *, seed: int, groups: IntArray |
     return drawn
 
 
-def line(plan: Plan) -> str:
+def describe_canaries(plan: Plan) -> str:
     """What they will cost, in words; empty where none can be planted."""
-    if _problem(plan) is not None:
+    if _find_problem(plan) is not None:
         return ""
-    count = how_many(int(_among(plan).sum()))
-    return f"{min(MODELS, len(plan.jobs))} more with {count} canaries, as a control"
+    count = count_canaries(int(_find_candidates(plan).sum()))
+    return f"{counted(min(MODELS, len(plan.jobs)), 'more model')} with {count} canaries, as a control"
 
 
 def seek(run: AuditRun, plan: Plan) -> Generator[Progress, None, Canaries | str]:
@@ -147,7 +150,7 @@ def seek(run: AuditRun, plan: Plan) -> Generator[Progress, None, Canaries | str]
     Progress
         Before and after each model that is trained.
     """
-    reason = _problem(plan) or (NO_TIME if run.out_of_time else None)
+    reason = _find_problem(plan) or (NO_TIME if run.out_of_time else None)
     if reason is not None:
         return reason
     try:
@@ -156,13 +159,13 @@ def seek(run: AuditRun, plan: Plan) -> Generator[Progress, None, Canaries | str]
         return str(error).splitlines()[0]
 
 
-def added(result: Audit, sought: Canaries | str) -> Audit:
+def add_canaries(result: Audit, sought: Canaries | str) -> Audit:
     """The result, for every attacker, with what was sought, found or not.
 
     Coins of canaries count where an epsilon is judged. A release may have been trained otherwise than its shadows, in
     which they were planted, so there they don't.
     """
-    result = dataclasses.replace(result, attackers=tuple(added(each, sought) for each in result.attackers))
+    result = dataclasses.replace(result, attackers=tuple(add_canaries(each, sought) for each in result.attackers))
     if isinstance(sought, str):
         return dataclasses.replace(result, notes=(*result.notes, f"controls: no canaries were planted: {sought}"))
     assert result.controls is not None, "canaries are sought where memberships were shuffled too"
@@ -171,13 +174,13 @@ def added(result: Audit, sought: Canaries | str) -> Audit:
     return dataclasses.replace(result, controls=controls, coins=coins)
 
 
-def _problem(plan: Plan) -> str | None:
+def _find_problem(plan: Plan) -> str | None:
     if len(plan.jobs) < MODELS:
-        return f"they need {MODELS} models, and {len(plan.jobs)} are trained"
-    return problem(plan.records.data, records=int(_among(plan).sum()))
+        return f"they need {MODELS} models, and this audit trains {len(plan.jobs)}"
+    return find_problem(plan.records.data, records=int(_find_candidates(plan).sum()))
 
 
-def _among(plan: Plan) -> BoolArray:
+def _find_candidates(plan: Plan) -> BoolArray:
     """Records on which every model of the control may be trained."""
     held = plan.known | plan.judged
     return np.asarray(held[: min(MODELS, len(plan.jobs))].all(axis=0))
@@ -185,8 +188,8 @@ def _among(plan: Plan) -> BoolArray:
 
 def _plant_and_attack(run: AuditRun, plan: Plan) -> Generator[Progress, None, Canaries | str]:
     groups, seed = plan.records.groups, run.settings.seed
-    planted = plant(plan.records.data, _among(plan), seed=seed, groups=groups)
-    members = coins(planted, plan.members[:MODELS], seed=seed, groups=groups)
+    planted = plant(plan.records.data, _find_candidates(plan), seed=seed, groups=groups)
+    members = draw_coins(planted, plan.members[:MODELS], seed=seed, groups=groups)
     trained = yield from _train(run, plan, planted.data, members)
     if len(trained) < MODELS:
         return NO_TIME
@@ -205,8 +208,11 @@ def _plant_and_attack(run: AuditRun, plan: Plan) -> Generator[Progress, None, Ca
 
 def _train(run: AuditRun, plan: Plan, data: Data, members: BoolArray) -> Generator[Progress, None, Sequence[Trained]]:
     own = zip(plan.jobs[:MODELS], members, strict=True)
-    jobs = [dataclasses.replace(job, members=row, company=()) for job, row in own]
-    method, cache = dataclasses.replace(run.method, what_if=()), model_cache.of(run.store, data, plan.tried)
+    jobs = [dataclasses.replace(job, members=row, batch=()) for job, row in own]
+    method, cache = (
+        dataclasses.replace(run.method, what_if=()),
+        model_cache.open_model_cache(run.store, data, plan.tried),
+    )
     trained = list[Trained]()
     with contextlib.closing(select.connect(run.settings)) as backend:
         training = Training(data, method, backend, cache, run.deadline)

@@ -27,12 +27,12 @@ CONFIDENCE = 0.995
 """Of each bound, so that both hold with 99%."""
 
 
-def shuffled(observations: Observations) -> Observations:
+def shuffle_memberships(observations: Observations) -> Observations:
     """The same with memberships that were shuffled among the judged records, and among the others; by whole groups."""
     judged = np.asarray(observations.judged.any(axis=0))
     records = np.arange(len(judged)) if observations.groups is None else observations.groups
     _, first, unit = np.unique(records, return_index=True, return_inverse=True)
-    order = _order(judged[first], generator_for(observations.seed, "placebo"))
+    order = _draw_order(judged[first], generator_for(observations.seed, "placebo"))
     return dataclasses.replace(observations, members=observations.members[:, first[order]][:, unit])
 
 
@@ -44,7 +44,7 @@ def measure(run: AuditRun, observations: Observations, design: AuditDesign) -> I
     run, observations, design
         As `pytest_mia.auditing.attack_stage.attack` had them for the audit itself.
     """
-    result = attack_stage.attack(run, shuffled(observations), design)
+    result = attack_stage.attack(run, shuffle_memberships(observations), design)
     return error_budget.plain_interval(result.selected, CONFIDENCE)
 
 
@@ -54,13 +54,13 @@ def find_failure(interval: Interval) -> str | None:
         return None
     return (
         f"on shuffled memberships, where there is nothing to find, the advantage is {interval}, and not 0: memberships "
-        "depend on each other, or an attack sees them. Draw each model's half by itself, without regard to the others"
+        "depend on each other, or an attack sees them. Draw each model's members independently of the other models"
     )
 
 
 def add_control(run: AuditRun, result: AuditResult, models: QueriedModels) -> AuditResult:
     """The result of an audit of these models with this control, whose failure makes it invalid."""
-    return add_measured(run, result, attack_stage.observe(run, models), attack_stage.design_of(run, models))
+    return add_measured(run, result, attack_stage.observe(run, models), attack_stage.make_design(run, models))
 
 
 def add_measured(run: AuditRun, result: AuditResult, observations: Observations, design: AuditDesign) -> AuditResult:
@@ -71,7 +71,7 @@ def add_measured(run: AuditRun, result: AuditResult, observations: Observations,
     return dataclasses.replace(result, controls=Controls(interval), findings=findings)
 
 
-def _order(judged: BoolArray, rng: np.random.Generator) -> IntArray:
+def _draw_order(judged: BoolArray, rng: np.random.Generator) -> IntArray:
     """A random order of units that keeps the judged ones among themselves."""
     order = np.arange(len(judged))
     for side in (judged, ~judged):

@@ -54,13 +54,13 @@ class Reading:
     notes: tuple[str, ...]
 
 
-def read(given: ModelOutputs, *, seed: int) -> Reading:
+def interpret_outputs(given: ModelOutputs, *, seed: int) -> Reading:
     """Understand outputs as `y` and the answers of an audit's own models are understood.
 
     Parameters
     ----------
     given
-        Outputs that fit together, as `pytest_mia.auditing.from_outputs.read.read` returns them.
+        Outputs that fit together, as `pytest_mia.auditing.from_outputs.read.read_outputs` returns them.
     seed
         The audit's seed.
 
@@ -72,16 +72,16 @@ def read(given: ModelOutputs, *, seed: int) -> Reading:
         For answers that can't be judged, such as NaN; the message holds their count, the first record and the model.
     """
     task = reading.task_of_outputs(given.outputs, given.labels)
-    classes, codes = _coded(given, task)
-    answers, note = _told(given, task, classes)
-    parts = [signals_of(answer, codes) for answer in _checked(answers, len(codes))]
+    classes, codes = _encode_labels(given, task)
+    answers, note = _read_answers(given, task, classes)
+    parts = [signals_of(answer, codes) for answer in _check_answers(answers, len(codes))]
     signals = stack(parts, losses=isinstance(given.outputs, Losses))
     groups = number_groups(given.groups)
     observations = recipe(signals, given.members.astype(bool), codes, seed=seed, groups=groups)
     return Reading(observations, given.labels.tolist() if len(classes) else (), (note,) if note else ())
 
 
-def _coded(given: ModelOutputs, task: Task) -> tuple[npt.NDArray[Any], IntArray]:
+def _encode_labels(given: ModelOutputs, task: Task) -> tuple[npt.NDArray[Any], IntArray]:
     """The classes with each record's code, or no classes and each record's stratum."""
     records = given.members.shape[1]
     if isinstance(given.outputs, Losses):
@@ -96,7 +96,7 @@ def _coded(given: ModelOutputs, task: Task) -> tuple[npt.NDArray[Any], IntArray]
     return classes, codes
 
 
-def _told(given: ModelOutputs, task: Task, classes: npt.NDArray[Any]) -> tuple[Iterator[Answer], str]:
+def _read_answers(given: ModelOutputs, task: Task, classes: npt.NDArray[Any]) -> tuple[Iterator[Answer], str]:
     """Each model's answer, and what it was taken for where the user did not say."""
     match given.outputs:
         case Residuals(values):
@@ -104,7 +104,7 @@ def _told(given: ModelOutputs, task: Task, classes: npt.NDArray[Any]) -> tuple[I
         case Losses(values):
             return (read_losses(part) for part in values), ""
         case TokenLogProbabilities():
-            return (reading.read_answer(each, classes, given.labels) for each in _texts(given.outputs)), ""
+            return (reading.read_answer(each, classes, given.labels) for each in _split_texts(given.outputs)), ""
     values = given.outputs
     if task is Task.NUMBERS:
         return (
@@ -112,7 +112,7 @@ def _told(given: ModelOutputs, task: Task, classes: npt.NDArray[Any]) -> tuple[I
         ), "outputs were taken for predicted numbers"
     together = values.reshape(-1, *values.shape[2:])
     if task is Task.LABELS:
-        return _of_labels(as_numbers(together), given.labels)
+        return _read_several_labels(as_numbers(together), given.labels)
     # All are read as one, since logits of one model alone may look like probabilities.
     try:
         answer = interpret(together, classes)
@@ -120,10 +120,10 @@ def _told(given: ModelOutputs, task: Task, classes: npt.NDArray[Any]) -> tuple[I
         raise MIAUsageError([f"mia_outputs: {problem}" for problem in error.problems]) from None
     kind: Callable[[Any], Answer] = type(answer)
     parts = np.split(answer.codes if isinstance(answer, Labels) else answer.values, len(values))
-    return map(kind, parts), _named(answer, values, given.labels, len(classes))
+    return map(kind, parts), _describe_reading(answer, values, given.labels, len(classes))
 
 
-def _of_labels(together: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tuple[Iterator[Answer], str]:
+def _read_several_labels(together: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tuple[Iterator[Answer], str]:
     probabilities = in_unit(together)
     parts = together.reshape(-1, *labels.shape)
     kind = "probabilities" if probabilities else "logits"
@@ -131,7 +131,7 @@ def _of_labels(together: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tuple[It
     return (reading.log_odds(part, labels, probabilities=probabilities) for part in parts), note
 
 
-def _named(answer: Answer, values: npt.NDArray[Any], labels: npt.NDArray[Any], classes: int) -> str:
+def _describe_reading(answer: Answer, values: npt.NDArray[Any], labels: npt.NDArray[Any], classes: int) -> str:
     kind = "guessed labels" if isinstance(answer, Labels) else "logits"
     kind = "probabilities" if isinstance(answer, Probabilities) else kind
     one_column, of_numbers = values.shape[2:] in ((), (1,)), labels.dtype.kind in "iuf"
@@ -140,12 +140,12 @@ def _named(answer: Answer, values: npt.NDArray[Any], labels: npt.NDArray[Any], c
     return f"outputs were taken for {kind} of {which}{classes} classes{otherwise}"
 
 
-def _texts(answer: TokenLogProbabilities) -> Iterator[TokenLogProbabilities]:
+def _split_texts(answer: TokenLogProbabilities) -> Iterator[TokenLogProbabilities]:
     parts = (answer.values, answer.means, answer.deviations)
     yield from map(TokenLogProbabilities, *(itertools.repeat(None) if each is None else each for each in parts))
 
 
-def _checked(answers: Iterator[Answer], records: int) -> Iterator[Answer]:
+def _check_answers(answers: Iterator[Answer], records: int) -> Iterator[Answer]:
     model = 0
     try:
         for answer in answers:

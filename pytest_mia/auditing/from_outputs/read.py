@@ -21,7 +21,7 @@ from pytest_mia.data.containers import as_array
 from pytest_mia.data.labels import as_labels
 from pytest_mia.models.answers import Losses, Residuals, TokenLogProbabilities
 
-__all__ = ["FEWEST_MODELS", "FIELDS", "ModelOutputs", "read"]
+__all__ = ["FEWEST_MODELS", "FIELDS", "ModelOutputs", "read_outputs"]
 
 FIELDS = ("outputs", "members", "labels")
 TOKENS = ("token_log_probabilities", "token_means", "token_deviations")
@@ -59,7 +59,7 @@ class ModelOutputs:
     groups: Any = None
 
 
-def read(given: Any) -> ModelOutputs:
+def read_outputs(given: Any) -> ModelOutputs:
     """Outputs from a `ModelOutputs`, a triple, a mapping, or the path of an npz file with these names.
 
     Raises
@@ -68,15 +68,15 @@ def read(given: Any) -> ModelOutputs:
         With everything that is missing or doesn't fit.
     """
     if isinstance(given, (str, os.PathLike)):
-        given = _loaded(Path(given))
+        given = _load_file(Path(given))
     if isinstance(given, Mapping):
-        given = _named(given)
-    values = _arrays(given if isinstance(given, ModelOutputs) else ModelOutputs(*_triple(given)))
-    _refuse(validate.among(values.outputs, values.members, values.labels, values.groups))
+        given = _read_mapping(given)
+    values = _convert_arrays(given if isinstance(given, ModelOutputs) else ModelOutputs(*_read_triple(given)))
+    _refuse(validate.find_problems(values.outputs, values.members, values.labels, values.groups))
     return values
 
 
-def _loaded(path: Path) -> dict[str, Any]:
+def _load_file(path: Path) -> dict[str, Any]:
     remedy = f"give an npz file with {', '.join(FIELDS)}"
     if not path.is_file():
         raise MIAUsageError(f"mia_outputs: there is no file {path}; {remedy}")
@@ -90,7 +90,7 @@ def _loaded(path: Path) -> dict[str, Any]:
         ) from None
 
 
-def _named(given: Mapping[str, Any]) -> ModelOutputs:
+def _read_mapping(given: Mapping[str, Any]) -> ModelOutputs:
     """Outputs from their names, of which one says what the answers are."""
     told = [name for name in ("outputs", *KINDS) if name in given]
     by_labels = told in ([], ["outputs"]) and not isinstance(given.get("outputs"), validate.Typed)
@@ -111,7 +111,7 @@ def _named(given: Mapping[str, Any]) -> ModelOutputs:
     return ModelOutputs(outputs, given["members"], given.get("labels"), given.get("groups"))
 
 
-def _triple(given: Any) -> tuple[Any, Any, Any]:
+def _read_triple(given: Any) -> tuple[Any, Any, Any]:
     if isinstance(given, (tuple, list)) and len(given) == len(FIELDS):
         return given[0], given[1], given[2]
     raise MIAUsageError(
@@ -119,14 +119,14 @@ def _triple(given: Any) -> tuple[Any, Any, Any]:
     )
 
 
-def _arrays(given: ModelOutputs) -> ModelOutputs:
+def _convert_arrays(given: ModelOutputs) -> ModelOutputs:
     """The same as arrays."""
-    outputs = _together(given.outputs)
+    outputs = _join_models(given.outputs)
     named = {each.name: getattr(outputs, each.name) for each in _fields(outputs)} or {"outputs": outputs}
     found, problems = dict[str, Any](), list[str]()
     for name, value in {**named, "members": given.members, "labels": given.labels, "groups": given.groups}.items():
         try:
-            found[name] = _array(name, value)
+            found[name] = _convert_array(name, value)
         except MIAUsageError as error:
             wanted = f", {validate.SHAPES[type(outputs)][1]}" if name in named and _fields(outputs) else ""
             problems += [f"{problem}{wanted}" for problem in error.problems]
@@ -140,18 +140,18 @@ def _fields(outputs: Any) -> tuple[dataclasses.Field[Any], ...]:
     return dataclasses.fields(outputs) if isinstance(outputs, validate.Typed) else ()
 
 
-def _array(name: str, value: Any) -> npt.NDArray[Any] | None:
+def _convert_array(name: str, value: Any) -> npt.NDArray[Any] | None:
     if value is None and name in OPTIONAL:
         return None
     if any(map(np.ma.is_masked, value if isinstance(value, (list, tuple)) else [value])):
-        raise MIAUsageError(f"{name} hold masked entries, and must be an array without")
+        raise MIAUsageError(f"{name} hold masked entries; give an array without masked entries")
     try:
         return as_labels(value) if name in ("labels", "groups") else as_array(value)
     except ValueError:
         raise MIAUsageError(f"{name} hold entries of different lengths; they must be an array") from None
 
 
-def _together(outputs: Any) -> Any:
+def _join_models(outputs: Any) -> Any:
     """The answers of all models as one, from a list of those that say themselves what they are."""
     if not isinstance(outputs, (list, tuple)) or not any(isinstance(each, validate.Typed) for each in outputs):
         return outputs

@@ -34,12 +34,12 @@ def audit_outputs(run: AuditRun) -> AuditResult:
     """
     if run.request.target is not None:
         raise MIAUsageError(
-            "mia_outputs and mia_target were both given; outputs are audited as a recipe, without a target"
+            "mia_outputs and mia_target were both given; outputs are audited as a recipe: leave mia_target out"
         )
-    problems = [*feasibility.attack_problems(run.settings), *_needing_models(run)]
+    problems = [*feasibility.find_attack_problems(run.settings), *_needing_models(run)]
     if problems:
         raise MIAUsageError(problems)
-    reading = kinds.read(read.read(run.request.outputs), seed=run.settings.seed)
+    reading = kinds.interpret_outputs(read.read_outputs(run.request.outputs), seed=run.settings.seed)
     observations = reading.observations
     models, records = observations.members.shape
     design = AuditDesign("recipe", records, models - 1, models, classes=reading.classes)
@@ -50,7 +50,7 @@ def audit_outputs(run: AuditRun) -> AuditResult:
     if not run.settings.controls:
         return result
     result = shuffled_memberships.add_measured(run, result, observations, design)
-    return canaries.added(result, "that takes models to train")
+    return canaries.add_canaries(result, "an audit of outputs trains no models")
 
 
 def _needing_models(run: AuditRun) -> list[str]:
@@ -58,10 +58,11 @@ def _needing_models(run: AuditRun) -> list[str]:
     asking = registry.names_that_measure(attacks.reads(run.settings.attacks or ()))
     problems = [f"{name} asks the models themselves, which outputs can't answer; leave it out" for name in asking]
     if run.request.augment is not None:
-        problems.append("mia_augment changes records, of which mia_outputs holds none; give mia_dataset in its place")
+        problems.append(
+            "mia_augment changes records, and mia_outputs holds no records; give mia_dataset instead of mia_outputs"
+        )
     if run.settings.what_if != "off":
         problems.append(
-            "what_if asks the models themselves, about noisy copies where a remedy makes answers coarse, which outputs "
-            "can't answer; leave it out"
+            "what_if queries the models themselves, and mia_outputs holds only their answers; leave what_if out"
         )
     return problems

@@ -31,7 +31,7 @@ MISSING_LABELS = (
 )
 
 
-def among(outputs: Array | Typed, members: Array, labels: Array | None, groups: Array | None) -> list[str]:
+def find_problems(outputs: Array | Typed, members: Array, labels: Array | None, groups: Array | None) -> list[str]:
     """Everything that makes these outputs unfit for an audit, each with its remedy.
 
     Parameters
@@ -136,8 +136,8 @@ def _fraction_problems(labels: Array) -> list[str]:
         return []
     distinct, most = len(np.unique(labels)), max(FEW_VALUES, int(FEW_SHARE * len(labels)))
     return [
-        f"they hold fractions, which are no classes, but only {distinct} different values, too few to be taken for "
-        f"numbers (more than {most} would), first in record {broken[0]}; for a regression give "
+        f"they hold fractions, which are no classes, first in record {broken[0]}, and only {distinct} different "
+        f"values, too few for the numbers of a regression (more than {most}); for a regression give "
         "pytest_mia.Residuals(labels - outputs) as outputs"
     ]
 
@@ -151,9 +151,9 @@ def _class_problems(outputs: Array, labels: Array) -> list[str]:
         return [f"outputs have {columns} columns and labels {classes} classes; give a column for each, in their order"]
     if columns < 2 and outputs.dtype.kind == "f" and labels.dtype.kind in "iuf" and classes > 2:
         return [
-            f"outputs hold one float per record, and labels whole numbers of {classes} different values, of 2 at most "
-            "for a single column of probabilities: are they guessed labels, or a regression's numbers? Give guessed "
-            "labels as integers, and for a regression pytest_mia.Residuals(labels - outputs) as outputs"
+            f"outputs hold one float per record, and labels hold {classes} different whole numbers: a single column of "
+            "probabilities fits at most 2 classes. Give guessed labels as integers, and for a regression "
+            "pytest_mia.Residuals(labels - outputs) as outputs"
         ]
     return []
 
@@ -164,10 +164,10 @@ def _group_problems(groups: Array | None, members: Array, shape: Shape) -> list[
     if groups.shape != shape[1:]:
         return [f"groups must be (records,) = {shape[1:]}, got shape {groups.shape}"]
     found = dataset.find_problems(Dataset(groups, None, groups), needs_labels=False)
-    return found or ([] if members.shape != shape else _divided(groups, members))
+    return found or ([] if members.shape != shape else _find_divided_groups(groups, members))
 
 
-def _divided(groups: Array, members: Array) -> list[str]:
+def _find_divided_groups(groups: Array, members: Array) -> list[str]:
     """Groups of which a model had a part only; named by the places of their records, since ids may be people's."""
     codes = np.asarray(number_groups(groups))
     first = np.unique(codes, return_index=True)[1][codes]
@@ -176,7 +176,7 @@ def _divided(groups: Array, members: Array) -> list[str]:
         return []
     model, record = divided[0].tolist()
     return [
-        f"groups: records {first[record]} and {record} are of one group, and one of them alone is a member of model "
+        f"groups: records {first[record]} and {record} are of one group, and only one of them is a member of model "
         f"{model} ({len(np.unique(divided[:, 0]))} of {len(members)} models divide groups); records of one group are "
         "members together or not at all"
     ]

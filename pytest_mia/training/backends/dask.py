@@ -100,9 +100,7 @@ class Dask:
         try:
             from distributed import Client
         except ImportError as error:
-            raise MIAUsageError(
-                f"backend dask needs Dask's scheduler ({error}): pip install 'pytest-mia[dask]'"
-            ) from None
+            raise MIAUsageError(f"backend dask needs Dask's scheduler ({error}): pip install distributed") from None
         try:
             return _made(Client, self._scheduler, timeout=CONNECT, set_as_default=False)
         except (OSError, ValueError) as error:
@@ -199,7 +197,8 @@ class _Training:
         self._sends[job.number] += 1
         if self._sends[job.number] > SENDS:
             raise ModelTrainingError(
-                f"{_named(job)} was lost {SENDS} times together with all Dask workers; does memory run out there?"
+                f"{_named(job)} was lost {SENDS} times together with all Dask workers; check whether their "
+                "memory runs out"
             )
         held = [each.future for each in self._held]
         future = self._client.submit(
@@ -239,8 +238,8 @@ class _Training:
             return None
         except KilledWorker as error:
             raise ModelTrainingError(
-                f"{_named(job)} could not be trained: each worker that tried died, most likely since memory ran out "
-                f"there ({error})"
+                f"{_named(job)} could not be trained: each worker that tried died, most likely because its memory "
+                f"ran out ({error})"
             ) from None
         except MIAError:
             raise

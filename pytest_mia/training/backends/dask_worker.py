@@ -19,8 +19,8 @@ from pytest_mia.training.fit import train_one
 from pytest_mia.training.jobs import Job, Method, Trained
 
 OTHER_VALUES = (
-    "what their code reads, such as a variable of the environment or a value that was changed in a module, differs in "
-    "the cluster's workers"
+    "their code reads a value that differs in the cluster's workers, such as an environment variable or a changed "
+    "variable of a module"
 )
 
 _one_at_a_time = threading.Lock()
@@ -131,4 +131,6 @@ def _missing(error: Exception) -> str:
             f"has no module {error.name!r}, which your model needs: install it there, or start the worker where Python "
             f"finds it (its path begins with {', '.join(map(repr, sys.path[:2]))})"
         )
-    return f"can't load your model factory ({type(error).__name__}: {error}): restart it after your code has changed"
+    return (
+        f"can't load your model factory ({type(error).__name__}: {error}): if your code has changed, restart the worker"
+    )

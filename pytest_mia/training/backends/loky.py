@@ -156,17 +156,19 @@ def _results(parcels: Sequence[bytes], data: Data, workers: int, gpus: Gpus | No
     try:
         for unit in results:
             if unit is None:
-                _warn("what their code reads differs in other processes, such as a value that was changed in a module")
+                _warn(
+                    "their code reads a value that differs in other processes, such as a changed variable of a module"
+                )
             yield from unit or ()
     except TerminatedWorkerError as error:
         raise ModelTrainingError(
-            f"a worker process was ended while it trained a model, most likely since memory ran out; "
+            f"a worker process was ended while it trained a model, most likely because memory ran out; "
             f"train fewer models at the same time (--mia-jobs=1): {error}"
         ) from None
     except (PicklingError, BrokenProcessPool) as error:
         # A full disk, or records that can't be pickled, or unpickled. What is left is trained in this process.
         why = str(error.__cause__ or error).strip(' \n"').rpartition("\n")[2]
-        _warn(f"their records can't be sent to others ({why})")
+        _warn(f"the records can't be sent to other processes ({why})")
     finally:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "(?s).*have been cancelled", UserWarning)

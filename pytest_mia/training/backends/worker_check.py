@@ -56,7 +56,7 @@ class Home:
     def strange(self) -> list[str]:
         """In what the process that calls this differs, each in words with its remedy; modules once they are loaded."""
         if _python() != self.python:
-            return [f"has Python {_python()}, here is {self.python}: start it with the same version"]
+            return [f"has Python {_python()}, and the audit has {self.python}: start the worker with the same version"]
         if self.ours != OURS:
             return ["has another version of pytest-mia: install the same one and restart the worker"]
         return [*self._strange_packages(), *self._strange_modules(), *self._strange_gpu()]
@@ -64,7 +64,7 @@ class Home:
     def _strange_packages(self) -> list[str]:
         versions = {name: (_version(name), version) for name, version in self.packages.items()}
         return [
-            f"has {name} {there}, here is {here}: figures would differ, install the same version"
+            f"has {name} {there}, and the audit has {here}, so figures would differ: install the same version"
             for name, (there, here) in versions.items()
             # What is missing is missed when it is imported; the models may not need it.
             if there not in (None, here)
@@ -78,14 +78,17 @@ class Home:
             for module in loaded
         }
         return [
-            f"has other code in your module {name}: bring it up to date and restart the worker"
+            f"has other code in your module {name}: copy the current file to it and restart the worker"
             for name, digest in seen.items()
             if digest != self.modules[name]
         ]
 
     def _strange_gpu(self) -> list[str]:
         there = _gpu("cuda") if self.gpu else ""
-        return [f"has {there or 'no GPU'}, here is {self.gpu}: figures would differ"] if there != self.gpu else []
+        if there == self.gpu:
+            return []
+        wanted = "figures would differ, use workers with the same GPU"
+        return [f"has {there or 'no GPU'}, and the audit has {self.gpu}: {wanted}"]
 
 
 def here(device: str) -> Home:

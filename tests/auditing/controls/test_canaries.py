@@ -73,7 +73,7 @@ class TestPlant:
 
     @pytest.mark.parametrize(("records", "count"), [(16, 4), (31, 7), (100, 8), (400, 20), (10_000, 50)])
     def test_how_many(self, records, count):
-        assert canaries.how_many(records) == count
+        assert canaries.count_canaries(records) == count
 
     @pytest.mark.parametrize(
         ("given", "reason"),
@@ -83,17 +83,17 @@ class TestPlant:
         ],
     )
     def test_where_none_can_be_planted(self, given, reason):
-        assert canaries.problem(given, records=200).startswith(reason)
+        assert canaries.find_problem(given, records=200).startswith(reason)
 
     def test_too_few_records(self):
-        assert canaries.problem(data(), records=15) == "15 records are too few for 4 canaries"
+        assert canaries.find_problem(data(), records=15) == "15 records are too few for 4 canaries"
 
 
 class TestCoins:
     def test_each_canary_has_its_own_in_each_model(self):
         planted = canaries.plant(data(), EVERY, seed=0)
         members = rng.random((400, 200)) < 0.5
-        drawn = canaries.coins(planted, members, seed=0)
+        drawn = canaries.draw_coins(planted, members, seed=0)
         others = np.setdiff1d(np.arange(200), planted.canaries)
         assert (drawn[:, others] == members[:, others]).all()
         own = drawn[:, planted.canaries]
@@ -104,7 +104,7 @@ class TestCoins:
     def test_the_rest_of_a_canary_s_group_is_left_out(self):
         groups = np.arange(200) // 2
         planted = canaries.plant(data(), EVERY, seed=0, groups=groups)
-        drawn = canaries.coins(planted, np.ones((3, 200), dtype=bool), seed=0, groups=groups)
+        drawn = canaries.draw_coins(planted, np.ones((3, 200), dtype=bool), seed=0, groups=groups)
         assert not drawn[:, planted.canaries ^ 1].any()
         assert drawn.sum() == 3 * 180 + drawn[:, planted.canaries].sum()
 
@@ -155,7 +155,7 @@ class TestAudit:
         assert audit(dataset=None, target=target, shadows=4).controls.canaries.advantage.low > 0.5
         few = audit(dataset=None, target=target)
         assert few.controls.canaries is None
-        assert "controls: no canaries were planted: they need 4 models, and 3 are trained" in few.notes
+        assert "controls: no canaries were planted: they need 4 models, and this audit trains 3" in few.notes
 
     def test_without_labels_there_are_none(self):
         result = audit(
@@ -213,7 +213,7 @@ class TestAudit:
         seen = []
         finish(run(AuditRequest(GaussianNB, Dataset(X, Y)), settings), seen)
         assert seen[0] == Announcement(
-            "4 models to train, recipe of 200 records; 4 more with 10 canaries, as a control"
+            "4 models to train, recipe of 200 records; 4 more models with 10 canaries, as a control"
         )
         assert [type(each) for each in seen].count(Announcement) == 1
         assert [(each.done, each.total) for each in seen[1:]] == [(done, 4) for done in range(5)] * 2

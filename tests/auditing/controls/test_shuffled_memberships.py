@@ -26,7 +26,7 @@ def interval(observations, confidence=shuffled_memberships.CONFIDENCE):
 class TestShuffled:
     def test_memberships_keep_their_numbers_and_what_they_say_of_each_other(self):
         given = trained(1.0, models=5, records=60)
-        mixed = shuffled_memberships.shuffled(given)
+        mixed = shuffled_memberships.shuffle_memberships(given)
         assert sorted(map(tuple, mixed.members.T)) == sorted(map(tuple, given.members.T))
         assert (mixed.members != given.members).any()
         assert mixed.signals is given.signals
@@ -35,7 +35,7 @@ class TestShuffled:
         given = trained(1.0, models=5, records=60)
         judged = given.judged & (np.arange(60) < 30)
         members = given.members & (np.arange(60) < 30)
-        mixed = shuffled_memberships.shuffled(dataclasses.replace(given, judged=judged, members=members))
+        mixed = shuffled_memberships.shuffle_memberships(dataclasses.replace(given, judged=judged, members=members))
         assert not mixed.members[:, 30:].any()
         assert mixed.members.sum() == members.sum()
 
@@ -43,7 +43,7 @@ class TestShuffled:
         groups = np.repeat(np.arange(20), 3)
         given = dataclasses.replace(trained(1.0, records=60), groups=groups)
         given = dataclasses.replace(given, members=given.members[:, ::3][:, groups])
-        mixed = shuffled_memberships.shuffled(given).members
+        mixed = shuffled_memberships.shuffle_memberships(given).members
         assert (mixed == mixed[:, ::3][:, groups]).all()
 
 
@@ -51,7 +51,8 @@ class TestShuffled:
 def test_whatever_leaks_nothing_is_found(leak):
     """At 99% one world in a hundred may be accused; more than one in these twenty, one time in sixty at the most."""
     found = [
-        interval(shuffled_memberships.shuffled(trained(leak, models=4, records=100, seed=seed))) for seed in range(20)
+        interval(shuffled_memberships.shuffle_memberships(trained(leak, models=4, records=100, seed=seed)))
+        for seed in range(20)
     ]
     assert sum(shuffled_memberships.find_failure(each) is not None for each in found) <= 1
     assert abs(np.mean([each.estimate for each in found])) < 0.04
@@ -79,7 +80,7 @@ class TestAudit:
         assert result.controls.shuffled.low < 0 < result.controls.shuffled.high
         assert not result.findings
         assert result.controls.canaries is None
-        assert "controls: no canaries were planted: that takes models to train" in result.notes
+        assert "controls: no canaries were planted: an audit of outputs trains no models" in result.notes
 
     def test_memberships_that_give_each_other_away(self):
         """Each record in half of the models but for a few, which `balanced` doesn't see: a false leak."""

@@ -35,7 +35,7 @@ TOKENS = np.where(np.arange(6) < 1 + np.arange(RECORDS)[:, None] % 6, -rng.rando
 
 
 def reading(answers, labels=None, groups=None, members=MEMBERS):
-    return kinds.read(outputs.read(ModelOutputs(answers, members, labels, groups)), seed=0)
+    return kinds.interpret_outputs(outputs.read_outputs(ModelOutputs(answers, members, labels, groups)), seed=0)
 
 
 def signals(answers, labels=None):

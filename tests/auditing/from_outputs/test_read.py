@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pytest_mia import Losses, MIAUsageError, ModelOutputs, Residuals, TokenLogProbabilities
-from pytest_mia.auditing.from_outputs.read import read
+from pytest_mia.auditing.from_outputs.read import read_outputs
 
 torch = pytest.importorskip("torch")
 
@@ -19,7 +19,7 @@ FIELDS = {"outputs": PROBABILITIES, "members": MEMBERS, "labels": LABELS}
 
 def problems(given):
     with pytest.raises(MIAUsageError) as error:
-        read(given)
+        read_outputs(given)
     return error.value.problems
 
 
@@ -40,14 +40,14 @@ class TestRead:
         ],
     )
     def test_every_form(self, given):
-        found = read(given)
+        found = read_outputs(given)
         for name, value in FIELDS.items():
             np.testing.assert_array_equal(getattr(found, name), value)
 
     @pytest.mark.parametrize("as_path", [str, lambda path: path])
     def test_an_npz_file(self, tmp_path, as_path):
         np.savez(tmp_path / "shadows.npz", **FIELDS)
-        np.testing.assert_array_equal(read(as_path(tmp_path / "shadows.npz")).outputs, PROBABILITIES)
+        np.testing.assert_array_equal(read_outputs(as_path(tmp_path / "shadows.npz")).outputs, PROBABILITIES)
 
     def test_a_file_that_is_not_there(self, tmp_path):
         (problem,) = problems(tmp_path / "none.npz")
@@ -105,8 +105,8 @@ class TestKinds:
     @pytest.mark.parametrize("kind", NAMED)
     def test_by_their_type(self, kind):
         wanted, _ = NAMED[kind]
-        self.assert_same(read((wanted, MEMBERS, None)), wanted)
-        self.assert_same(read({"outputs": wanted, "members": MEMBERS}), wanted)
+        self.assert_same(read_outputs((wanted, MEMBERS, None)), wanted)
+        self.assert_same(read_outputs({"outputs": wanted, "members": MEMBERS}), wanted)
 
     @pytest.mark.parametrize("kind", NAMED)
     def test_one_for_each_model(self, kind):
@@ -114,13 +114,13 @@ class TestKinds:
         parts = {field.name: getattr(wanted, field.name) for field in dataclasses.fields(wanted)}
         parts = {name: values for name, values in parts.items() if values is not None}
         models = [type(wanted)(**{name: values[model] for name, values in parts.items()}) for model in range(MODELS)]
-        self.assert_same(read((models, MEMBERS, None)), wanted)
+        self.assert_same(read_outputs((models, MEMBERS, None)), wanted)
 
     @pytest.mark.parametrize("kind", NAMED)
     def test_by_the_names_in_a_file(self, tmp_path, kind):
         wanted, named = NAMED[kind]
         np.savez_compressed(tmp_path / "shadows.npz", members=MEMBERS, groups=np.arange(RECORDS), **named)
-        found = read(tmp_path / "shadows.npz")
+        found = read_outputs(tmp_path / "shadows.npz")
         self.assert_same(found, wanted)
         np.testing.assert_array_equal(found.groups, np.arange(RECORDS))
         assert found.labels is None
@@ -142,8 +142,8 @@ class TestKinds:
     def test_masked_entries_are_not_taken_for_numbers(self, several):
         texts = np.ma.masked_invalid(TOKENS)
         assert problems((TokenLogProbabilities(several([*texts])), MEMBERS, None)) == (
-            "mia_outputs: values hold masked entries, and must be an array without, (models, records, tokens), NaN "
-            "where a text has ended",
+            "mia_outputs: values hold masked entries; give an array without masked entries, (models, records, tokens), "
+            "NaN where a text has ended",
         )
 
     def test_members_are_needed_with_all(self):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pytest_mia.auditing.from_outputs.validate import among
+from pytest_mia.auditing.from_outputs.validate import find_problems
 from pytest_mia.models.answers import Losses, Residuals, TokenLogProbabilities
 
 rng = np.random.default_rng(0)
@@ -15,7 +15,7 @@ FIELDS = {"outputs": PROBABILITIES, "members": MEMBERS, "labels": LABELS, "group
 class TestProblems:
     @pytest.mark.parametrize("shape", [(), (RECORDS,), (MODELS, RECORDS, 3, 1)])
     def test_the_shape_of_outputs(self, shape):
-        (problem,) = among(**(FIELDS | {"outputs": np.zeros(shape)}))
+        (problem,) = find_problems(**(FIELDS | {"outputs": np.zeros(shape)}))
         assert problem.endswith(f"or (models, records), got shape {shape}")
 
     @pytest.mark.parametrize(
@@ -41,10 +41,10 @@ class TestProblems:
         ],
     )
     def test_one_by_one(self, changed, problem):
-        assert among(**(FIELDS | changed)) == [problem]
+        assert find_problems(**(FIELDS | changed)) == [problem]
 
     def test_all_at_once(self):
-        found = among(PROBABILITIES[:3], MEMBERS, LABELS[:5], None)
+        found = find_problems(PROBABILITIES[:3], MEMBERS, LABELS[:5], None)
         assert [problem.split()[0] for problem in found] == ["labels", "members", "at"]
         assert found[-1] == "at least 4 models are needed, each attacked with the others; got 3"
 
@@ -58,7 +58,7 @@ TOGETHER = MEMBERS[:, PEOPLE]
 
 
 def found(outputs, labels=None, groups=None, members=MEMBERS):
-    return among(outputs, members, labels, groups)
+    return find_problems(outputs, members, labels, groups)
 
 
 class TestKinds:

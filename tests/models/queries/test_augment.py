@@ -12,7 +12,7 @@ from pytest_mia.models.queries.augment import augment_records, find_problems
 from pytest_mia.models.signals import signals_of
 from pytest_mia.training.fit import train_one
 from pytest_mia.training.jobs import Job, Method
-from pytest_mia.training.query import ask
+from pytest_mia.training.query import measure_signals
 
 torch = pytest.importorskip("torch")
 
@@ -119,7 +119,7 @@ class TestQueries:
         assert (first != other).any()
 
     def test_without_it_nothing_changes(self):
-        signals, settled = ask(method().adapter(MODEL, DATA), MODEL, DATA, method(augment=None), 0)
+        signals, settled = measure_signals(method().adapter(MODEL, DATA), MODEL, DATA, method(augment=None), 0)
         assert (signals.confidence == asked(0).confidence).all()
         assert (settled.queries, settled.probes, signals.augmented_correct) == (1, (), None)
 
@@ -174,7 +174,7 @@ class TestProblems:
         assert any(each.startswith(problem) for each in error.value.problems)
 
     def test_the_attack_needs_it(self):
-        with pytest.raises(MIAUsageError, match="augmentation asks about changed copies; give mia_augment"):
+        with pytest.raises(MIAUsageError, match="augmentation asks about changed copies of records; give mia_augment"):
             pytest_mia.audit(GaussianNB, (X, Y), attacks=["calibrated_augmentation"], shadows=3)
 
     def test_outputs_have_no_records_to_change(self):
@@ -183,7 +183,7 @@ class TestProblems:
         from pytest_mia.core.settings import Settings
 
         subject = AuditRequest(None, None, outputs=(np.zeros((4, 60), dtype=int), np.ones((4, 60)), Y), augment=jitter)
-        with pytest.raises(MIAUsageError, match="mia_augment changes records, of which mia_outputs holds none"):
+        with pytest.raises(MIAUsageError, match="mia_augment changes records, and mia_outputs holds no records"):
             finish(run(subject, Settings()))
 
     def test_copies_that_are_lost_later_are_an_error(self):
@@ -219,7 +219,7 @@ class TestAudits:
         found = {attack.name: attack.auc for attack in result.attacks}
         assert found["gap"] == pytest.approx(0.75, abs=0.04)
         assert found["augmentation"] > found["gap"] + 0.1
-        assert any("4 changed copies of it, by mia_augment" in note for note in result.notes)
+        assert any("4 changed records, made by mia_augment" in note for note in result.notes)
         assert result.accuracy.train == 1
 
     def test_a_trained_model_and_its_shadows_are_asked_alike(self):

@@ -197,7 +197,7 @@ class TestAudits:
         found = {attack.name: attack for attack in result.attacks}
         assert found["hop_skip_jump"].auc > found["gap"].auc + 0.05
         assert found["hop_skip_jump"].advantage.estimate > 0.4
-        assert not any("noisy" in note or "asked about once" in note for note in result.notes)
+        assert not any("noisy" in note or "asked about each record once" in note for note in result.notes)
 
     def test_only_on_request(self):
         result = pytest_mia.audit(lambda: LogisticRegression(), (X, linear(X)), shadows=3, jobs=1)

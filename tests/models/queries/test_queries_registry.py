@@ -19,7 +19,7 @@ from pytest_mia.models.queries import hop_skip_jump, registry
 from pytest_mia.training.backends import loky
 from pytest_mia.training.backends.loky import Loky
 from pytest_mia.training.jobs import Job, Method
-from pytest_mia.training.query import ask_released
+from pytest_mia.training.query import query_released
 from pytest_mia.training.train import train_all
 
 torch = pytest.importorskip("torch")
@@ -110,7 +110,7 @@ class TestChoice:
 
         result = pytest_mia.audit(GaussianNB, (X, Y), predict=predict, shadows=3, jobs=1)
         assert {attack.name for attack in result.attacks} == {"gap", "calibrated_gap"}
-        assert any("each record was asked about once" in note for note in result.notes)
+        assert any("was asked about each record once" in note for note in result.notes)
         with pytest.raises(ModelTrainingError, match="KeyError: 'an unknown code'"):
             pytest_mia.audit(GaussianNB, (X, Y), predict=predict, attacks=["label_noise"], shadows=3, jobs=1)
 
@@ -136,7 +136,7 @@ class TestChoice:
         with pytest.raises(MIAUsageError, match="label_noise asks the models themselves, which outputs can't answer"):
             pytest_mia.audit_outputs(outputs, members, Y, attacks=["gap", "label_noise"])
         result = pytest_mia.audit_outputs(outputs, members, Y)
-        assert any("each record was asked about once" in note for note in result.notes)
+        assert any("was asked about each record once" in note for note in result.notes)
 
     def test_shadow_models_that_are_kept_are_not_probed(self):
         asked = []
@@ -161,7 +161,7 @@ class TestReleased:
 
         model = GaussianNB().fit(X[MEMBERS[0]], Y[MEMBERS[0]])
         how = method(predict=predict, seed=7)
-        asked = ask_released(model, DATA, how, 7)
+        asked = query_released(model, DATA, how, 7)
         # Two questions of each show whether answers come in order.
         released, number = seen[2:], len(seen) + 2
         (one,) = train_all([Job(0, 100, GaussianNB, MEMBERS[0])], DATA, how)

@@ -99,7 +99,7 @@ class TestTheSameFigures:
             options = {"backend": "dask", "scheduler": cluster.address, "cache_dir": tmp_path, "shadows": 3}
             return pytest_mia.audit(factory, (X, Y), attacks=["gap"], **options)
 
-        assert any("not cached: what their code reads" in note for note in audit().notes)
+        assert any("not cached: their code reads a value that differs" in note for note in audit().notes)
         again = audit().cache
         assert (again.hits, again.misses) == (1, 3), "the first model is trained here"
 

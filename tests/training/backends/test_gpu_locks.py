@@ -18,7 +18,7 @@ from pytest_mia.models.torch import tensors
 from pytest_mia.training.backends import loky
 from pytest_mia.training.backends.gpu_locks import Gpus, shared
 from pytest_mia.training.backends.loky import Loky
-from pytest_mia.training.batching import joined
+from pytest_mia.training.batching import batch_jobs
 from pytest_mia.training.factories import FactoryProbe
 from pytest_mia.training.jobs import Job, Method, Trained
 from pytest_mia.training.train import train_all
@@ -54,7 +54,7 @@ def failing(model, X, y):
 def all_jobs(folder, *, alone):
     factory = functools.partial(network, audit=os.getpid(), folder=str(folder), alone=alone)
     jobs = [Job(number, 100 + number, factory, members) for number, members in enumerate(MEMBERS)]
-    return joined(jobs, [FactoryProbe("", factory, (factory(), factory()))], DATA, METHOD)[0]
+    return batch_jobs(jobs, [FactoryProbe("", factory, (factory(), factory()))], DATA, METHOD)[0]
 
 
 @pytest.fixture
@@ -73,16 +73,16 @@ def gpus(monkeypatch):
 def test_they_share_blocks_that_are_the_same_however_many_they_are():
     factory = functools.partial(nn.Linear, 4, 3)
     jobs = [Job(number, number, factory, MEMBERS[0]) for number in range(200)]
-    jobs, _ = joined(jobs, [FactoryProbe("", factory, (factory(), factory()))], DATA, METHOD)
+    jobs, _ = batch_jobs(jobs, [FactoryProbe("", factory, (factory(), factory()))], DATA, METHOD)
     blocks = [1, *[7] * 7, *[8] * 8, *[16] * 16, *[32] * 32, *[64] * 128, *[8] * 8]
-    assert [len(job.company) or 1 for job in jobs] == blocks
+    assert [len(job.batch) or 1 for job in jobs] == blocks
 
 
 @pytest.mark.usefixtures("gpus")
 @pytest.mark.parametrize("alone", [False, True])
 def test_both_train_and_figures_are_those_of_one(tmp_path, alone):
     jobs = all_jobs(tmp_path, alone=alone)
-    assert any(job.company for job in jobs) is not alone
+    assert any(job.batch for job in jobs) is not alone
     one, two = (train_all(jobs, DATA, METHOD, backend=backend) for backend in (None, Loky(8)))
     assert {model.device for model in one} == {"cpu:0"}
     assert {model.device for model in two} == set(BOTH)

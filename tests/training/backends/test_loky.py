@@ -54,7 +54,7 @@ def test_a_value_that_was_changed_in_a_module(figures, depths, monkeypatch):
         as_written = figures(depths.train, loky.Loky(2))
     assert not told
     monkeypatch.setattr(depths, "DEPTH", 9)
-    with pytest.warns(MIAWarning, match="one at a time: what their code reads differs in other processes"):
+    with pytest.warns(MIAWarning, match="one at a time: their code reads a value that differs in other processes"):
         changed = figures(depths.train, loky.Loky(2))
 
     assert changed == figures(depths.train) != as_written

@@ -11,11 +11,15 @@ class TestHome:
     def test_another_python(self, monkeypatch):
         here = worker_check.here("cpu")
         monkeypatch.setattr(platform, "python_version_tuple", lambda: ("3", "1", "4"))
-        assert here.strange() == [f"has Python 3.1, here is {here.python}: start it with the same version"]
+        assert here.strange() == [
+            f"has Python 3.1, and the audit has {here.python}: start the worker with the same version"
+        ]
 
     def test_another_gpu(self):
         here = dataclasses.replace(worker_check.here("cpu"), gpu="Abacus 9000")
-        assert here.strange()[0].endswith("here is Abacus 9000: figures would differ")
+        assert here.strange()[0].endswith(
+            "the audit has Abacus 9000: figures would differ, use workers with the same GPU"
+        )
 
     def test_a_package_that_is_missing_may_not_be_needed(self):
         assert dataclasses.replace(worker_check.here("cpu"), packages={"no-such-package": "1.0"}).strange() == []
