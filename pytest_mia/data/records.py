@@ -274,8 +274,8 @@ def _group_records(records: Dataset) -> tuple[IntArray | None, BoolArray | None,
     given = number_groups(records.groups)
     if not copies or keys is None:
         return given, None, []
-    copies = "is a copy of another" if duplicates == 1 else "are copies of others"
-    note = f"{counted(duplicates, 'record')} {copies}; copies are members together or not at all"
+    which = "is a copy of another" if copies == 1 else "are copies of others"
+    note = f"{counted(copies, 'record')} {which}; copies are members together or not at all"
     own = np.arange(len(keys)) if given is None else given
     owners = np.bincount(np.unique(np.stack([keys, own]), axis=1)[0])
     return (keys if given is None else duplicates.merge_groups(given, keys)), owners[keys] > 1, [note]

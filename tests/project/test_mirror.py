@@ -65,7 +65,6 @@ COVERED_BY = {
     "statistics/counts": "statistics/test_intervals.py",
     "training/fit": "training/test_train.py",
     "training/jobs": "training/test_train.py",
-    "training/query": "training/test_train.py",
     "training/backends/dask_worker": "training/backends/test_dask.py",
     "validity/release_mismatch": "auditing/test_run_releases.py",
     "verdicts/audit_result": "verdicts/test_judgement.py",
