@@ -85,7 +85,7 @@ def examine(run: AuditRun, models: QueriedModels) -> AuditResult:
     if run.store is not None and models.cache.misses:
         run.store.prune()
     return replace(
-        complete(run, result, CheckResult.join([models.said, checked])),
+        complete(run, result, validity.join_results([models.said, checked])),
         device=models.device,
         seconds=Seconds(models.seconds, result.seconds.attacks),
         cache=models.cache,

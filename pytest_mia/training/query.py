@@ -179,6 +179,14 @@ BY_CHANCE = 0.3
 """Agreement beyond chance (Cohen's kappa) below which labels are those of other records."""
 
 
+def query_rows(model: Any, data: Data, rows: IntArray, method: Method, seed: int) -> Signals:
+    """Signals of a model on some of the records, queried once without any remedy."""
+    with seeded(seed), single_threaded():
+        adapter = method.adapter(model, data)
+        answer = adapter.answer(model, take(data.X, rows), None if data.y is None else take(data.y, rows))
+    return signals_of(check_answer(answer, len(rows)), data.labels[rows])
+
+
 def check_order(adapter: Adapter, model: object, X: object, y: object, seed: int) -> None:
     """Ask a trained model about half of up to a thousand records in another order.
 
@@ -204,26 +212,26 @@ def check_order(adapter: Adapter, model: object, X: object, y: object, seed: int
     if not len(places):
         return
 
-    def query_rows(records: IntArray, number: int) -> FloatArray:
+    def query_part(records: IntArray, number: int) -> FloatArray:
         part = None if y is None else take(y, records)
         with seeded(seed_for(seed, "order", number)):
             answer = check_answer(adapter.answer(model, take(X, records), part), len(records))
         return _rows(answer, part)
 
-    before = query_rows(straight, 0)
-    expected, after = before[places], query_rows(straight[places], 0)
+    before = query_part(straight, 0)
+    expected, after = before[places], query_part(straight[places], 0)
     otherwise = ~_same(expected, after)
     if otherwise.mean() < FEWEST_OTHERWISE:
         return
     permuted = rng.permutation(len(straight))
     times = int(otherwise.sum())
     where = f"the model was asked about {counted(len(places), 'record')} again in another order, and answered {times}"
-    if _is_other_order(before[permuted], query_rows(straight[permuted], 1)):
+    if _is_other_order(before[permuted], query_part(straight[permuted], 1)):
         raise InvalidAuditError(
             f"{where} of them with the answers of other records: answers must come in the order of the records; look "
             "for a data loader that shuffles, a sort, a group-by, or a fixed seed in the code that queries the model"
         )
-    if _same(before, query_rows(straight, 1)).all():
+    if _same(before, query_part(straight, 1)).all():
         raise InvalidAuditError(
             f"{where} of them differently: its answer on a record depends on the other records of the call, or on the "
             "record's place; query it in evaluation mode (model.eval()), without batch statistics and without noise of "
