@@ -15,6 +15,7 @@ import numpy as np
 from scipy import special
 
 from pytest_mia.attacks.combined_features import evidence
+from pytest_mia.attacks.memo import identify_content
 from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import OURS, FittedAttack, Scored, Scorer
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
@@ -82,8 +83,7 @@ def combination(labelled: Observations, read: Evidence) -> Combination:
     rows, learnt = read(labelled, models), []
     for held in np.array_split(models, min(PARTS - 1, len(models))):
         # Nor was it a shadow of those that were learnt from: their evidence would hold its memberships.
-        others = labelled.leave_out(held, MOST_ROWS)
-        judge = others.compute_once("judge", fit_judge, read, others)
+        judge = _judge(read, labelled.leave_out(held, MOST_ROWS))
         for model in held:
             scores[:, model] = judge.weighed(rows[model], labelled.labels)
         learnt.append(judge)
@@ -143,6 +143,12 @@ class Judge:
         """Log-odds (settings, rows) of membership."""
         linear, boosted = self.linear(rows, labels), self.boosted(rows, labels)
         return np.stack([linear, boosted, linear + boosted])
+
+
+def _judge(read: Evidence, labelled: Observations) -> Judge:
+    key = identify_content("judge", read, labelled)
+    found: Judge | None = labelled.memo.find(key)
+    return labelled.memo.keep(key, fit_judge(read, labelled)) if found is None else found
 
 
 def fit_judge(read: Evidence, labelled: Observations) -> Judge:

@@ -12,6 +12,7 @@ import dataclasses
 import numpy as np
 from scipy import linalg
 
+from pytest_mia.attacks.memo import identify_content
 from pytest_mia.attacks.observations import Observations
 from pytest_mia.core.seeding import generator_for
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
@@ -32,7 +33,10 @@ def with_opinions(observations: Observations) -> Observations:
     if observations.opinions is not None or observations.features is None:
         return observations
     given = observations.features, observations.labels, observations.members, observations.seed
-    found = observations.compute_once("opinions", opinions, *given)
+    key = identify_content("opinions", *given)
+    found: FloatArray | None = observations.memo.find(key)
+    if found is None:
+        found = observations.memo.keep(key, opinions(*given))
     return dataclasses.replace(observations, opinions=found)
 
 

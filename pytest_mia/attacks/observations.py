@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pytest_mia.attacks.memo import ArrayMemo, Value, identify, identify_content
+from pytest_mia.attacks.memo import ArrayMemo, identify
 from pytest_mia.attacks.moments import Moments, shadows_of_sides
 from pytest_mia.core.seeding import generator_for, seed_for
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
@@ -110,12 +110,6 @@ class Observations:
         """Share of the judged records, or of a part (records,) of them, that counts as independent."""
         judged = self.judged.any(axis=0) & part
         return independent_share(None if self.groups is None else self.groups[judged])
-
-    def compute_once(self, name: str, compute: Callable[..., Value], *content: object) -> Value:
-        """Return ``compute(*content)``, computed once for all content that holds the same."""
-        key = identify_content(name, *content)
-        found: Value | None = self.memo.find(key)
-        return self.memo.keep(key, compute(*content)) if found is None else found
 
     def seed_for(self, purpose: str, number: int = 0) -> int:
         """Derive a seed from the audit's; the arguments are those of `pytest_mia.core.seeding.seed_for`."""
