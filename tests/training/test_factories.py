@@ -89,7 +89,7 @@ def test_what_the_users_factory_raises_is_shown_as_his_own():
 class TestKind:
     """What the audited model says that it is."""
 
-    def find_kind(self, factory, **given):
+    def kind(self, factory, **given):
         request = AuditRequest(factory, (X, Y), **given)
         return find_kind(request, try_factories(request, Settings()))
 

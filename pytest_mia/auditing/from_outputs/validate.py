@@ -137,7 +137,7 @@ def _fraction_problems(labels: Array) -> list[str]:
     distinct, most = len(np.unique(labels)), max(FEW_VALUES, int(FEW_SHARE * len(labels)))
     return [
         f"they hold fractions, which are no classes, first in record {broken[0]}, and only {distinct} different "
-        f"values, too few for the numbers of a regression (more than {most}); for a regression give "
+        f"values, too few for the numbers of a regression (it needs more than {most}); for a regression give "
         "pytest_mia.Residuals(labels - outputs) as outputs"
     ]
 

@@ -101,7 +101,7 @@ class TestKinds:
     def test_whole_numbers_are_told_by_residuals(self):
         """Which labels alone could not."""
         answers = np.round(2 * LOGITS[:, :, 0])
-        with pytest.raises(MIAUsageError, match="are they guessed labels, or a regression's numbers"):
+        with pytest.raises(MIAUsageError, match="labels hold 3 different whole numbers: a single column"):
             reading(answers, LABELS)
         np.testing.assert_array_equal(signals(Residuals(LABELS - answers), LABELS).residual, LABELS - answers)
 

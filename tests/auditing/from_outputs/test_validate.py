@@ -175,7 +175,9 @@ class TestAmbiguous:
     @pytest.mark.parametrize("guesses", [PROBABILITIES[:, :, 0], np.tile(LABELS * 1.0, (MODELS, 1))])
     def test_whole_labels_and_one_float_for_each(self, kind, guesses):
         (problem,) = found(guesses, LABELS.astype(kind))
-        assert problem.startswith("outputs hold one float per record, and labels whole numbers of 3 different values,")
+        assert problem.startswith(
+            "outputs hold one float per record, and labels hold 3 different whole numbers: a single "
+        )
         assert "Give guessed labels as integers, and for a regression pytest_mia.Residuals(labels - out" in problem
 
     @pytest.mark.parametrize("guesses", [np.tile(LABELS, (MODELS, 1)), np.tile(LABELS, (MODELS, 1)).astype(str)])
@@ -188,8 +190,9 @@ class TestAmbiguous:
     def test_fractions_that_are_few(self):
         (problem,) = found(PROBABILITIES[:, :, 0], LABELS / 2)
         assert problem.startswith(
-            "labels: they hold fractions, which are no classes, but only 3 different values, too few to be taken for "
-            "numbers (more than 20 would), first in record 1; for a regression give pytest_mia.Residuals(labels - out"
+            "labels: they hold fractions, which are no classes, first in record 1, and only 3 different values, too "
+            "few for the numbers of a regression (it needs more than 20); for a regression give "
+            "pytest_mia.Residuals("
         )
 
     def test_fewer_columns_than_classes(self):
@@ -208,7 +211,7 @@ class TestGroups:
         members[2, 7] ^= True
         members[4, [9, 31]] ^= True
         assert found(PROBABILITIES, LABELS, np.array([f"id {person}" for person in PEOPLE]), members) == [
-            "groups: records 6 and 7 are of one group, and one of them alone is a member of model 2 (2 of 5 models "
+            "groups: records 6 and 7 are of one group, and only one of them is a member of model 2 (2 of 5 models "
             "divide groups); records of one group are members together or not at all"
         ]
 
