@@ -250,11 +250,7 @@ def is_shared(value: Any) -> bool:
     """Whether this stands under its own name in a module that isn't the user's: the name then describes it fully."""
     module = sys.modules.get(value.__module__)
     code = getattr(value, "__code__", None)
-    if (
-        module is None
-        or is_user_module(module)
-        or (code is not None and is_user_file(code.co_filename))
-    ):
+    if module is None or is_user_module(module) or (code is not None and is_user_file(code.co_filename)):
         return False
     found: Any = module
     for part in value.__qualname__.split("."):
