@@ -28,6 +28,7 @@ from pytest_mia.attacks.registry import fitting
 from pytest_mia.auditing import summary
 from pytest_mia.auditing.design import AuditDesign
 from pytest_mia.core.errors import MIAError
+from pytest_mia.core.seeding import single_threaded
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.memberships import draw_halves
 from pytest_mia.models.answers import Answer, Labels
@@ -118,7 +119,9 @@ class Row:
                 observed = _release(signals, members, labels, seed)
             audited = AuditDesign(design.kind, len(labels), models - 1, models, looks=len(stops))
             chosen = fitting(signals, shadows=models - 1, names=design.attacks)
-            yield summary.summarise(chosen, observed, audited, self.settings)
+            with single_threaded():
+                result = summary.summarise(chosen, observed, audited, self.settings)
+            yield result
 
 
 def _release(signals: object, members: np.ndarray, labels: np.ndarray, seed: int) -> Observations:

@@ -31,12 +31,11 @@ from sklearn.tree import DecisionTreeClassifier
 
 from pytest_mia import TorchTraining
 from pytest_mia.attacks import evaluation
-from pytest_mia.attacks.base_attack import SCALES, BaseOffline
-from pytest_mia.attacks.lira import LiraOnline
+from pytest_mia.attacks.likelihood_ratios import LiraOnline
 from pytest_mia.attacks.observations import Observations, recipe
+from pytest_mia.attacks.probability_ratios import OFFLINE_CONSTANTS, SCALES, BaseOffline, RmiaOffline, RmiaOnline
 from pytest_mia.attacks.protocol import Attack, FittedAttack, Scorer
 from pytest_mia.attacks.registry import fitting
-from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline, RmiaOnline
 from pytest_mia.attacks.variant import Variant
 from pytest_mia.core.seeding import seed_for
 from pytest_mia.data.memberships import draw_halves

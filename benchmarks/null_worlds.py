@@ -21,6 +21,7 @@ from pytest_mia.auditing.audit_run import AuditRun
 from pytest_mia.auditing.controls import shuffled_memberships
 from pytest_mia.auditing.design import AuditDesign
 from pytest_mia.core.request import AuditRequest
+from pytest_mia.core.seeding import single_threaded
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.memberships import draw_halves
 from pytest_mia.models.answers import Answer, Labels, Logits, Probabilities
@@ -163,7 +164,8 @@ def audit(world: World, design: Design, seed: int) -> AuditResult:
     """One audit of them."""
     observations, audited = observed(world, design, seed)
     chosen = fitting(observations.signals, shadows=design.models - 1, names=design.attacks)
-    return summary.summarise(chosen, observations, audited, Settings(seed=seed))
+    with single_threaded():
+        return summary.summarise(chosen, observations, audited, Settings(seed=seed))
 
 
 def audits(world: World, design: Design, runs: int) -> list[AuditResult]:

@@ -32,7 +32,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from pytest_mia import TorchTraining
 from pytest_mia.attacks import evaluation, registry
-from pytest_mia.attacks.lira import LiraOnline
+from pytest_mia.attacks.likelihood_ratios import LiraOnline
 from pytest_mia.attacks.observations import Observations, recipe
 from pytest_mia.core.seeding import generator_for, seed_for, single_threaded
 from pytest_mia.data import numeric

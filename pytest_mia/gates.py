@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pytest_mia.results.audit_data import Audit
-from pytest_mia.verdicts.enforce import enforce
-from pytest_mia.verdicts.gate_functions import construct, judge, judging
 from pytest_mia.verdicts.gates import EpsilonBelow, MembershipAdvantageBelow, NoAdvantageRegression, TprBelow
+from pytest_mia.verdicts.judging import construct, enforce, judge, judging
 
 __all__ = ["enforce", "epsilon", "membership_advantage", "regression", "tpr"]
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pytest_mia.attacks.guess_plans import LARGEST
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.core.seeding import generator_for
+from pytest_mia.attacks.thresholds import LARGEST
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.statistics.counts import CoinGuesses
 
@@ -93,7 +92,7 @@ class _Coins:
         values, members = np.clip(scores[first], -LARGEST, LARGEST), observations.members[target, first]
         if self.drawn:
             return CoinGuesses(attack, len(first), *right(values, members, shares))
-        one, other = pairs(members, observations.labels[first], generator_for(observations.seed, "pairs", target))
+        one, other = pairs(members, observations.labels[first], observations.generator_for("pairs", target))
         return CoinGuesses(attack, len(one), *right(values[one] - values[other], members[one], shares), swapped=True)
 
     def _first_records(self, target: int) -> IntArray:

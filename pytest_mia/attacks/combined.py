@@ -18,7 +18,6 @@ from pytest_mia.attacks.combined_features import evidence
 from pytest_mia.attacks.memo import identify_content
 from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import OURS, FittedAttack, Scored, Scorer
-from pytest_mia.core.seeding import seed_for, single_threaded
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 
 PARTS = 6
@@ -81,16 +80,13 @@ def combination(labelled: Observations, read: Evidence) -> Combination:
     models, scores = np.arange(len(labelled.members)), np.zeros((len(SETTINGS), *labelled.members.shape))
     if labelled.known.sum() < FEWEST_ROWS:
         return Combination(scores, (UNDECIDED,), read)
-    import sklearn.ensemble  # noqa: F401  (loads the threads that are limited here)
-
     rows, learnt = read(labelled, models), []
-    with single_threaded():
-        for held in np.array_split(models, min(PARTS - 1, len(models))):
-            # Nor was it a shadow of those that were learnt from: their evidence would hold its memberships.
-            judge = _judge(read, labelled.leave_out(held, MOST_ROWS))
-            for model in held:
-                scores[:, model] = judge.weighed(rows[model], labelled.labels)
-            learnt.append(judge)
+    for held in np.array_split(models, min(PARTS - 1, len(models))):
+        # Nor was it a shadow of those that were learnt from: their evidence would hold its memberships.
+        judge = _judge(read, labelled.leave_out(held, MOST_ROWS))
+        for model in held:
+            scores[:, model] = judge.weighed(rows[model], labelled.labels)
+        learnt.append(judge)
     return Combination(scores, tuple(learnt), read)
 
 
@@ -125,10 +121,9 @@ class Combination:
     def scores(self, observations: Observations, models: IntArray, setting: int) -> FloatArray:
         """Scores (models, records) of some models that were not learnt from; see `Fitted`."""
         found = np.empty((len(models), len(observations.labels)))
-        with single_threaded():
-            for place, row in enumerate(self.read(observations, models)):
-                weighed = [judge.weighed(row, observations.labels)[setting] for judge in self.judges]
-                found[place] = np.mean(weighed, axis=0)
+        for place, row in enumerate(self.read(observations, models)):
+            weighed = [judge.weighed(row, observations.labels)[setting] for judge in self.judges]
+            found[place] = np.mean(weighed, axis=0)
         return found
 
 
@@ -165,7 +160,7 @@ def fit_judge(read: Evidence, labelled: Observations) -> Judge:
     )
     if members.all() or not members.any():
         return UNDECIDED
-    return Judge(_linear(rows, members), _boosted(rows, labels, members, seed_for(labelled.seed, "combined")))
+    return Judge(_linear(rows, members), _boosted(rows, labels, members, labelled.seed_for("combined")))
 
 
 def _undecided(rows: FloatArray, _labels: IntArray) -> FloatArray:

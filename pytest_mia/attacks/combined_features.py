@@ -7,12 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pytest_mia.attacks.class_centred import centre_by_class
-from pytest_mia.attacks.lira import log_normal, shared_variance
+from pytest_mia.attacks.likelihood_ratios import compare_predictives, log_normal, shared_variance
 from pytest_mia.attacks.moments import Moments, mean_outside, means
-from pytest_mia.attacks.nig_t import compare_predictives
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.attacks.rmia import PROBABILITIES, logarithm, offline_reference
+from pytest_mia.attacks.probability_ratios import PROBABILITIES, logarithm, offline_reference
 from pytest_mia.core.types import FloatArray, IntArray
 
 OFFLINE = (0.3, 0.9)
@@ -48,7 +46,7 @@ def evidence(observations: Observations, models: IntArray) -> FloatArray:
 
 
 def _log_odds(observations: Observations, models: IntArray) -> Iterator[list[FloatArray]]:
-    phi, level_free = (each.signal("confidence") for each in (observations, centre_by_class(observations)))
+    phi, level_free = (each.signal("confidence") for each in (observations, observations.centre_by_class()))
     copies = observations.signals.augmented_confidence
     given = [(each, observations.moments(each)) for each in (phi, level_free, copies) if each is not None]
     for model in models:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from pytest_mia.attacks.memo import ArrayMemo, identify
 from pytest_mia.attacks.moments import Moments, shadows_of_sides
-from pytest_mia.core.seeding import generator_for
+from pytest_mia.core.seeding import generator_for, seed_for
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.data.memberships import independent_share
 from pytest_mia.models.signals import Signals
@@ -111,6 +111,26 @@ class Observations:
         judged = self.judged.any(axis=0) & part
         return independent_share(None if self.groups is None else self.groups[judged])
 
+    def seed_for(self, purpose: str, number: int = 0) -> int:
+        """Derive a seed from the audit's; the arguments are those of `pytest_mia.core.seeding.seed_for`."""
+        return seed_for(self.seed, purpose, number)
+
+    def generator_for(self, purpose: str, number: int = 0) -> np.random.Generator:
+        """Derive a generator of random numbers from the audit's seed; the arguments are those of `seed_for`."""
+        return generator_for(self.seed, purpose, number)
+
+    def centre_by_class(self) -> Observations:
+        """The same with log-odds from which each model's mean over the records of the class is taken off."""
+        confidence, tempered = (self._centred(each) for each in (self.signals.confidence, self.signals.tempered))
+        return replace(self, signals=replace(self.signals, confidence=confidence, tempered=tempered))
+
+    def _centred(self, values: FloatArray | None) -> FloatArray | None:
+        if values is None:
+            return None
+        key = identify("centred", values, self.labels)
+        found: FloatArray | None = self.memo.find(key)
+        return self.memo.keep(key, _subtract_class_means(values, self.labels)) if found is None else found
+
     def leave_out(self, targets: IntArray, most_pairs: int) -> Observations:
         """Return what an attacker of some targets learns from: the other models alone, each a labelled target in turn.
 
@@ -155,13 +175,19 @@ class Observations:
 
     def _some(self, most: int) -> IntArray:
         """A random part of the records where there are more than that, by whole groups (but for the last one)."""
-        records, rng = len(self.labels), generator_for(self.seed, "lesson")
+        records, rng = len(self.labels), self.generator_for("lesson")
         if most >= records:
             return np.arange(records)
         if self.groups is None:
             return np.sort(rng.permutation(records)[:most])
         _, codes = np.unique(self.groups, return_inverse=True)
         return np.sort(np.argsort(rng.permutation(codes.max() + 1)[codes], kind="stable")[:most])
+
+
+def _subtract_class_means(values: FloatArray, labels: IntArray) -> FloatArray:
+    sizes = np.maximum(np.bincount(labels), 1)
+    level = np.stack([np.bincount(labels, weights=row) / sizes for row in values])
+    return np.asarray(values - level[:, labels])
 
 
 def recipe(

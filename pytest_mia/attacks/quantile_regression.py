@@ -10,7 +10,6 @@ import numpy as np
 
 from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import Reference, Scored, Scorer
-from pytest_mia.core.seeding import generator_for, seed_for, single_threaded
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 
 FOLDS = 2
@@ -40,12 +39,9 @@ class QuantileRegression(Scored):
         """Yield phi - q(x, y), q the quantile at 1 - alpha, for each alpha of `LEVELS`."""
         phi, teachers = observations.signal(self.signals[0]), _teachers(observations)
         fold = _record_folds(observations)
-        import sklearn.ensemble  # noqa: F401  (loads the threads that are limited here)
-
         fitting = np.array([[_may_teach(model, models, teachers) for models in teachers] for model in range(len(phi))])
         for alpha in LEVELS:
-            with single_threaded():
-                quantiles = [_quantiles(observations, models, fold, 1 - alpha) for models in teachers]
+            quantiles = [_quantiles(observations, models, fold, 1 - alpha) for models in teachers]
             yield (phi - fitting @ np.stack(quantiles) / fitting.sum(axis=1, keepdims=True)).__getitem__
 
 
@@ -65,7 +61,7 @@ def _record_folds(observations: Observations) -> IntArray:
     records = len(observations.labels)
     units = np.arange(records) if observations.groups is None else observations.groups
     _, codes = np.unique(units, return_inverse=True)
-    return generator_for(observations.seed, "quantile").permutation(codes.max(initial=0) + 1)[codes] % FOLDS
+    return observations.generator_for("quantile").permutation(codes.max(initial=0) + 1)[codes] % FOLDS
 
 
 def _quantiles(observations: Observations, models: IntArray, fold: IntArray, level: float) -> FloatArray:
@@ -82,7 +78,7 @@ def _predicted(
 ) -> FloatArray:
     features, phi = observations.records, observations.signal("confidence")[models]
     rows, records = np.nonzero(observations.known[models] & ~observations.members[models] & learnable)
-    seed = seed_for(observations.seed, "quantile", round(100 * level))
+    seed = observations.seed_for("quantile", round(100 * level))
     kept = np.random.default_rng(seed).permutation(len(rows))[:MOST_ROWS]
     answers = phi[rows[kept], records[kept]]
     if len(kept) < SMALLEST_LEAF or not judged.any() or (answers == answers[0]).all():

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_mia.attacks.attack_p_r import AttackP, AttackR
-from pytest_mia.attacks.base_attack import BaseOffline, BaseOnline
 from pytest_mia.attacks.class_centred import Centred
 from pytest_mia.attacks.combined import Combined
 from pytest_mia.attacks.combined_neighbours import CombinedNeighbours
 from pytest_mia.attacks.label_noise import Calibrated, LabelNoise
-from pytest_mia.attacks.lira import LiraOffline, LiraOnline
+from pytest_mia.attacks.likelihood_ratios import LiraOffline, LiraOnline, NigT
 from pytest_mia.attacks.mast_watson import Mast, Watson
 from pytest_mia.attacks.min_k import MIN_K, MIN_K_PLUS
-from pytest_mia.attacks.nig_t import NigT
 from pytest_mia.attacks.per_class import PerClass
+from pytest_mia.attacks.probability_ratios import BaseOffline, BaseOnline, RmiaOffline, RmiaOnline
 from pytest_mia.attacks.protocol import Attack
 from pytest_mia.attacks.quantile_regression import QuantileRegression
-from pytest_mia.attacks.rmia import RmiaOffline, RmiaOnline
 from pytest_mia.attacks.shokri import Shokri
 from pytest_mia.attacks.shokri_classifiers import SHOKRI_BY
 from pytest_mia.attacks.threshold import (

@@ -9,7 +9,6 @@ import numpy as np
 
 from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import Reference, Scored, Scorer
-from pytest_mia.core.seeding import seed_for, single_threaded
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 
 FOLDS = 2
@@ -78,18 +77,15 @@ def cross_fitted(observations: Observations, name: str, learn: Callable[[Labelle
     shadows = np.flatnonzero(observations.references & observations.known.any(axis=1))
     found: list[list[FloatArray]] = [[] for _ in models]
     together = max(1, BLOCK // len(observations.labels))
-    import sklearn.ensemble  # noqa: F401  (loads the threads that are limited here)
-
-    with single_threaded():
-        for fold in range(FOLDS):
-            learnt = shadows[fold::FOLDS]
-            judge = learn(_labelled_answers(observations, learnt, seed_for(observations.seed, name, fold)))
-            judged = np.setdiff1d(models, learnt)
-            for first in range(0, len(judged), together):
-                part = judged[first : first + together]
-                rows = judge(_features(observations, part), np.tile(observations.labels, len(part)))
-                for model, scores in zip(part, np.split(rows, len(part), axis=1), strict=True):
-                    found[model].append(scores)
+    for fold in range(FOLDS):
+        learnt = shadows[fold::FOLDS]
+        judge = learn(_labelled_answers(observations, learnt, observations.seed_for(name, fold)))
+        judged = np.setdiff1d(models, learnt)
+        for first in range(0, len(judged), together):
+            part = judged[first : first + together]
+            rows = judge(_features(observations, part), np.tile(observations.labels, len(part)))
+            for model, scores in zip(part, np.split(rows, len(part), axis=1), strict=True):
+                found[model].append(scores)
     return np.stack([np.mean(each, axis=0) for each in found], axis=1)
 
 

@@ -85,7 +85,7 @@ def examine(run: AuditRun, models: QueriedModels) -> AuditResult:
     if run.store is not None and models.cache.misses:
         run.store.prune()
     return replace(
-        complete(run, result, CheckResult.join([models.said, checked])),
+        complete(run, result, validity.join_results([models.said, checked])),
         device=models.device,
         seconds=Seconds(models.seconds, result.seconds.attacks),
         cache=models.cache,
@@ -178,6 +178,8 @@ def attack(run: AuditRun, observations: Observations, design: AuditDesign) -> Au
 def _run_attacks(
     fitting: Sequence[Attack], observations: Observations, design: AuditDesign, settings: Settings
 ) -> AuditResult:
+    import sklearn.ensemble  # noqa: F401  (loads the threads that are limited here)
+
     with single_threaded():
         if registry.read_opinions([one.name for one in fitting]):
             # Computed once for all targets.

@@ -78,7 +78,7 @@ def run_attacker(
             models = QueriedModels(
                 plan.only([one.number for one in trained]), trained, released, len(stops) * run.attackers
             )
-            said = CheckResult.join([_describe(run, models), code])
+            said = validity.join_results([_describe(run, models), code])
             cached = NO_CACHE if run.store is None else _count_cached(trained[len(common) :])
             models = dataclasses.replace(models, said=said, seconds=time.perf_counter() - start, cache=cached)
             stopped = _out_of_time(run, models, len(plan.jobs)) if len(trained) < look else ""

@@ -14,7 +14,7 @@ from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_mia.cache import patches, pickling, user_modules
+from pytest_mia.cache import pickling, user_modules
 from pytest_mia.cache.hash_values import ATOMS, Walk, Way
 
 MADE_BY_PYTHON = {
@@ -136,7 +136,7 @@ class CodeWalk(Walk):
 
     def _object(self, value: Any) -> None:
         super()._object(value)
-        if patches.pickles_by_user_code(type(value)):
+        if user_modules.pickles_by_user_code(type(value)):
             self.visit(getattr(value, "__dict__", None), "what isn't pickled")
 
     def known(self, module: str, name: str) -> None:
@@ -145,7 +145,7 @@ class CodeWalk(Walk):
         self._source(sys.modules.get(module))
 
     def _function(self, function: types.FunctionType) -> None:
-        if patches.is_shared(function):
+        if user_modules.is_shared(function):
             self.write("function", f"{function.__module__}.{function.__qualname__}")
             return
         code = function.__code__
@@ -208,8 +208,8 @@ class CodeWalk(Walk):
 
     def _class(self, cls: type) -> None:
         self.write("class", f"{cls.__module__}.{self._name(cls)}")
-        if patches.is_shared(cls):
-            self.items("patched", tuple(patches.find_patched_methods(cls)))
+        if user_modules.is_shared(cls):
+            self.items("patched", tuple(user_modules.find_patched_methods(cls)))
             return
         self.items("bases", (type(cls), *cls.__bases__))
         for name, value in sorted(self._attributes(cls).items()):
@@ -259,7 +259,7 @@ class CodeWalk(Walk):
         """Add a module of the user's with its values, or with those of some names; any other by its name."""
         if not user_modules.is_user_module(module):
             self.write("module", module.__name__)
-            self.items("patched", patches.find_patched_functions(module, names))
+            self.items("patched", user_modules.find_patched_functions(module, names))
             return
         if self._is_settled(module) or not self.is_new((module.__name__, names), module):
             return
@@ -309,7 +309,7 @@ class SentWalk(CodeWalk):
         found = super()._attributes(cls)
         if not pickling.is_sent(cls):
             return found
-        return {name: value for name, value in found.items() if patches.is_user_function(value)}
+        return {name: value for name, value in found.items() if user_modules.is_user_function(value)}
 
     def _whole_environment(self, _environment: Any = None) -> None:
         self.write("environment")

@@ -7,11 +7,12 @@ import io
 import sys
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, ClassVar
 
 import cloudpickle
+
+from pytest_mia.cache.user_modules import is_test
 
 
 def dumps(value: Any, by_value: Iterable[ModuleType] = ()) -> bytes:
@@ -38,12 +39,6 @@ def loads(data: bytes) -> Any:
 def test_modules() -> list[ModuleType]:
     """Loaded modules that another process can't import by name: conftests (many share one name) and test files."""
     return [module for module in list(sys.modules.values()) if is_test(module)]
-
-
-def is_test(module: ModuleType) -> bool:
-    """Whether a module is a conftest or a test file."""
-    name = Path(getattr(module, "__file__", None) or "").stem
-    return name == "conftest" or name.startswith("test_") or name.endswith("_test")
 
 
 def is_sent(cls: type) -> bool:

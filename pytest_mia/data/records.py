@@ -13,14 +13,11 @@ from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.text import counted
 from pytest_mia.core.types import BoolArray, IntArray
-from pytest_mia.data import dataset, near_duplicates, split_shift
-from pytest_mia.data import duplicates as diagnostics
-from pytest_mia.data import task as tasks
+from pytest_mia.data import dataset, duplicates, split_shift
 from pytest_mia.data.containers import count
 from pytest_mia.data.dataset import Dataset, Target, join_datasets, take_records
-from pytest_mia.data.labels import encode, number_groups
+from pytest_mia.data.labels import Task, encode, number_groups, strata, task_of, task_problems
 from pytest_mia.data.memberships import strata_of
-from pytest_mia.data.task import Task
 
 MOST_DUPLICATES = 0.05
 """Share of the non-members that may be members too, and are left out."""
@@ -127,11 +124,11 @@ def _encode_labels(records: Dataset, request: AuditRequest, kind: str | None) ->
     if request.loss is not None:
         return np.array([]), strata_of(records.y, size)
     task = _find_task(records, request, kind)
-    return encode(records.y) if task is Task.CLASSES else (np.array([]), tasks.strata(records.y, task, size))
+    return encode(records.y) if task is Task.CLASSES else (np.array([]), strata(records.y, task, size))
 
 
 def _find_task(records: Dataset, request: AuditRequest, kind: str | None) -> Task:
-    return tasks.task_of(records.y, kind=kind, own_predict=request.predict is not None)
+    return task_of(records.y, kind=kind, own_predict=request.predict is not None)
 
 
 def _read_given(request: AuditRequest, kind: str | None) -> dict[str, Dataset]:
@@ -170,7 +167,7 @@ def _find_problems(place: str, records: Dataset, request: AuditRequest, kind: st
     judged = request.loss is None and place not in (MEMBERS, NONMEMBERS, VALIDATION)
     task = _find_task(records, request, kind)
     found = dataset.find_problems(records, needs_labels=judged and task is Task.CLASSES)
-    found += tasks.find_problems(records.y, task) if judged and not found else []
+    found += task_problems(records.y, task) if judged and not found else []
     return [f"{place}: {problem}" for problem in found]
 
 
@@ -181,7 +178,7 @@ def _refuse(problems: Iterable[str]) -> None:
 
 def _leave_out_twins(records: Dataset, members: BoolArray) -> tuple[Dataset, BoolArray, list[str], list[str]]:
     """Leave out non-members that are members too, or of a member's group; a finding where they are many."""
-    keys = diagnostics.record_keys(records.X, records.y)
+    keys = duplicates.record_keys(records.X, records.y)
     twice = np.zeros(len(members), dtype=bool)
     for ids in (keys, number_groups(records.groups)):
         twice |= False if ids is None else ~members & np.isin(ids, ids[members])
@@ -205,7 +202,7 @@ def _leave_out_validation(
         return records, members, []
     both, size = join_datasets(records, validation), len(members)
     known = np.zeros(size, dtype=bool)
-    for ids in (diagnostics.record_keys(both.X, both.y), number_groups(both.groups)):
+    for ids in (duplicates.record_keys(both.X, both.y), number_groups(both.groups)):
         known |= False if ids is None else ~members & np.isin(ids[:size], ids[size:])
     if not known.any():
         return records, members, []
@@ -219,8 +216,8 @@ def _describe_near_duplicates(
 ) -> tuple[list[str], list[str]]:
     """Findings and notes on near-duplicates."""
     own = None if groups is None else groups[: count(audited.X)]
-    found = near_duplicates.estimate_share(audited.X, seed=seed, groups=own, members=members)
-    return near_duplicates.describe_share(found, grouped=audited.groups is not None)
+    found = duplicates.estimate_share(audited.X, seed=seed, groups=own, members=members)
+    return duplicates.describe_share(found, grouped=audited.groups is not None)
 
 
 def _describe_overlap(request: AuditRequest, members: BoolArray | None, held: Mapping[str, BoolArray]) -> list[str]:
@@ -262,7 +259,7 @@ def _add_attackers_records(
 def _add_records(records: Dataset, more: Dataset) -> tuple[Dataset, IntArray]:
     """The records with those of `more` that they lack behind them, and the places of all copies of `more`."""
     both, size = join_datasets(records, more), count(records.X)
-    keys = diagnostics.record_keys(both.X, both.y)
+    keys = duplicates.record_keys(both.X, both.y)
     if keys is None:
         return both, np.arange(size, count(both.X))
     kept = np.r_[np.ones(size, dtype=bool), ~np.isin(keys[size:], keys[:size])]
@@ -272,16 +269,16 @@ def _add_records(records: Dataset, more: Dataset) -> tuple[Dataset, IntArray]:
 
 def _group_records(records: Dataset) -> tuple[IntArray | None, BoolArray | None, list[str]]:
     """The user's groups, with exact duplicates kept together, and the records that have copies in another group."""
-    keys = diagnostics.record_keys(records.X, records.y)
-    duplicates = 0 if keys is None else len(keys) - len(np.unique(keys))
+    keys = duplicates.record_keys(records.X, records.y)
+    copies = 0 if keys is None else len(keys) - len(np.unique(keys))
     given = number_groups(records.groups)
-    if not duplicates or keys is None:
+    if not copies or keys is None:
         return given, None, []
-    copies = "is a copy of another" if duplicates == 1 else "are copies of others"
-    note = f"{counted(duplicates, 'record')} {copies}; copies are members together or not at all"
+    which = "is a copy of another" if copies == 1 else "are copies of others"
+    note = f"{counted(copies, 'record')} {which}; copies are members together or not at all"
     own = np.arange(len(keys)) if given is None else given
     owners = np.bincount(np.unique(np.stack([keys, own]), axis=1)[0])
-    return (keys if given is None else diagnostics.merge_groups(given, keys)), owners[keys] > 1, [note]
+    return (keys if given is None else duplicates.merge_groups(given, keys)), owners[keys] > 1, [note]
 
 
 @dataclass(frozen=True)

@@ -179,18 +179,6 @@ class ModelUse:
     loss: Callable[[Any, Any, Any], Any] | None = None
     device: str = "auto"
 
-    def problems(self) -> list[str]:
-        """What doesn't fit together."""
-        given = {"mia_training": self.training, "mia_predict": self.predict, "mia_loss": self.loss}
-        found = [
-            f"{name} must be a function, got {type(function).__name__}"
-            for name, function in given.items()
-            if function is not None and not callable(function)
-        ]
-        if self.predict is not None and self.loss is not None:
-            found.append("mia_predict and mia_loss are both given; give mia_predict for classes, mia_loss for losses")
-        return found
-
 
 class ModelKind(Protocol):
     """A kind of models, and how these are trained and asked."""

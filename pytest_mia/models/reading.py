@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.data.containers import describe
-from pytest_mia.data.task import Task, as_table, is_labels, task_of
+from pytest_mia.data.labels import Task, as_table, is_labels, task_of
 from pytest_mia.models.answers import (
     Answer,
     LogOdds,

@@ -40,6 +40,20 @@ def adapter_for(
         When these don't fit together, or the device isn't available.
     """
     use = ModelUse(classes, training, predict, loss, device)
-    if use.problems():
-        raise MIAUsageError(use.problems())
+    problems = _use_problems(use)
+    if problems:
+        raise MIAUsageError(problems)
     return next(kind for kind in KINDS if kind.fits(model, use)).adapter(model, use)
+
+
+def _use_problems(use: ModelUse) -> list[str]:
+    """What doesn't fit together."""
+    given = {"mia_training": use.training, "mia_predict": use.predict, "mia_loss": use.loss}
+    found = [
+        f"{name} must be a function, got {type(function).__name__}"
+        for name, function in given.items()
+        if function is not None and not callable(function)
+    ]
+    if use.predict is not None and use.loss is not None:
+        found.append("mia_predict and mia_loss are both given; give mia_predict for classes, mia_loss for losses")
+    return found

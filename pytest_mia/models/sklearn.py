@@ -19,8 +19,7 @@ from pytest_mia.core.seeding import seed_for
 from pytest_mia.core.types import FloatArray
 from pytest_mia.data.containers import find_bad_features
 from pytest_mia.data.dataset import Dataset
-from pytest_mia.data.labels import as_labels, encode_by
-from pytest_mia.data.task import is_labels
+from pytest_mia.data.labels import as_labels, encode_by, is_labels
 from pytest_mia.models.answers import (
     Answer,
     Logits,

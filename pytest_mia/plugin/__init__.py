@@ -12,8 +12,8 @@ from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.plugin import collection, options
 from pytest_mia.plugin.collection import FIXTURES, OVERRIDDEN, PROVIDED
 from pytest_mia.plugin.session import Session
-from pytest_mia.verdicts.gate_functions import shown_call
 from pytest_mia.verdicts.gates import EpsilonBelow, Gate, MembershipAdvantageBelow, NoAdvantageRegression, TprBelow
+from pytest_mia.verdicts.judging import shown_call
 
 if TYPE_CHECKING:
     from pytest_mia.auditing.run import ShadowModel

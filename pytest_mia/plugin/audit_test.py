@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 from pytest_mia.core.errors import InvalidAuditWarning, MIAError, MIAUsageError
 from pytest_mia.core.reported import plain
 from pytest_mia.plugin import options
-from pytest_mia.plugin.progress import ProgressLine
-from pytest_mia.verdicts.enforce import enforce
-from pytest_mia.verdicts.gate_functions import construct, describe, judge
+from pytest_mia.verdicts.judging import construct, describe, enforce, judge
 
 if TYPE_CHECKING:
     import pytest
@@ -127,9 +125,7 @@ class AuditTest:
         """The trained shadows."""
         __tracebackhide__ = True
         try:
-            return self._session.shadow_models(
-                self._subject, self._settings, progress=ProgressLine(self._item), owner=self
-            )
+            return self._session.shadow_models(self._subject, self._settings, item=self._item, owner=self)
         except MIAError as error:
             raise error.with_traceback(None) from None
 
@@ -159,7 +155,7 @@ class AuditTest:
             result = self._session.audit(
                 self._subject,
                 settings,
-                progress=ProgressLine(self._item),
+                item=self._item,
                 replay=self._replay,
                 threshold=threshold,
                 owner=self,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from pytest_mia.plugin import options
+from pytest_mia.plugin.progress import ProgressLine
 from pytest_mia.plugin.verdict_log import VerdictLog
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from pytest_mia.core.events import Event
     from pytest_mia.core.request import AuditRequest
     from pytest_mia.core.settings import Settings
-    from pytest_mia.plugin.progress import ProgressLine
     from pytest_mia.verdicts.audit_result import AuditResult
     from pytest_mia.verdicts.baseline import Baseline
 
@@ -62,14 +62,14 @@ class Session:
         # Where it can't be loaded, that is an error of the test, and no reason to run none.
         with contextlib.suppress(ImportError):
             from pytest_mia.auditing import run  # noqa: F401
-            from pytest_mia.verdicts import judging  # noqa: F401
+            from pytest_mia.verdicts import judgement, next_steps  # noqa: F401
 
     def audit(
         self,
         subject: AuditRequest,
         settings: Settings,
         *,
-        progress: ProgressLine,
+        item: pytest.Item,
         replay: str,
         threshold: float | None,
         owner: object,
@@ -80,8 +80,8 @@ class Session:
         ----------
         subject, settings, replay, threshold
             As `pytest_mia.auditing.run` takes them.
-        progress
-            Shows how far it is.
+        item
+            The test, in whose line it is shown how far the audit is.
         owner
             The only one to share with when the subject can't be told by its content.
         """
@@ -93,19 +93,19 @@ class Session:
         if key not in self._shared:
             store = self._store(settings)
             events = run.run(subject, settings, replay=replay, threshold=threshold, store=store)
-            self._shared[key] = _follow(events, progress)
+            self._shared[key] = _follow(events, ProgressLine(item))
         result: AuditResult = self._shared[key]
         return result
 
     def shadow_models(
-        self, subject: AuditRequest, settings: Settings, *, progress: ProgressLine, owner: object
+        self, subject: AuditRequest, settings: Settings, *, item: pytest.Item, owner: object
     ) -> tuple[ShadowModel, ...]:
         """The trained shadows of a subject, shared likewise."""
         from pytest_mia.auditing import run
 
         key = self._key("shadow models", subject, settings, owner)
         if key not in self._shared:
-            self._shared[key] = _follow(run.train(subject, settings), progress)
+            self._shared[key] = _follow(run.train(subject, settings), ProgressLine(item))
         models: tuple[ShadowModel, ...] = self._shared[key]
         return models
 

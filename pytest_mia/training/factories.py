@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.core.errors import MIAUsageError, ModelTrainingError
 from pytest_mia.core.request import AuditRequest
-from pytest_mia.core.seeding import seed_for
+from pytest_mia.core.seeding import seed_for, seeded
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.dataset import Dataset, Target
 from pytest_mia.data.records import Data
 from pytest_mia.models.queries import registry
 from pytest_mia.models.sklearn import kind_of
+from pytest_mia.training.failures import describe_failure
 from pytest_mia.training.jobs import Method
-from pytest_mia.training.user_errors import call_factory
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +50,21 @@ def try_factories(request: AuditRequest, settings: Settings) -> tuple[FactoryPro
         FactoryProbe(name, factory, tuple(call_factory(factory, seed) for seed in seeds) if callable(factory) else ())
         for name, factory in _list_factories(request, settings)
     )
+
+
+def call_factory(factory: Callable[[], Any], seed: int) -> Any:
+    """A fresh model, before any is trained; an error in the factory is shown as the user's own.
+
+    Raises
+    ------
+    ModelTrainingError
+        When the factory raises.
+    """
+    with seeded(seed):
+        try:
+            return factory()
+        except Exception as error:
+            raise ModelTrainingError(describe_failure("the model factory failed", error)) from None
 
 
 def find_kind(request: AuditRequest, factories: Sequence[FactoryProbe]) -> str | None:

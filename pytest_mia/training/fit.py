@@ -18,11 +18,10 @@ from pytest_mia.data.containers import take
 from pytest_mia.data.records import Data
 from pytest_mia.models.protocol import BatchTrainer, CannotBatch
 from pytest_mia.models.torch.cuda import meant_by_cuda, memory_ran_out, release
-from pytest_mia.training import answer_order
+from pytest_mia.training.factories import call_factory
+from pytest_mia.training.failures import attempts, name_errors
 from pytest_mia.training.jobs import Job, Method, Trained
-from pytest_mia.training.out_of_memory import attempts
-from pytest_mia.training.query import query_model
-from pytest_mia.training.user_errors import call_factory, name_errors
+from pytest_mia.training.query import check_order, query_model
 
 
 def train_together(jobs: Sequence[Job], data: Data, method: Method, *, keep_models: bool = False) -> list[Trained]:
@@ -91,5 +90,5 @@ def _train_alone(job: Job, data: Data, method: Method) -> Trained:
         with single_threaded(), meant_by_cuda(adapter.device):
             model = adapter.fit(model, take(data.X, rows), None if data.y is None else take(data.y, rows), job.seed)
             if job.number == 0:
-                answer_order.check(adapter, model, data.X, data.y, job.seed)
+                check_order(adapter, model, data.X, data.y, job.seed)
             return replace(query_model(adapter, model, data, method, job.number, job.seed), model=model)

@@ -1,4 +1,9 @@
-"""Asking a trained model about every record, and reducing its answers to signals."""
+"""Querying a trained model about every record, reducing its answers to signals, and checking their order.
+
+Does a model answer each record by itself, and in the order in which it was asked? Answers that come back in another
+order are given to the wrong records, where no attack finds anything: every limit would be passed. They betray
+themselves when some of the records are asked about once more, in another order.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +11,15 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
-from pytest_mia.core.seeding import seed_for, seeded, single_threaded
+from pytest_mia.core.seeding import generator_for, seed_for, seeded, single_threaded
 from pytest_mia.core.text import counted
-from pytest_mia.data.containers import take
+from pytest_mia.core.types import BoolArray, FloatArray, IntArray
+from pytest_mia.data.containers import as_array, count, take
 from pytest_mia.data.records import Data
-from pytest_mia.models.answers import Answer, check_answer
+from pytest_mia.models.answers import Answer, Labels, LogOdds, Residuals, check_answer
 from pytest_mia.models.protocol import Adapter
 from pytest_mia.models.queries import registry
 from pytest_mia.models.queries.augment import augment_records
@@ -20,10 +27,8 @@ from pytest_mia.models.queries.protocol import QueryTarget
 from pytest_mia.models.signals import Signals, mean, merged, signals_of
 from pytest_mia.models.torch.cuda import memory_ran_out
 from pytest_mia.remedies.asker import add_remedy
-from pytest_mia.training import answer_order
+from pytest_mia.training.failures import attempts, describe_failure
 from pytest_mia.training.jobs import Method, Trained
-from pytest_mia.training.out_of_memory import attempts
-from pytest_mia.training.user_errors import describe_failure
 
 QUERIES_WHEN_ANSWERS_VARY = 16
 
@@ -155,7 +160,7 @@ def query_released(model: Any, data: Data, method: Method, seed: int, *, number:
                     problems = registry.find_problems(attempt.method.probes or (), adapter, model, data.X)
                     if problems:
                         raise MIAUsageError(problems)
-                    answer_order.check(adapter, model, data.X, data.y, own)
+                    check_order(adapter, model, data.X, data.y, own)
                     answered = query_model(adapter, model, data, attempt.method, number, own)
                     answered = replace(answered, moved=attempt.moved)
         except (MIAUsageError, InvalidAuditError):
@@ -163,3 +168,102 @@ def query_released(model: Any, data: Data, method: Method, seed: int, *, number:
         except Exception as error:
             raise ModelTrainingError(describe_failure("the released model could not be queried", error)) from None
     return answered
+
+
+MOST_ASKED = 1000
+TOLERANCE = 0.01
+"""By how much an answer may differ, as a part of its size where that is above 1: rounding depends on the batch."""
+FEWEST_OTHERWISE = 0.01
+"""Share of the records that must be answered otherwise."""
+BY_CHANCE = 0.3
+"""Agreement beyond chance (Cohen's kappa) below which labels are those of other records."""
+
+
+def query_rows(model: Any, data: Data, rows: IntArray, method: Method, seed: int) -> Signals:
+    """Signals of a model on some of the records, queried once without any remedy."""
+    with seeded(seed), single_threaded():
+        adapter = method.adapter(model, data)
+        answer = adapter.answer(model, take(data.X, rows), None if data.y is None else take(data.y, rows))
+    return signals_of(check_answer(answer, len(rows)), data.labels[rows])
+
+
+def check_order(adapter: Adapter, model: object, X: object, y: object, seed: int) -> None:
+    """Ask a trained model about half of up to a thousand records in another order.
+
+    Parameters
+    ----------
+    adapter, model
+        Who is asked.
+    X, y
+        All records, in the user's own types.
+    seed
+        The model's seed.
+
+    Raises
+    ------
+    InvalidAuditError
+        When answers come in another order, or depend on what else is asked at the same time. Answers that vary by
+        themselves are no reason.
+    """
+    rng = generator_for(seed, "order")
+    straight = np.sort(rng.permutation(count(X))[:MOST_ASKED])
+    places = rng.permutation(len(straight))[: len(straight) // 2]
+
+    if not len(places):
+        return
+
+    def query_part(records: IntArray, number: int) -> FloatArray:
+        part = None if y is None else take(y, records)
+        with seeded(seed_for(seed, "order", number)):
+            answer = check_answer(adapter.answer(model, take(X, records), part), len(records))
+        return _rows(answer, part)
+
+    before = query_part(straight, 0)
+    expected, after = before[places], query_part(straight[places], 0)
+    otherwise = ~_same(expected, after)
+    if otherwise.mean() < FEWEST_OTHERWISE:
+        return
+    permuted = rng.permutation(len(straight))
+    times = int(otherwise.sum())
+    where = f"the model was asked about {counted(len(places), 'record')} again in another order, and answered {times}"
+    if _is_other_order(before[permuted], query_part(straight[permuted], 1)):
+        raise InvalidAuditError(
+            f"{where} of them with the answers of other records: answers must come in the order of the records; look "
+            "for a data loader that shuffles, a sort, a group-by, or a fixed seed in the code that queries the model"
+        )
+    if _same(before, query_part(straight, 1)).all():
+        raise InvalidAuditError(
+            f"{where} of them differently: its answer on a record depends on the other records of the call, or on the "
+            "record's place; query it in evaluation mode (model.eval()), without batch statistics and without noise of "
+            "a fixed seed"
+        )
+
+
+def _rows(answer: Answer, y: object) -> FloatArray:
+    """An answer as numbers (records, ...), without what is known of the record itself."""
+    match answer:
+        case Labels(codes):
+            values: npt.NDArray[np.generic] = codes
+        case Residuals(residuals):
+            values = as_array(y).reshape(residuals.shape) - residuals
+        case LogOdds(odds):
+            values = np.abs(odds)
+        case _:
+            values = answer.values
+    return np.nan_to_num(values.reshape(len(values), -1).astype(np.float64), nan=1.0)
+
+
+def _same(first: FloatArray, second: FloatArray) -> BoolArray:
+    """Which records (records,) have the same answer."""
+    return np.asarray((np.abs(first - second) <= TOLERANCE * np.maximum(1.0, np.abs(first))).all(axis=1))
+
+
+def _is_other_order(first: FloatArray, second: FloatArray) -> bool:
+    """Whether these are the same answers, given to other records."""
+    ordered = [rows[np.lexsort(rows.T)] for rows in (first, second)]
+    if not _same(*ordered).all():
+        return False
+    # A few labels that vary may leave their counts as they were.
+    _, shares = np.unique(first, axis=0, return_counts=True)
+    chance = float(((shares / len(first)) ** 2).sum())
+    return bool(_same(first, second).mean() - chance < BY_CHANCE * (1 - chance))

@@ -7,7 +7,7 @@ import numpy as np
 from pytest_mia.models.queries.label_noise import QUESTIONS
 from pytest_mia.models.queries.registry import FEWEST_VALUES
 from pytest_mia.models.signals import Signals
-from pytest_mia.validity.protocol import CheckResult, ObservedAudit
+from pytest_mia.validity.protocol import NOTHING, CheckResult, ObservedAudit
 
 LARGEST_SUM = 1.5
 """What the three largest probabilities of a record may sum to: rounded to quarters they sum to 1.25 at the most."""
@@ -15,7 +15,8 @@ LARGEST_SUM = 1.5
 
 def check(audit: ObservedAudit) -> CheckResult:
     """The note on what labels alone, or few values, hide, and on what was asked to find it."""
-    return CheckResult.collect(notes=[describe_answers(audit.observations.signals)])
+    note = describe_answers(audit.observations.signals)
+    return NOTHING if note is None else CheckResult(notes=(note,))
 
 
 def describe_answers(signals: Signals) -> str | None:

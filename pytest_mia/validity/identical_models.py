@@ -22,7 +22,8 @@ def check(audit: ObservedAudit) -> CheckResult:
     if not len(rows):
         return NOTHING
     signals = given.signals.of(rows, np.arange(len(given.labels)))
-    return CheckResult.collect([find_identical(signals, given.labels, given.members[rows])])
+    finding = find_identical(signals, given.labels, given.members[rows])
+    return NOTHING if finding is None else CheckResult((finding,))
 
 
 def find_identical(signals: Signals, labels: IntArray, members: BoolArray) -> str | None:

@@ -65,13 +65,13 @@ def check(code: UserCode) -> CheckResult:
         ignored = None if alike else "answers exactly as before"
     else:
         ignored = _describe_knowledge(code.trained[0], other, code.job, code.data, plain)
-    return CheckResult.collect(
-        [
-            ignored
-            and f"{' or '.join(code.suspects)} ignores what it is given: trained on a few records with other labels, "
-            f"a model {ignored}. Train on the X and y that the function is given, and query the model that it is given"
-        ]
+    if ignored is None:
+        return NOTHING
+    finding = (
+        f"{' or '.join(code.suspects)} ignores what it is given: trained on a few records with other labels, "
+        f"a model {ignored}. Train on the X and y that the function is given, and query the model that it is given"
     )
+    return CheckResult((finding,))
 
 
 def _describe_knowledge(trained: Trained, twin: Trained, job: Job, data: Data, method: Method) -> str | None:

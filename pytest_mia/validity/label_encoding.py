@@ -13,7 +13,7 @@ from pytest_mia.attacks.observations import Observations
 from pytest_mia.core.types import BoolArray, FloatArray
 from pytest_mia.statistics import error_budget, rate_bounds
 from pytest_mia.statistics.counts import Counts
-from pytest_mia.validity.protocol import CheckResult, ObservedAudit
+from pytest_mia.validity.protocol import NOTHING, CheckResult, ObservedAudit
 
 CONFIDENCE = 0.995
 """Of the bound on what is found by chance."""
@@ -23,7 +23,8 @@ FAR_BELOW = 0.5
 
 def check(audit: ObservedAudit) -> CheckResult:
     """The finding on all targets; see `find_other_encoding`."""
-    return CheckResult.collect([find_other_encoding(audit.observations)])
+    finding = find_other_encoding(audit.observations)
+    return NOTHING if finding is None else CheckResult((finding,))
 
 
 def find_other_encoding(observations: Observations) -> str | None:

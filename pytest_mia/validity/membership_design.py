@@ -17,7 +17,8 @@ def check(audit: ObservedAudit) -> CheckResult:
         return NOTHING
     members, groups = audit.observations.members, audit.observations.groups
     units = members if groups is None else members[:, np.unique(groups, return_index=True)[1]]
-    return CheckResult.collect([find_balanced(units), find_repeated(units)])
+    findings = find_balanced(units), find_repeated(units)
+    return CheckResult(tuple(each for each in findings if each is not None))
 
 
 def find_balanced(members: BoolArray) -> str | None:

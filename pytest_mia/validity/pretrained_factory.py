@@ -10,13 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia.core.seeding import seeded, single_threaded
 from pytest_mia.core.types import IntArray
-from pytest_mia.data.containers import take
 from pytest_mia.data.records import Data
-from pytest_mia.models.answers import check_answer
-from pytest_mia.models.signals import Signals, same, signals_of, stack
+from pytest_mia.models.signals import Signals, same, stack
 from pytest_mia.training.jobs import Method
+from pytest_mia.training.query import query_rows
 from pytest_mia.validity import identical_models
 from pytest_mia.validity.protocol import NOTHING, CheckResult
 from pytest_mia.validity.user_code import UserCode
@@ -61,10 +59,7 @@ def check(code: UserCode) -> CheckResult:
 def _untrained(model: Any, some: IntArray, data: Data, method: Method) -> Signals | None:
     """What a fresh model answers; ``None`` where it can't answer."""
     try:
-        with seeded(0), single_threaded():
-            adapter = method.adapter(model, data)
-            answer = adapter.answer(model, take(data.X, some), None if data.y is None else take(data.y, some))
-        return signals_of(check_answer(answer, len(some)), data.labels[some])
+        return query_rows(model, data, some, method, seed=0)
     except Exception:
         # Few models answer before they are trained, and the user's code may then raise anything.
         return None

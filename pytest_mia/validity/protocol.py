@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,19 +22,6 @@ class CheckResult:
 
     findings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-
-    @classmethod
-    def collect(cls, findings: Iterable[str | None] = (), notes: Iterable[str | None] = ()) -> CheckResult:
-        """Those that there are."""
-        return cls(tuple(each for each in findings if each), tuple(each for each in notes if each))
-
-    @classmethod
-    def join(cls, results: Sequence[CheckResult]) -> CheckResult:
-        """What several checks say, in their order."""
-        findings, notes = (
-            tuple(text for each in results for text in getattr(each, part)) for part in cls.__match_args__
-        )
-        return cls(findings, notes)
 
 
 NOTHING = CheckResult()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pytest_mia.validity import (
     coarse_answers,
     identical_models,
@@ -34,9 +36,15 @@ CODE_CHECKS: tuple[CodeCheck, ...] = (
 
 def check_observations(audit: ObservedAudit) -> CheckResult:
     """What all checks say of what models answered."""
-    return CheckResult.join([check(audit) for check in OBSERVATION_CHECKS])
+    return join_results([check(audit) for check in OBSERVATION_CHECKS])
 
 
 def check_code(code: UserCode) -> CheckResult:
     """What all checks say of the user's own code."""
-    return CheckResult.join([check(code) for check in CODE_CHECKS])
+    return join_results([check(code) for check in CODE_CHECKS])
+
+
+def join_results(results: Sequence[CheckResult]) -> CheckResult:
+    """What several checks say, in their order."""
+    findings = tuple(text for each in results for text in each.findings)
+    return CheckResult(findings, tuple(text for each in results for text in each.notes))

@@ -34,9 +34,11 @@ def check(audit: ObservedAudit) -> CheckResult:
     if release is None:
         return NOTHING
     mismatch = find_mismatch(audit.observations, other_records=release.other_records)
+    found = () if mismatch is None else (mismatch,)
     if release.may_differ:
-        return CheckResult.collect(notes=[mismatch])
-    return CheckResult.collect([mismatch], [_note_other_class(release)])
+        return CheckResult(notes=found)
+    other_class = _note_other_class(release)
+    return CheckResult(found, () if other_class is None else (other_class,))
 
 
 def find_mismatch(observations: Observations, *, other_records: bool = False) -> str | None:

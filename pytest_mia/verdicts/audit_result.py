@@ -8,9 +8,8 @@ from typing import Concatenate, ParamSpec, Protocol
 
 from pytest_mia.core.reported import UNREPORTED
 from pytest_mia.results.audit_data import AuditData
-from pytest_mia.verdicts.enforce import enforce
-from pytest_mia.verdicts.gate_functions import construct, describe, judge
 from pytest_mia.verdicts.gates import EpsilonBelow, Gate, MembershipAdvantageBelow, NoAdvantageRegression, TprBelow
+from pytest_mia.verdicts.judging import construct, describe, enforce, judge
 
 P = ParamSpec("P")
 

@@ -5,8 +5,8 @@ from worlds import confident, only
 from pytest_mia.attacks.class_centred import Centred
 from pytest_mia.attacks.evaluation import run_attack, split_targets
 from pytest_mia.attacks.mast_watson import Mast
+from pytest_mia.attacks.probability_ratios import RmiaOffline
 from pytest_mia.attacks.registry import ATTACKS
-from pytest_mia.attacks.rmia import RmiaOffline
 from pytest_mia.attacks.threshold import LOSS
 from pytest_mia.models.signals import Signals
 

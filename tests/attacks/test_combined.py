@@ -10,9 +10,8 @@ from worlds import advantage, confident, only, trained
 from pytest_mia.attacks.combined import FEWEST_ROWS, SETTINGS, UNDECIDED, Combined, _normal_scale
 from pytest_mia.attacks.combined_features import evidence
 from pytest_mia.attacks.evaluation import run_attack, split_targets
-from pytest_mia.attacks.lira import LiraOnline
+from pytest_mia.attacks.likelihood_ratios import LiraOnline, NigT
 from pytest_mia.attacks.mast_watson import Mast
-from pytest_mia.attacks.nig_t import NigT
 from pytest_mia.attacks.protocol import FittedAttack
 from pytest_mia.data.memberships import draw_halves
 from pytest_mia.statistics import auc

@@ -19,9 +19,9 @@ from pytest_mia.attacks.evaluation import (
 )
 from pytest_mia.attacks.mast_watson import Mast
 from pytest_mia.attacks.observations import Observations
+from pytest_mia.attacks.probability_ratios import OFFLINE_CONSTANTS, RmiaOffline
 from pytest_mia.attacks.protocol import OURS, Scored, Scorer
 from pytest_mia.attacks.registry import ATTACKS
-from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline
 from pytest_mia.attacks.threshold import LOSS
 from pytest_mia.attacks.thresholds import FALSE_POSITIVE_RATES
 from pytest_mia.models.signals import Signals

@@ -6,7 +6,7 @@ from scipy import stats
 from worlds import released
 
 from pytest_mia.attacks.evaluation import run_attack, split_targets
-from pytest_mia.attacks.lira import LiraOnline
+from pytest_mia.attacks.likelihood_ratios import LiraOnline
 from pytest_mia.attacks.observations import recipe
 from pytest_mia.attacks.registry import ATTACKS
 from pytest_mia.models.answers import Residuals

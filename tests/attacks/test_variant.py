@@ -4,7 +4,7 @@ from pytest_mia.attacks.class_centred import Centred
 from pytest_mia.attacks.combined_neighbours import CombinedNeighbours
 from pytest_mia.attacks.grouped import grouped
 from pytest_mia.attacks.label_noise import Calibrated
-from pytest_mia.attacks.lira import LiraOffline
+from pytest_mia.attacks.likelihood_ratios import LiraOffline
 from pytest_mia.attacks.quantile_regression import QuantileRegression
 
 SAME = ("signals", "least_shadows", "family", "reference", "needs_features", "needs_opinions")

@@ -39,7 +39,7 @@ def test_the_users_test_is_all_that_a_traceback_shows(fake):
     result = fake(LEAK + "\ndef test_audit(mia_audit):\n    mia_audit.assert_membership_advantage_below(0.1)\n")
 
     result.assert_outcomes(failed=2)
-    for module in ("gates", "judgement", "enforce", "gate_functions", "gate_arguments", "audit_test", "audit_result"):
+    for module in ("gates", "judgement", "judging", "gate_arguments", "audit_test", "audit_result"):
         result.stdout.no_fnmatch_line(f"*{module}.py*")
     result.stdout.no_fnmatch_line("*raise error*")
 
@@ -50,7 +50,7 @@ def test_a_bad_argument_shows_no_frames_of_ours(fake):
     )
 
     result.assert_outcomes(failed=2)
-    for module in ("gates", "gate_functions", "gate_arguments", "audit_test", "audit_result"):
+    for module in ("gates", "judging", "gate_arguments", "audit_test", "audit_result"):
         result.stdout.no_fnmatch_line(f"*{module}.py*")
 
 

@@ -10,8 +10,8 @@ from worlds import complete, only
 
 from pytest_mia.attacks.mast_watson import Mast
 from pytest_mia.attacks.observations import Moments, Observations, recipe, shadows_of_sides
+from pytest_mia.attacks.probability_ratios import RmiaOnline, logarithm
 from pytest_mia.attacks.registry import ATTACKS
-from pytest_mia.attacks.rmia import RmiaOnline, logarithm
 from pytest_mia.models.answers import Logits
 from pytest_mia.models.signals import Signals, signals_of, stack
 

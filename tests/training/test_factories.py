@@ -9,7 +9,7 @@ from pytest_mia import ModelTrainingError, Target
 from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.records import Data
-from pytest_mia.training.factories import find_kind, find_problems, try_factories
+from pytest_mia.training.factories import call_factory, find_kind, find_problems, try_factories
 from pytest_mia.training.jobs import Method
 
 X, Y = np.random.default_rng(0).normal(size=(20, 2)), np.arange(20) % 2
@@ -125,3 +125,8 @@ class TestGuesses:
         calls = []
         assert found(lambda: calls.append(0), target=Target(FITTED, (X, Y), (X, Y)), shadows=0) == []
         assert calls == []
+
+
+def test_a_factory_that_fails_is_an_error_of_training():
+    with pytest.raises(ModelTrainingError, match="the model factory failed: ZeroDivisionError"):
+        call_factory(lambda: 1 / 0, seed=0)

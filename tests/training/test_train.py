@@ -23,11 +23,11 @@ from pytest_mia.models.answers import Probabilities
 from pytest_mia.models.signals import signals_of
 from pytest_mia.training.backends import loky
 from pytest_mia.training.backends.loky import Loky
+from pytest_mia.training.factories import call_factory
 from pytest_mia.training.fit import train_one
 from pytest_mia.training.jobs import UNCACHED, Job, Method
 from pytest_mia.training.query import query_released
 from pytest_mia.training.train import train_all
-from pytest_mia.training.user_errors import call_factory
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(40, 3))

@@ -27,5 +27,5 @@ def test_a_sound_audit_is_valid(check):
 
 
 def test_what_checks_say_keeps_their_order():
-    results = [CheckResult(("a",), ("b",)), NOTHING, CheckResult.collect(["c", None], [None, "d"])]
-    assert CheckResult.join(results) == CheckResult(("a", "c"), ("b", "d"))
+    results = [CheckResult(("a",), ("b",)), NOTHING, CheckResult(("c",), ("d",))]
+    assert registry.join_results(results) == CheckResult(("a", "c"), ("b", "d"))

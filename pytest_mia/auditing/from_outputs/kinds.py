@@ -14,10 +14,8 @@ from pytest_mia.attacks.observations import Observations, recipe
 from pytest_mia.auditing.from_outputs.read import ModelOutputs
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
 from pytest_mia.core.types import IntArray
-from pytest_mia.data import task as tasks
-from pytest_mia.data.labels import encode, number_groups
+from pytest_mia.data.labels import Task, encode, number_groups, strata
 from pytest_mia.data.memberships import strata_of
-from pytest_mia.data.task import Task
 from pytest_mia.models import reading
 from pytest_mia.models.answers import (
     Answer,
@@ -89,7 +87,7 @@ def _encode_labels(given: ModelOutputs, task: Task) -> tuple[npt.NDArray[Any], I
     if isinstance(given.outputs, Losses):
         return NO_CLASSES, strata_of(given.labels, records)
     if task is not Task.CLASSES:
-        return NO_CLASSES, tasks.strata(given.labels, task, records)
+        return NO_CLASSES, strata(given.labels, task, records)
     classes, codes = encode(given.labels)
     columns = given.outputs.shape[2] if isinstance(given.outputs, np.ndarray) and given.outputs.ndim == 3 else 0
     if columns > len(classes):

@@ -13,7 +13,7 @@ from pytest_mia.auditing.from_outputs import kinds, read
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.models.queries import registry
 from pytest_mia.validity.protocol import CheckResult, ObservedAudit
-from pytest_mia.validity.registry import check_observations
+from pytest_mia.validity.registry import check_observations, join_results
 from pytest_mia.verdicts.audit_result import AuditResult
 
 
@@ -45,7 +45,7 @@ def audit_outputs(run: AuditRun) -> AuditResult:
     design = AuditDesign("recipe", records, models - 1, models, classes=reading.classes)
     result = attack_stage.attack(run, observations, design)
     checked = check_observations(ObservedAudit(observations, drawn_elsewhere=True))
-    said = CheckResult.join([CheckResult(notes=reading.notes), checked])
+    said = join_results([CheckResult(notes=reading.notes), checked])
     result = replace(attack_stage.complete(run, result, said), device="none")
     if not run.settings.controls:
         return result

@@ -9,10 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_mia.data import dataset
-from pytest_mia.data import task as tasks
 from pytest_mia.data.dataset import Dataset
-from pytest_mia.data.labels import number_groups
-from pytest_mia.data.task import FEW_SHARE, FEW_VALUES, Task
+from pytest_mia.data.labels import FEW_SHARE, FEW_VALUES, Task, number_groups, task_problems
 from pytest_mia.models import reading
 from pytest_mia.models.answers import Losses, Residuals, TokenLogProbabilities
 
@@ -125,7 +123,7 @@ def _label_problems(outputs: Array | Typed, labels: Array | None, records: int, 
     if task is Task.CLASSES:
         found = _fraction_problems(labels) or dataset.find_problems(Dataset(labels, labels), needs_labels=True)
     else:
-        found = tasks.find_problems(labels, task)
+        found = task_problems(labels, task)
     return [f"labels: {problem}" for problem in found]
 
 

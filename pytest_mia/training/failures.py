@@ -1,13 +1,41 @@
-"""Repeat on the CPU what does not fit into the memory of a GPU."""
+"""Errors of the user's code, shown as errors of that code, and a second attempt where a GPU's memory runs out."""
 
 from __future__ import annotations
 
+import contextlib
+import traceback
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 
+from pytest_mia.core.errors import InvalidAuditError, MIAUsageError, ModelTrainingError
 from pytest_mia.models.torch.cuda import memory_ran_out, release
-from pytest_mia.training.jobs import Method
+from pytest_mia.training.jobs import Job, Method
+
+
+@contextlib.contextmanager
+def name_errors(job: Job) -> Iterator[None]:
+    """Errors name the model that is trained here, and show the user's own code."""
+    try:
+        yield
+    except (MIAUsageError, InvalidAuditError) as error:
+        error.add_note(f"while training model {job.number} (seed {job.seed})")
+        raise
+    except Exception as error:
+        why = " because memory ran out (train fewer models at the same time: --mia-jobs=1)"
+        why = why if isinstance(error, MemoryError) else ""
+        raise ModelTrainingError(
+            describe_failure(f"model {job.number} (seed {job.seed}) could not be trained{why}", error)
+        ) from None
+
+
+def describe_failure(what: str, error: Exception) -> str:
+    """One line that says what failed, then the traceback of the user's code without our own frames."""
+    ours, told = str(Path(__file__).parents[1]), traceback.TracebackException.from_exception(error)
+    frames = [frame for frame in told.stack if not frame.filename.startswith(ours)]
+    told.stack = traceback.StackSummary.from_list(frames or told.stack)
+    return f"{what}: {type(error).__name__}: {error}\n\n{''.join(told.format())}"
 
 
 class Attempt:

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
-from pytest_mia.data.task import Task, find_problems, is_labels, strata, task_of
+from pytest_mia.data.labels import Task, is_labels, strata, task_of, task_problems
 from pytest_mia.models.answers import Labels, LogOdds, Residuals, TokenLogProbabilities
 from pytest_mia.models.reading import log_odds, read_answer
 
@@ -75,19 +75,19 @@ class TestProblems:
     def test_numbers_that_are_none(self):
         y = FRACTIONS.copy()
         y[[4, 7]] = np.nan, np.inf
-        (found,) = find_problems(y, Task.NUMBERS)
+        (found,) = task_problems(y, Task.NUMBERS)
         assert found == "y holds NaN or infinity in 2 of 300 records, first in record 4"
 
     def test_a_column_that_never_changes(self):
         y = SEVERAL.copy()
         y[:, 1] = 1
-        assert find_problems(y, Task.LABELS) == ["y holds the same value in all records, in column 1"]
+        assert task_problems(y, Task.LABELS) == ["y holds the same value in all records, in column 1"]
 
     @pytest.mark.parametrize(("y", "task"), [
         (FRACTIONS, Task.NUMBERS), (SEVERAL, Task.LABELS), (None, Task.LIKELIHOOD), (FEW, Task.CLASSES),
     ])  # fmt: skip
     def test_sound_ones(self, y, task):
-        assert find_problems(y, task) == []
+        assert task_problems(y, task) == []
 
 
 class TestStrata:

@@ -15,8 +15,8 @@ from pytest_mia.models.torch import batched, module, tensors
 from pytest_mia.models.torch.cuda import memory_ran_out
 from pytest_mia.training.batching import batch_jobs
 from pytest_mia.training.factories import FactoryProbe
+from pytest_mia.training.failures import attempts
 from pytest_mia.training.jobs import Job, Method
-from pytest_mia.training.out_of_memory import attempts
 from pytest_mia.training.train import train_all
 
 torch = pytest.importorskip("torch")

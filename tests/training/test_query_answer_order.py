@@ -3,7 +3,7 @@ import pytest
 
 from pytest_mia.core.errors import InvalidAuditError
 from pytest_mia.models.answers import Labels, LogOdds, Losses, Probabilities, Residuals, TokenLogProbabilities
-from pytest_mia.training import answer_order
+from pytest_mia.training.query import check_order
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(200, 3))
@@ -18,7 +18,7 @@ class Adapter:
 
 
 def check(answer, X=X, y=Y):
-    answer_order.check(Adapter(), answer, X, y, 0)
+    check_order(Adapter(), answer, X, y, 0)
 
 
 def probabilities(X):

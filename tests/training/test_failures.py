@@ -2,9 +2,8 @@
 
 import pytest
 
-from pytest_mia.core.errors import ModelTrainingError
 from pytest_mia.models.functions import __file__ as OF_ANOTHER_ROOM
-from pytest_mia.training.user_errors import call_factory, describe_failure
+from pytest_mia.training.failures import describe_failure
 
 
 def test_frames_of_all_rooms_are_left_out():
@@ -21,8 +20,3 @@ def test_frames_of_all_rooms_are_left_out():
     assert told.startswith("training failed: ValueError: no such column\n\n")
     assert "in broken" in told
     assert OF_ANOTHER_ROOM not in told
-
-
-def test_a_factory_that_fails_is_an_error_of_training():
-    with pytest.raises(ModelTrainingError, match="the model factory failed: ZeroDivisionError"):
-        call_factory(lambda: 1 / 0, seed=0)

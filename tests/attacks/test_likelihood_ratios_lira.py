@@ -3,9 +3,9 @@ import pytest
 from scipy import stats
 from worlds import M, S, T, attacked, confident, gaussian_world
 
-from pytest_mia.attacks import lira
+from pytest_mia.attacks import likelihood_ratios
 from pytest_mia.attacks.evaluation import run_attack, split_targets
-from pytest_mia.attacks.lira import LiraOffline, LiraOnline
+from pytest_mia.attacks.likelihood_ratios import LiraOffline, LiraOnline
 from pytest_mia.attacks.moments import Side
 from pytest_mia.statistics import auc
 
@@ -120,16 +120,16 @@ class TestVariances:
         return Side(np.array(count, dtype=float), np.zeros(len(count)), np.array(squares, dtype=float))
 
     def test_shared_is_pooled_within_records(self):
-        assert lira.shared_variance(T, self.side([2, 2, 1], [1, 9, 0])).tolist() == [2]
+        assert likelihood_ratios.shared_variance(T, self.side([2, 2, 1], [1, 9, 0])).tolist() == [2]
 
     def test_own_with_a_hundredth_of_the_shared_one_at_least(self):
-        assert lira.own_variances(T, self.side([40, 40, 40], [80, 0, 40])) == pytest.approx([2, 0.01, 1])
+        assert likelihood_ratios.own_variances(T, self.side([40, 40, 40], [80, 0, 40])) == pytest.approx([2, 0.01, 1])
 
     def test_a_single_shadow_on_one_side_gets_the_shared_one(self):
-        assert lira.own_variances(T, self.side([1, 63, 0], [0, 64, 0])).tolist() == [1, 64 / 63, 1]
+        assert likelihood_ratios.own_variances(T, self.side([1, 63, 0], [0, 64, 0])).tolist() == [1, 64 / 63, 1]
 
     def test_shadows_that_agree_leave_a_hundredth_of_the_target_s_own(self):
         given = np.array([0.0, 2.0]), self.side([3, 3], [0, 0])
-        assert lira.shared_variance(*given) == pytest.approx([0.01])
-        assert lira.own_variances(*given) == pytest.approx([1e-4, 1e-4])
-        assert lira.shared_variance(np.array([5.0, 5.0]), self.side([3, 3], [0, 0])).tolist() == [1]
+        assert likelihood_ratios.shared_variance(*given) == pytest.approx([0.01])
+        assert likelihood_ratios.own_variances(*given) == pytest.approx([1e-4, 1e-4])
+        assert likelihood_ratios.shared_variance(np.array([5.0, 5.0]), self.side([3, 3], [0, 0])).tolist() == [1]

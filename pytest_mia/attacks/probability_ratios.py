@@ -1,10 +1,11 @@
-"""RMIA, the relative attack: the target's probability of the true class against the shadows'.
+"""RMIA and BASE: the target's probability of the true class against the shadows'.
 
 RMIA scores a record by the share of population records whose ratio it exceeds (Zarifzadeh et al. 2024, eq. 3). With one
 population for all records that share rises and falls with the ratio itself, so the ratio, in logarithms, is the score:
 the same ROC curve without a records x population comparison, and without the ties that a finite population makes.
+BASE approximates the Bayes-optimal attack: it has the mean over all shadows in the place of the means over both sides.
 
-The paper's temperature is 2 for some data and 1 for others; here the other models decide.
+RMIA's temperature is 2 for some data of the paper and 1 for others; here the other models decide.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from functools import partial
 import numpy as np
 from scipy import special
 
-from pytest_mia.attacks.moments import Side, mean_outside, means
+from pytest_mia.attacks.moments import Side, joined, mean_outside, means
 from pytest_mia.attacks.protocol import Reference
 from pytest_mia.attacks.shadow_attack import Comparison, Reading, ShadowAttack
 from pytest_mia.core.types import FloatArray
@@ -91,3 +92,60 @@ def offline_reference(expected: FloatArray, a: float) -> FloatArray:
 def logarithm(probability: FloatArray) -> FloatArray:
     """Log probability, finite also where it is zero."""
     return np.asarray(np.log(np.maximum(probability, SMALLEST)))
+
+
+SCALES = (0.0, 0.33, 0.67, 1.0)
+
+
+@dataclass(frozen=True)
+class BaseOnline(ShadowAttack):
+    """log p_target - log of the mean p over all shadows (Lassila et al. 2025), the temperature tuned on the shadows.
+
+    It needs nobody's memberships.
+    """
+
+    name: str = "base_online"
+    signals: tuple[str, ...] = ("confidence", "tempered")
+    least_shadows: int = 1
+    family = "BASE"
+    summary = "divides the probability by its mean over all shadows"
+    reference = Reference("Lassila et al. 2025")
+
+    def readings(self) -> Sequence[Reading]:
+        """The probabilities at temperature 2 and at 1."""
+        return PROBABILITIES
+
+    def comparisons(self) -> Iterator[Comparison]:
+        """Yield the log ratio."""
+        yield log_ratio_to_all
+
+
+@dataclass(frozen=True)
+class BaseOffline(ShadowAttack):
+    """log p_target - scale * log mean_out p (Lassila et al. 2025), scale and temperature tuned on the shadows."""
+
+    name: str = "base_offline"
+    signals: tuple[str, ...] = ("confidence", "tempered")
+    least_shadows: int = 1
+    family = "BASE"
+    summary = "divides the probability by a power of its mean over the shadows without the record"
+    reference = Reference("Lassila et al. 2025")
+
+    def readings(self) -> Sequence[Reading]:
+        """The probabilities at temperature 2 and at 1."""
+        return PROBABILITIES
+
+    def comparisons(self) -> Iterator[Comparison]:
+        """Yield the scaled log ratio for each scale from 0 to 1."""
+        for scale in SCALES:
+            yield partial(scaled_log_ratio_to_outside, scale)
+
+
+def log_ratio_to_all(probability: FloatArray, inside: Side, outside: Side) -> FloatArray:
+    """Log of the probability by its mean over all shadows (..., records)."""
+    return logarithm(probability) - logarithm(joined(inside, outside).mean)
+
+
+def scaled_log_ratio_to_outside(scale: float, probability: FloatArray, _inside: Side, outside: Side) -> FloatArray:
+    """Log of the probability less the scaled log of its mean over the shadows without the record (..., records)."""
+    return logarithm(probability) - scale * logarithm(mean_outside(outside))

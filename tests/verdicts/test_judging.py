@@ -5,8 +5,8 @@ import inspect
 import pytest
 
 from pytest_mia import AuditResult, gates, plugin
-from pytest_mia.verdicts.gate_functions import shown_call
 from pytest_mia.verdicts.gates import GATES, EpsilonBelow, MembershipAdvantageBelow, NoAdvantageRegression, TprBelow
+from pytest_mia.verdicts.judging import shown_call
 
 FUNCTIONS = {
     MembershipAdvantageBelow: gates.membership_advantage,

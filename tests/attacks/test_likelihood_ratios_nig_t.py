@@ -3,8 +3,8 @@ import pytest
 from scipy import stats
 from worlds import released
 
+from pytest_mia.attacks.likelihood_ratios import NigT, Prior, fit_prior, log_predictive
 from pytest_mia.attacks.moments import Side
-from pytest_mia.attacks.nig_t import NigT, Prior, fit_prior, log_predictive
 from pytest_mia.models.signals import Signals
 from pytest_mia.statistics import auc
 

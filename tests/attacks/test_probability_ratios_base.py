@@ -3,9 +3,8 @@ import pytest
 from scipy import special
 from worlds import confident, released
 
-from pytest_mia.attacks.base_attack import SCALES, BaseOffline, BaseOnline
 from pytest_mia.attacks.evaluation import run_attack, split_targets
-from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline
+from pytest_mia.attacks.probability_ratios import OFFLINE_CONSTANTS, SCALES, BaseOffline, BaseOnline, RmiaOffline
 from pytest_mia.models.signals import Signals
 from pytest_mia.statistics import auc
 

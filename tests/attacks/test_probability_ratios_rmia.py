@@ -4,7 +4,13 @@ from scipy import special
 from worlds import confident, released
 
 from pytest_mia.attacks.evaluation import run_attack, split_targets
-from pytest_mia.attacks.rmia import OFFLINE_CONSTANTS, RmiaOffline, RmiaOnline, logarithm, offline_reference
+from pytest_mia.attacks.probability_ratios import (
+    OFFLINE_CONSTANTS,
+    RmiaOffline,
+    RmiaOnline,
+    logarithm,
+    offline_reference,
+)
 from pytest_mia.models.signals import Signals
 from pytest_mia.statistics import auc
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pytest_mia.attacks.guess_plans import coin_guessing, pair_guessing
+from pytest_mia.attacks.thresholds import coin_guessing, pair_guessing
 
 
 class TestHowManyGuesses:
