@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Generator
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -62,7 +63,10 @@ class Session:
         # Where it can't be loaded, that is an error of the test, and no reason to run none.
         with contextlib.suppress(ImportError):
             from pytest_mia.auditing import run  # noqa: F401
+            from pytest_mia.training.backends.select import BACKENDS
             from pytest_mia.verdicts import judgement, next_steps  # noqa: F401
+
+            import_module(BACKENDS[self.options.settings.backend])
 
     def audit(
         self,
