@@ -1,4 +1,4 @@
-"""What is audited, as it was given, and by whom it may be attacked."""
+"""What is audited, as it was given, and the attackers that may attack it."""
 
 from __future__ import annotations
 

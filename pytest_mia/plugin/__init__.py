@@ -255,7 +255,7 @@ def _mia_test(
     from pytest_mia.core.request import AuditRequest
     from pytest_mia.plugin.audit_test import AuditTest
 
-    subject = AuditRequest(
+    audited = AuditRequest(
         model_factory=mia_model_factory,
         dataset=mia_dataset,
         training=mia_training,
@@ -269,7 +269,7 @@ def _mia_test(
     )
     item = request.node
     test = item.stash.get(collection.TEST, item.nodeid)
-    item.stash[AUDIT_TEST] = audit_test = AuditTest(test, item, request.config.stash[SESSION], subject)
+    item.stash[AUDIT_TEST] = audit_test = AuditTest(test, item, request.config.stash[SESSION], audited)
     return audit_test
 
 

@@ -1,4 +1,4 @@
-"""What one test asks of the engine: its subject and settings, its gates, and what they judged."""
+"""What one test asks of the engine: its request and settings, its gates, and what they judged."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class AuditTest:
         The test.
     session
         What it shares with the others.
-    subject
+    request
         What the user's fixtures gave, with `Missing` for those that the user has not written.
 
     Attributes
@@ -66,14 +66,14 @@ class AuditTest:
         When a fixture is missing or a marker is bad; all problems are named at once.
     """
 
-    def __init__(self, test: str, item: pytest.Item, session: Session, subject: AuditRequest) -> None:
+    def __init__(self, test: str, item: pytest.Item, session: Session, request: AuditRequest) -> None:
         __tracebackhide__ = True
         self.unasked: set[str] = set()
         self.test = test
         self._item = item
         self._session = session
         self._settings = options.apply_markers(item, session.options.settings)
-        self._subject = _complete(subject, shadows=self._settings.shadows)
+        self._request = _complete(request, shadows=self._settings.shadows)
         self._replay = options.replay(item.config, test, self._settings, session.options)
         self._shown: list[AuditResult] = []
         self._judged: list[AuditResult] = []
@@ -88,7 +88,7 @@ class AuditTest:
             __tracebackhide__ = True
             self.unasked.discard(name)
             gate = construct(kind, *args, **keywords)
-            gate.check_request(self._subject)
+            gate.check_request(self._request)
             if gate.needs_baseline:
                 self._check_baseline()
             return enforce(self.judge(gate, self._audit(gate.early_limit, coins=gate.on_coins)))
@@ -125,7 +125,7 @@ class AuditTest:
         """The trained shadows."""
         __tracebackhide__ = True
         try:
-            return self._session.shadow_models(self._subject, self._settings, item=self._item, owner=self)
+            return self._session.shadow_models(self._request, self._settings, item=self._item, owner=self)
         except MIAError as error:
             raise error.with_traceback(None) from None
 
@@ -149,11 +149,11 @@ class AuditTest:
     def _audit(self, threshold: float | None, *, coins: bool = False) -> AuditResult:
         """The audit; that of a recipe on coins where they are asked for, while memberships elsewhere are given."""
         __tracebackhide__ = True
-        trains = self._subject.target is None and self._subject.outputs is None
+        trains = self._request.target is None and self._request.outputs is None
         settings = dataclasses.replace(self._settings, coins=True) if coins and trains else self._settings
         try:
             result = self._session.audit(
-                self._subject,
+                self._request,
                 settings,
                 item=self._item,
                 replay=self._replay,
@@ -177,7 +177,7 @@ class AuditTest:
         __tracebackhide__ = True
         if self._session.makes_baseline:
             return
-        kind = "recipe" if self._subject.target is None else "release"
+        kind = "recipe" if self._request.target is None else "release"
         missing = self._session.baseline().missing(self.test, kind, self._settings)
         if missing:
             raise MIAUsageError(f"{missing}; make it with\n{self._replay} --mia-save={self._session.baseline().name}")
@@ -205,19 +205,19 @@ class Watcher:
         return self._test.judge(gate, audit)
 
 
-def _complete(subject: AuditRequest, *, shadows: int) -> AuditRequest:
-    """The subject without the fixtures that are missing and not needed."""
+def _complete(request: AuditRequest, *, shadows: int) -> AuditRequest:
+    """The request without the fixtures that are missing and not needed."""
     __tracebackhide__ = True
     missing = {
-        name: value for name in ("dataset", "model_factory") if isinstance(value := getattr(subject, name), Missing)
+        name: value for name in ("dataset", "model_factory") if isinstance(value := getattr(request, name), Missing)
     }
     needed: set[str] = set()
-    if subject.outputs is None and subject.target is None:
+    if request.outputs is None and request.target is None:
         needed = {"dataset", "model_factory"}
-    elif subject.outputs is None and shadows > 0 and any(each.guess is None for each in subject.attackers):
+    elif request.outputs is None and shadows > 0 and any(each.guess is None for each in request.attackers):
         needed = {"model_factory"}
     problems = [value.problem for name, value in missing.items() if name in needed]
     if problems:
         raise MIAUsageError(problems)
     unneeded: dict[str, Any] = dict.fromkeys(missing)
-    return dataclasses.replace(subject, **unneeded)
+    return dataclasses.replace(request, **unneeded)

@@ -70,7 +70,7 @@ class Session:
 
     def audit(
         self,
-        subject: AuditRequest,
+        request: AuditRequest,
         settings: Settings,
         *,
         item: pytest.Item,
@@ -78,38 +78,38 @@ class Session:
         threshold: float | None,
         owner: object,
     ) -> AuditResult:
-        """The audit of a subject, made once for all tests that ask for the same.
+        """The audit of a request, made once for all tests that ask for the same.
 
         Parameters
         ----------
-        subject, settings, replay, threshold
+        request, settings, replay, threshold
             As `pytest_mia.auditing.run` takes them.
         item
             The test, in whose line it is shown how far the audit is.
         owner
-            The only one to share with when the subject can't be told by its content.
+            The only one to share with when the request can't be told by its content.
         """
         from pytest_mia.auditing import run
 
         # An audit that may stop early stops by its limit.
         limit = threshold if settings.early_stop else None
-        key = self._key(("audit", limit), subject, settings, owner)
+        key = self._key(("audit", limit), request, settings, owner)
         if key not in self._shared:
             store = self._store(settings)
-            events = run.run(subject, settings, replay=replay, threshold=threshold, store=store)
+            events = run.run(request, settings, replay=replay, threshold=threshold, store=store)
             self._shared[key] = _follow(events, ProgressLine(item))
         result: AuditResult = self._shared[key]
         return result
 
     def shadow_models(
-        self, subject: AuditRequest, settings: Settings, *, item: pytest.Item, owner: object
+        self, request: AuditRequest, settings: Settings, *, item: pytest.Item, owner: object
     ) -> tuple[ShadowModel, ...]:
-        """The trained shadows of a subject, shared likewise."""
+        """The trained shadows of a request, shared likewise."""
         from pytest_mia.auditing import run
 
-        key = self._key("shadow models", subject, settings, owner)
+        key = self._key("shadow models", request, settings, owner)
         if key not in self._shared:
-            self._shared[key] = _follow(run.train(subject, settings), ProgressLine(item))
+            self._shared[key] = _follow(run.train(request, settings), ProgressLine(item))
         models: tuple[ShadowModel, ...] = self._shared[key]
         return models
 
@@ -189,9 +189,9 @@ class Session:
             folder = self._config.rootpath / self._config.getini("cache_dir") / "d" / CACHED
         return store.opened(folder, settings.cache, since=self._begun)
 
-    def _key(self, what: object, subject: AuditRequest, settings: Settings, owner: object) -> object:
-        """What tells work from other work; that on a subject without a name is its owner's alone."""
-        return what, settings, _content(subject) or owner
+    def _key(self, what: object, request: AuditRequest, settings: Settings, owner: object) -> object:
+        """What tells work from other work; that on a request without a name is its owner's alone."""
+        return what, settings, _content(request) or owner
 
 
 def _follow(events: Generator[Event, None, T], progress: ProgressLine) -> T:
@@ -207,13 +207,13 @@ def _follow(events: Generator[Event, None, T], progress: ProgressLine) -> T:
             progress.show(event)
 
 
-def _content(subject: AuditRequest) -> str | None:
-    """A name for all that an audit of `subject` depends on, or ``None`` where it can't be told."""
+def _content(request: AuditRequest) -> str | None:
+    """A name for all that an audit of `request` depends on, or ``None`` where it can't be told."""
     from pytest_mia.cache import content_key
 
-    if isinstance(subject.outputs, (str, os.PathLike)):
+    if isinstance(request.outputs, (str, os.PathLike)):
         # A file's name says nothing about what it holds.
         return None
     # User code may read the environment and the working folder, which tests change too.
     surroundings = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-    return content_key.try_hash_content((subject, os.getcwd(), sorted(surroundings.items())))
+    return content_key.try_hash_content((request, os.getcwd(), sorted(surroundings.items())))

@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 
 PRIVATE, SHARED = 0o600, 0o666
-"""For the user alone, since a report names the records that stand out; or for whom the process's umask lets see it."""
+"""For the user alone, since a report names the records that stand out; or as the umask of the process says."""
 
 
 def write(path: Path, text: str, *, mode: int = PRIVATE) -> None:

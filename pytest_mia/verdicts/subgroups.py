@@ -1,4 +1,4 @@
-"""For whom: the records of an audit, divided by a slice, a column, the class, or values that are given for it.
+"""Subgroups: the records of an audit, divided by a slice, a column, the class, or values that are given for it.
 
 Guesses are kept as one character per target and record, since a part may be asked for that nobody has named before.
 """
