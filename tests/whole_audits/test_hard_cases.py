@@ -3,31 +3,31 @@
 | case | required | also tested in |
 |---|---|---|
 | models that memorise, answers of 0 and 1 | a leak; noise is asked about; a note | `test_planted_leaks` |
-| one answer for all records of a class | an advantage of exactly 0, an AUC of a half | `test_statistics_intervals` |
-| labels alone | gap and noise attacks, a note | `test_attacks_label_only` |
+| one answer for all records of a class | an advantage of exactly 0, an AUC of a half | `test_intervals` |
+| labels alone | gap and noise attacks, a note | `test_label_noise` |
 | few records | refused where no verdict can be reached | `test_bad_input`, `test_plan` |
-| too few records to decide | inconclusive, with the number that would decide | `test_verdict` |
-| rare classes | audited; columns are aligned | `test_models_estimator` |
+| too few records to decide | inconclusive, with the number that would decide | `test_message` |
+| rare classes | audited; columns are aligned | `test_sklearn` |
 | shares of classes that differ | halves are stratified; a release is invalid | `test_memberships` |
-| sides of two sources | invalid | `test_diagnostics::TestShift` |
-| copies | drawn together; in a release left out, invalid beyond 5% | `test_subject` |
-| near-duplicates | noted from 1% on, invalid beyond 5%; groups are the remedy | `test_lookalikes` |
+| sides of two sources | invalid | `test_split_shift` |
+| copies | drawn together; in a release left out, invalid beyond 5% | `test_records` |
+| near-duplicates | noted from 1% on, invalid beyond 5%; groups are the remedy | `test_duplicates_near` |
 | an attacker's records that are members too | allowed, with a note | `test_attackers` |
 | NaN, infinities, negative probabilities | invalid at once, with count and first record | `test_answers` |
 | other numbers from 0 to 1 | audited, with a note | |
-| answers that vary | 16 queries averaged | `test_shadows::TestQueries` |
-| answers in another order, or of the batch | invalid at once | `test_order` |
-| training that isn't repeatable | seeded; a cached audit says what it said | `test_auditing::TestTheSameFigures` |
+| answers that vary | 16 queries averaged | `test_train::TestQueries` |
+| answers in another order, or of the batch | invalid at once | `test_query_answer_order` |
+| training that isn't repeatable | seeded; a cached audit says what it said | `test_run::TestTheSameFigures` |
 | validation records as non-members | left out, with a note | |
-| preprocessing of all records | code that holds them all, and uses them, is invalid | `test_peeking` |
-| training that ignores its records, or is cached | invalid | `test_ignoring` |
-| a factory of trained models | refused, or invalid | `test_bad_input`, `test_pretrained` |
+| preprocessing of all records | code that holds them all, and uses them, is invalid | `test_sees_other_records` |
+| training that ignores its records, or is cached | invalid | `test_ignores_data` |
+| a factory of trained models | refused, or invalid | `test_bad_input`, `test_pretrained_factory` |
 | a released model of another factory, or of other members | invalid; a note where the factory is a guess | |
 | an attacker with records unlike those of a released model | a note beside one who has them, else invalid | |
-| answers that name the classes in another way than y does | invalid | `test_coding` |
-| augmentation in training | `mia_augment` asks about changed copies too | `test_probes_augment` |
+| answers that name the classes in another way than y does | invalid | `test_label_encoding` |
+| augmentation in training | `mia_augment` asks about changed copies too | `test_augment` |
 | few shadows | three at the least, or a release without any | `test_settings`, `test_plan` |
-| memberships that depend on each other | invalid | `test_diagnostics`, `test_placebo` |
+| memberships that depend on each other | invalid | `test_membership_design`, `test_shuffled_memberships` |
 """
 
 import copy
