@@ -147,7 +147,7 @@ class Settings:
         "what trains models at the same time: loky (processes of this machine) or dask (a running cluster)",
         str,
         "loky or dask; threading is not supported because models in threads of one process would share its random "
-        "generators, nor is ray, since dask trains on several machines",
+        "generators, and ray is not, because dask trains on several machines",
         lambda value: isinstance(value, str) and value in ("loky", "dask"),
         decides=False,
     )
@@ -174,7 +174,7 @@ class Settings:
     time_limit: float | None = _setting(
         None,
         "SECONDS",
-        "start no more training after so many seconds, and answer with the models that there are",
+        "stop training after so many seconds, and answer with the models that are trained by then",
         float,
         "a finite number above 0",
         lambda value: (
@@ -195,8 +195,8 @@ class Settings:
     coins: bool = _setting(
         False,
         "",
-        "draw by an independent coin for each record who is trained on, with shadows that are no targets: claims of "
-        "differential privacy are judged more sharply",
+        "decide by an independent coin for each record whether a model is trained on it, with shadows that are not "
+        "targets: claims of differential privacy are judged more sharply",
         _truth,
         "true or false",
         lambda value: isinstance(value, bool),
@@ -205,8 +205,8 @@ class Settings:
     what_if: str = _setting(
         "off",
         "WHICH",
-        "measure remedies as well: outputs (or nothing) those that change answers alone, train also those that train "
-        "models anew",
+        "measure remedies too: outputs (or no value) for those that change answers alone, train also for those that "
+        "train models again",
         str,
         "off, outputs or train, after an equals sign (--mia-what-if=train)",
         lambda value: isinstance(value, str) and value in WHAT_IF,
@@ -216,8 +216,8 @@ class Settings:
     controls: bool = _setting(
         False,
         "",
-        "audit the audit: do its attacks find planted records, for which four more models are trained, and nothing "
-        "where memberships are shuffled?",
+        "check the audit itself: its attacks look for planted records (four more models are trained), and must find "
+        "nothing where memberships are shuffled",
         _truth,
         "true or false",
         lambda value: isinstance(value, bool),

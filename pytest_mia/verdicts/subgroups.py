@@ -200,7 +200,7 @@ def _given(result: AuditData, by: str, given: Any) -> tuple[SliceResult, ...]:
     __tracebackhide__ = True
     values, kept = _read(given), result.guesses
     if kept is None:
-        raise MIAUsageError("this audit keeps no guesses, so nothing but slices that it has can be judged by itself")
+        raise MIAUsageError("this audit keeps no guesses, so by can only name one of its slices")
     if len(values) != result.records:
         order = " (members first, without those non-members that are members too)" if result.kind == "release" else ""
         raise MIAUsageError(
