@@ -49,7 +49,9 @@ def part(dataset: Any, share: float, *, seed: int = 0) -> Dataset:
     _, first = np.unique(units, return_index=True)
     drawn = _drawn(strata[first], share, generator_for(seed, "part"))[units]
     if not drawn.any():
-        raise MIAUsageError(f"a share of {share:g} of {len(drawn)} records is less than one record; give a larger share")
+        raise MIAUsageError(
+            f"a share of {share:g} of {len(drawn)} records is less than one record; give a larger share"
+        )
     return take_records(given, drawn)
 
 

@@ -37,7 +37,9 @@ def augment_records(augment: Callable[[Any, Any], Any], X: Any, *, seed: int, nu
     with seeded(seed_for(seed, "augment", number)):
         copies = augment(X, generator_for(seed, "augment", number))
     if copies is None:
-        raise MIAUsageError("mia_augment returned None; it must return the changed records; check that it ends with a return")
+        raise MIAUsageError(
+            "mia_augment returned None; it must return the changed records; check that it ends with a return"
+        )
     if count(copies) != records:
         raise MIAUsageError(f"mia_augment gave {count(copies)} copies of {records} records; it must give one of each")
     return copies

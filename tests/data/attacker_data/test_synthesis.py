@@ -68,7 +68,9 @@ class TestPart:
         np.testing.assert_array_equal(part((X, Y), 1).X, X)
 
     def test_none_left(self):
-        with pytest.raises(MIAUsageError, match=r"^a share of 1e-09 of 3000 records is less than one record; give a larger share"):
+        with pytest.raises(
+            MIAUsageError, match=r"^a share of 1e-09 of 3000 records is less than one record; give a larger share"
+        ):
             part((X, Y), 1e-9)
 
     @pytest.mark.parametrize("make", [part, noisy])
