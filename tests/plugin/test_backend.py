@@ -18,7 +18,7 @@ CONFTEST = trees(mia_model_factory="lambda: DecisionTreeClassifier(max_depth=2)"
         (["--mia-backend=dask"], "backend dask needs scheduler, *--mia-scheduler=tcp://HOST:8786"),
         (["--mia-scheduler=tcp://h:1"], "scheduler tcp://h:1 is for backend dask, got loky: give both or neither"),
         (["--mia-backend=threading"], "--mia-backend must be loky or dask; threading is not supported because *"),
-        (["--mia-backend=ray"], "--mia-backend must be loky or dask; * nor is ray, * got 'ray'"),
+        (["--mia-backend=ray"], "--mia-backend must be loky or dask; * and ray is not, * got 'ray'"),
         (["--mia-backend=dask", "--mia-scheduler=here"], "--mia-scheduler must be an address such as *, got 'here'"),
     ],
 )
