@@ -7,6 +7,7 @@ from pytest_mia import MIAUsageError
 from pytest_mia.attacks import registry as attacks
 from pytest_mia.core import settings
 from pytest_mia.core.settings import PROFILES, Settings, SettingsKeywords, parse
+from pytest_mia.models.queries import registry as queries
 
 ROWS = dataclasses.fields(Settings)
 
@@ -131,6 +132,19 @@ def test_profiles_are_settings_that_fit(name):
     chosen = Settings(**PROFILES[name])
     assert chosen.contradictions() == []
     assert attacks.unknown(chosen.attacks or ()) == []
+
+
+def test_the_thorough_profile_adds_what_asks_nothing_more_of_a_model():
+    """Attacks on changed copies take days on large models; all others on request are named."""
+    asked = {attack.name for attack in attacks.ON_REQUEST if queries.names_that_measure(attack.signals)}
+    unasked = {"default", *(attack.name for attack in attacks.ATTACKS)}
+    assert {*PROFILES["thorough"]["attacks"]} - unasked == {attack.name for attack in attacks.ON_REQUEST} - asked
+    assert len(PROFILES["fast"]["attacks"]) == 11
+    assert (PROFILES["fast"]["shadows"], PROFILES["fast"]["early_stop"], PROFILES["thorough"]["shadows"]) == (
+        3,
+        True,
+        31,
+    )
 
 
 class TestWorkers:
