@@ -48,8 +48,11 @@ def load_benchmark():
         yield importlib.import_module
 
 
-REPEATED = {"properties", "test_calibration.py", "test_claims.py", "test_null_worlds.py", "test_planted_leaks.py"}
-"""Tests that run hundreds of times what others run once."""
+MANY_ROOMS = {"examples", "project", "properties", "whole_audits"}
+"""Tests of the whole, which run once more, or hundreds of times, what the tests of the rooms run."""
+
+_traced: set[str] = set()
+"""Tests of which coverage has seen a case."""
 
 
 def pytest_collection_finish():
@@ -60,8 +63,10 @@ def pytest_collection_finish():
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    """Coverage is what other fast tests run: to trace these and the slow ones takes minutes, for hardly a line more."""
-    quick = item.get_closest_marker("slow") is None and REPEATED.isdisjoint(item.path.parts)
+    """Coverage is what the first case of each fast test of a room runs: tracing takes minutes, for hardly a line more."""
+    name = item.nodeid.partition("[")[0]
+    quick = item.get_closest_marker("slow") is None and MANY_ROOMS.isdisjoint(item.path.parts) and name not in _traced
+    _traced.add(name)
     tracer = None if quick else coverage.Coverage.current()
     if tracer:
         tracer.stop()
