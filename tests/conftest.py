@@ -63,7 +63,7 @@ def pytest_collection_finish():
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    """Coverage is what the first case of each fast test of a room runs: tracing takes minutes, for hardly a line more."""
+    """Coverage is what the first case of each fast test of a room runs: to trace more takes minutes, for few lines."""
     name = item.nodeid.partition("[")[0]
     quick = item.get_closest_marker("slow") is None and MANY_ROOMS.isdisjoint(item.path.parts) and name not in _traced
     _traced.add(name)
