@@ -79,11 +79,10 @@ def pytest_runtest_protocol(item):
 
 @pytest.fixture(autouse=True)
 def nothing_was_read(monkeypatch):
-    """A cached model depends on every file that this process ever read in training; each test has read none yet."""
-    from pytest_mia.cache import file_reads
+    """A cached model depends on all that its code ever read in this process; in each test it has read nothing yet."""
+    from pytest_mia.cache import recorder
 
-    monkeypatch.setattr(file_reads, "_heard", {})
-    monkeypatch.setattr(file_reads, "_written", set())
+    monkeypatch.setattr(recorder, "_records", {})
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,7 +18,7 @@ from pytest_mia.core.text import counted
 from pytest_mia.core.types import BoolArray, IntArray
 from pytest_mia.data.memberships import draw_coins, draw_halves
 from pytest_mia.data.records import Records, gather
-from pytest_mia.training import batching, factories, model_cache
+from pytest_mia.training import batching, factories
 from pytest_mia.training.factories import FactoryProbe
 from pytest_mia.training.jobs import Job, Method
 
@@ -109,12 +108,11 @@ def plan_attackers(run: AuditRun) -> list[tuple[AuditRequest, Plan]]:
         What is wrong with any of them, before anything is trained.
     """
     plans, problems = list[tuple[AuditRequest, Plan]](), list[str]()
-    with contextlib.nullcontext() if run.store is None else model_cache.watch_user_code():
-        for request in _attackers(run):
-            try:
-                plans.append((request, make_plan(request, run.settings, run.method, threshold=run.threshold)))
-            except MIAUsageError as error:
-                problems += error.problems
+    for request in _attackers(run):
+        try:
+            plans.append((request, make_plan(request, run.settings, run.method, threshold=run.threshold)))
+        except MIAUsageError as error:
+            problems += error.problems
     if problems:
         raise MIAUsageError([*dict.fromkeys(problems)])
     return [(request, _batch(plan, run)) for request, plan in plans] if len(plans) == 1 else plans

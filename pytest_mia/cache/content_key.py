@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import builtins
-import contextlib
 import functools
-import gc
 import os
 import sys
 import types
-import weakref
 from collections import ChainMap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
 
 from pytest_mia.cache import pickling, user_modules
 from pytest_mia.cache.hash_values import ATOMS, Walk, Way
@@ -28,11 +27,16 @@ MADE_BY_PYTHON = {
 }
 
 Memo = functools._lru_cache_wrapper
+LARGE, PIECES, PIECE = 2**22, 1024, 2**11
+"""Bytes above which a quick walk takes pieces, how many of them, and their size."""
 
-_loaded: dict[types.ModuleType, str] = {}
-_kept: weakref.WeakKeyDictionary[Memo[Any], str] = weakref.WeakKeyDictionary()
-"""Functions whose answers are kept, with a hash of those answers that they keep since training only."""
-_telling: set[Memo[Any]] = set()
+
+_first_names: dict[str, str] = {}
+"""The name of code before this process first ran it, by the one that it has since it loaded modules of the user's."""
+
+
+class ChangedCodeError(Exception):
+    """Code changed what it reads itself; the message says so."""
 
 
 class UnhashableValue(Exception):
@@ -50,8 +54,9 @@ def try_hash_content(value: Any) -> str | None:
 def hash_content(value: Any) -> str:
     """The hash of a value: functions with all that they close over and read, objects with their classes.
 
-    What installed packages define is hashed by its name. The user's modules that code belongs to, or imports, are
-    hashed by their files as well, and so are the modules that they import; of test files only what is used is hashed.
+    What installed packages define is hashed by its name. The user's modules that code mentions are hashed by their
+    files as well, and so are those that they mention; of test files only what is used is hashed. What code reads while
+    it runs (files, environment variables) is the matter of `traces`.
 
     Parameters
     ----------
@@ -63,36 +68,76 @@ def hash_content(value: Any) -> str:
     UnhashableValue
         For what has no content to hash, such as a generator or an open connection.
     """
-    return _walked(value, CodeWalk(_loaded))
+    return _walked(value, CodeWalk()).hash.hexdigest()
+
+
+def name_code(value: Any) -> str:
+    """The hash of code before this process first runs it, with what the user's code has put in the place of others'.
+
+    Functions that keep their answers (`functools.lru_cache`) forget them: they may be of another day. What they read to
+    find them again is then recorded.
+
+    Raises
+    ------
+    UnhashableValue
+        As `hash_content` does.
+    """
+    walk = _walked(value, CodeWalk())
+    for memo in walk.memos:
+        memo.cache_clear()
+    patches = [(place, try_hash_content(patch)) for place, patch in user_modules.find_patches()]
+    name = hash_content((walk.hash.hexdigest(), patches))
+    return _first_names.get(name, name)
+
+
+class CodeWatch:
+    """Whether code stays as it is while it runs, but for modules of the user's that it loads.
+
+    Parameters
+    ----------
+    value, name
+        The code, and what `name_code` said of it.
+
+    Raises
+    ------
+    UnhashableValue
+        As `hash_content` does.
+    """
+
+    def __init__(self, value: Any, name: str) -> None:
+        self._value, self._name = value, name
+        self._before = {module.__name__ for module in user_modules.find_user_modules()}
+        self._digest = self._digest_without(frozenset())
+
+    def check(self) -> None:
+        """Look at it again.
+
+        Raises
+        ------
+        ChangedCodeError
+            When it has changed.
+        UnhashableValue
+            As `hash_content` does.
+        """
+        loaded = {module.__name__ for module in user_modules.find_user_modules()} - self._before
+        if self._digest_without(frozenset(loaded)) != self._digest:
+            raise ChangedCodeError("a value that their factory or training reads changes while they are trained")
+        if loaded:
+            _first_names[name_code(self._value)] = self._name
+
+    def _digest_without(self, modules: frozenset[str]) -> str:
+        return _walked(self._value, QuickWalk(modules)).hash.hexdigest()
 
 
 def hash_sent_content(value: Any) -> str | None:
-    """As `try_hash_content`, for comparison with another process, which computes itself what functions keep."""
+    """As `try_hash_content`, for comparison with another process, where classes may be made anew."""
     try:
-        return _walked(value, SentWalk(_loaded))
+        return _walked(value, SentWalk()).hash.hexdigest()
     except UnhashableValue:
         return None
 
 
-@contextlib.contextmanager
-def ignoring_what_training_loads() -> Iterator[None]:
-    """Hold this around the user's code: modules that it loads, and answers that it keeps, are not hashed afterwards.
-
-    Otherwise the same work would have another hash once it has been done in this process. A module is hashed again when
-    it changes. Modules that read the environment, or modules that were loaded before, are always hashed: their files
-    don't decide what they hold.
-    """
-    known, memos = {*sys.modules}, [memo for memo, answers in [*_kept.items()] if _answers_of(memo) == answers]
-    yield
-    _kept.update({memo: answers for memo in memos if (answers := _answers_of(memo)) is not None})
-    loaded = user_modules.find_user_modules([name for name in [*sys.modules] if name not in known])
-    for module in loaded:
-        if user_modules.stands_alone(module, loaded):
-            with contextlib.suppress(UnhashableValue):
-                _loaded[module] = _walked(module, CodeWalk({}))
-
-
-def _walked(value: Any, walk: CodeWalk) -> str:
+def _walked(value: Any, walk: CodeWalk) -> CodeWalk:
     try:
         walk.visit(value)
     except Exception as error:
@@ -100,25 +145,29 @@ def _walked(value: Any, walk: CodeWalk) -> str:
         raise UnhashableValue(
             f"{walk.place} can't be told by its content ({type(error).__name__}: {error})".strip()
         ) from None
-    return walk.hash.hexdigest()
+    return walk
 
 
 class CodeWalk(Walk):
     """A walk through values and the code that they run: functions, classes, the user's modules.
 
-    Parameters
+    Attributes
     ----------
-    settled
-        Modules that don't count as long as their fingerprint is this one.
+    memos
+        Functions that keep their answers, which were met.
     """
 
-    def __init__(self, settled: Mapping[types.ModuleType, str]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._settled = settled
+        self.memos: list[Memo[Any]] = []
 
     def another(self) -> CodeWalk:
         """A walk of the same kind that has met nothing yet."""
-        return CodeWalk(self._settled)
+        return type(self)()
+
+    def passes_by(self, module: types.ModuleType) -> bool:  # noqa: ARG002 - this walk meets all
+        """Whether a module of the user's isn't looked at."""
+        return False
 
     def ways(self) -> Iterator[tuple[Any, Way]]:
         """How types that others inherit from are taken apart."""
@@ -131,12 +180,12 @@ class CodeWalk(Walk):
         yield (staticmethod, classmethod), self._wrapper
         yield Memo, self._memo
         yield property, self._property
-        yield type(os.environ), self._whole_environment
+        yield type(os.environ), self.named
         yield from super().ways()
 
     def _object(self, value: Any) -> None:
         super()._object(value)
-        if user_modules.pickles_by_user_code(type(value)):
+        if isinstance(value, np.ndarray) or user_modules.pickles_by_user_code(type(value)):
             self.visit(getattr(value, "__dict__", None), "what isn't pickled")
 
     def known(self, module: str, name: str) -> None:
@@ -174,42 +223,36 @@ class CodeWalk(Walk):
         else:
             self.visit(content)
 
+    @functools.cached_property
+    def _own_modules(self) -> list[types.ModuleType]:
+        return [module for module in user_modules.find_user_modules() if not self.passes_by(module)]
+
     def _used(self, uses: user_modules.Uses, namespace: dict[str, Any]) -> None:
-        """Add what code refers to: globals, modules that it imports when it runs, the environment."""
+        """Add what code refers to: globals, and modules that it may import when it runs."""
         known = ChainMap(namespace, vars(builtins))
         for name in sorted(uses.names & known.keys()):
             value = known[name]
-            if isinstance(value, types.ModuleType) and name not in uses.whole:
-                self._module(value, uses.attributes)
+            if isinstance(value, types.ModuleType):
+                self._module(value, None if name in uses.whole else uses.words)
             else:
                 self.visit(value, name)
-        for each in uses.imports:
-            for module in user_modules.find_user_modules(user_modules.name_imported_modules(each, namespace)):
-                self._module(module, frozenset(each[2]) or None)
-        if uses.variables is None:
-            self._whole_environment()
-        elif uses.variables:
-            self.items("environment", [(name, os.environ.get(name)) for name in sorted(uses.variables)])
+        for module in user_modules.find_mentioned_modules(uses.words, self._own_modules):
+            self._module(module, uses.words)
 
     def _everything(self, namespace: dict[str, Any]) -> None:
         """Add all that code may refer to that makes its names as it runs."""
         for name, value in sorted(namespace.items()):
             if not name.startswith("__"):
                 self.visit(value, name)
-        for module in user_modules.find_user_modules(sorted(sys.modules)):
+        for module in self._own_modules:
             self._source(module)
             # Whole modules that may have nothing to do with it need not be such as can be told.
             plain = [(key, each) for key, each in sorted(vars(module).items()) if type(each) in ATOMS]
             self.items("values", [each for each in plain if not each[0].startswith("__")])
 
-    def _whole_environment(self, _environment: Any = None) -> None:
-        # Pytest notes there which test is running.
-        self.items("environment", sorted(each for each in os.environ.items() if not each[0].startswith("PYTEST_")))
-
     def _class(self, cls: type) -> None:
         self.write("class", f"{cls.__module__}.{self._name(cls)}")
         if user_modules.is_shared(cls):
-            self.items("patched", tuple(user_modules.find_patched_methods(cls)))
             return
         self.items("bases", (type(cls), *cls.__bases__))
         for name, value in sorted(self._attributes(cls).items()):
@@ -239,15 +282,8 @@ class CodeWalk(Walk):
         self.items(type(wrapper).__name__, (wrapper.__wrapped__,))
 
     def _memo(self, memo: Any) -> None:
-        """Add a function whose answers are kept, and those that it kept before training: they may be of another day."""
+        self.memos.append(memo)
         self.items("memo", (memo.cache_parameters(), memo.__wrapped__))
-        if memo in _telling:
-            return
-        answers = _answers_of(memo)
-        if answers is None:
-            raise ValueError("the answers that it keeps can't be told")
-        if answers != _kept.setdefault(memo, ""):
-            self.write("kept", answers)
 
     def _property(self, value: property) -> None:
         self.items("property", (value.fget, value.fset, value.fdel))
@@ -259,9 +295,8 @@ class CodeWalk(Walk):
         """Add a module of the user's with its values, or with those of some names; any other by its name."""
         if not user_modules.is_user_module(module):
             self.write("module", module.__name__)
-            self.items("patched", user_modules.find_patched_functions(module, names))
             return
-        if self._is_settled(module) or not self.is_new((module.__name__, names), module):
+        if self.passes_by(module) or not self.is_new((module.__name__, names), module):
             return
         self.write("module", module.__name__)
         self._source(module)
@@ -275,32 +310,56 @@ class CodeWalk(Walk):
                 self.visit(value, f"{module.__name__}.{name}")
 
     def _source(self, module: types.ModuleType | None) -> None:
-        """Add the file of a module of the user's, and those of all that it imports."""
-        if module is None or not user_modules.counts_as_whole(module) or module in self._settled:
+        """Add the file of a module of the user's, and those of all that it mentions."""
+        if module is None or not user_modules.counts_as_whole(module) or self.passes_by(module):
             return
-        if self.is_new(("file", module.__name__), module):
-            self.write("file", f"{module.__name__} {user_modules.digest_module_file(module)}")
-            for each in user_modules.find_imported_modules(module):
-                self._source(each)
+        if not self.is_new(("file", module.__name__), module):
+            return
+        self.write("file", f"{module.__name__} {user_modules.digest_module_file(module)}")
+        for each in user_modules.find_mentioned_modules(self._words_of(module), self._own_modules):
+            self._source(each)
 
-    def _is_settled(self, module: types.ModuleType) -> bool:
-        """Whether training loaded this module, which has stayed as it was."""
-        return module in self._settled and _walked(module, CodeWalk({})) == self._settled[module]
+    def _words_of(self, module: types.ModuleType) -> frozenset[str]:
+        # Its name stands for the packages that hold it.
+        return user_modules.words_of(module) | {module.__name__.rpartition(".")[2]}
 
 
-class SentWalk(CodeWalk):
-    """The same walk without what is another there though it does the same, or is sent along.
+class QuickWalk(CodeWalk):
+    """The same walk past some modules, which takes samples of what is large: it is made for each model.
 
-    Functions have kept nothing yet, and a class inside of a function forgets which one. A class that is sent as code
-    is made anew there, where its bases may give it more than here, as those of scikit-learn do.
+    Parameters
+    ----------
+    modules
+        The names of the modules that it passes by.
     """
 
-    def another(self) -> SentWalk:
-        """A walk of the same kind that has met nothing yet."""
-        return SentWalk(self._settled)
+    def __init__(self, modules: frozenset[str] = frozenset()) -> None:
+        super().__init__()
+        self._passed = modules
 
-    def _memo(self, memo: Any) -> None:
-        self.items("memo", (memo.cache_parameters(), memo.__wrapped__))
+    def another(self) -> QuickWalk:
+        """A walk of the same kind that has met nothing yet."""
+        return type(self)(self._passed)
+
+    def passes_by(self, module: types.ModuleType) -> bool:
+        """Whether it is one of those."""
+        return module.__name__ in self._passed
+
+    def add_bytes(self, content: memoryview) -> None:
+        """Add pieces of what is large, evenly spread, and all of what isn't."""
+        if len(content) <= LARGE:
+            self.hash.update(content)
+            return
+        for start in range(0, len(content), len(content) // PIECES):
+            self.hash.update(content[start : start + PIECE])
+
+
+class SentWalk(QuickWalk):
+    """The same walk without what is another in another process though it does the same.
+
+    A class inside of a function forgets which one. A class that is sent as code is made anew there, where its bases may
+    give it more than here, as those of scikit-learn do.
+    """
 
     def _name(self, cls: type) -> str:
         return cls.__name__
@@ -310,25 +369,3 @@ class SentWalk(CodeWalk):
         if not pickling.is_sent(cls):
             return found
         return {name: value for name, value in found.items() if user_modules.is_user_function(value)}
-
-    def _whole_environment(self, _environment: Any = None) -> None:
-        self.write("environment")
-
-
-def _answers_of(memo: Any) -> str | None:
-    """A fingerprint of the answers that a function keeps, and to what: only the garbage collector's view tells them.
-
-    ``None`` where they can't be told by their content.
-    """
-    if not memo.cache_info().currsize:
-        return ""
-    _telling.add(memo)
-    try:
-        return try_hash_content([each for each in gc.get_referents(memo) if not _is_links(each)])
-    finally:
-        _telling.discard(memo)
-
-
-def _is_links(value: Any) -> bool:
-    """Whether this is where a function finds its answers: they are told besides, and the links can't be."""
-    return isinstance(value, dict) and any(type(each).__name__ == "_lru_list_elem" for each in value.values())

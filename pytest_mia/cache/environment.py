@@ -1,4 +1,4 @@
-"""What decides an output besides code and data: Python, the machine, installed packages, settings of libraries."""
+"""What decides an output besides code and data: Python, the machine, settings of libraries, the versions of ours."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ import operator
 import os
 import platform
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-from pytest_mia.cache.user_modules import INSTALLED
-
-LISTED = (".dist-info", ".egg-info")
 
 TORCH_DEFAULTS = {
     "get_default_dtype": "torch.float32",
@@ -42,30 +39,10 @@ def describe_environment() -> tuple[str, ...]:
         sys.platform,
         platform.machine(),
         seed,
-        digest_installed_packages(),
         digest_own_code(),
+        *_versions(),
         *_settings(),
     )
-
-
-def digest_installed_packages() -> str:
-    """A fingerprint of all installed packages: their names and versions, and the files that each of them recorded."""
-    return digest_packages(tuple(sorted({folder for folder in sys.path if INSTALLED & set(Path(folder).parts)})))
-
-
-@functools.cache
-def digest_packages(folders: tuple[str, ...]) -> str:
-    """A fingerprint of the packages in these folders, taken once per process."""
-    found = hashlib.sha256()
-    for folder in folders:
-        try:
-            names = sorted(name for name in os.listdir(folder) if name.endswith(LISTED))
-        except OSError:
-            continue
-        for name in names:
-            found.update(f"{name} ".encode())
-            found.update(_recorded(Path(folder, name)))
-    return found.hexdigest()
 
 
 @functools.cache
@@ -77,12 +54,10 @@ def digest_own_code() -> str:
     return found.hexdigest()
 
 
-def _recorded(folder: Path) -> bytes:
-    """The digests of a package's files, for what is installed anew under its old version; none where it has no list."""
-    try:
-        return (folder / "RECORD").read_bytes()
-    except OSError:
-        return b""
+@functools.cache
+def _versions() -> tuple[str, ...]:
+    """The versions of the packages that attacks compute with; those that training loads are in its trace."""
+    return tuple(f"{name} {metadata.version(name)}" for name in ("numpy", "scipy", "scikit-learn"))
 
 
 def _settings() -> list[str]:

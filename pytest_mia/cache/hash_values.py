@@ -170,7 +170,11 @@ class Walk:
     def _buffer(self, buffer: Any) -> None:
         raw = buffer.raw() if isinstance(buffer, PickleBuffer) else memoryview(buffer)
         self.write("buffer", str(raw.nbytes))
-        self.hash.update(raw)
+        self.add_bytes(raw.cast("B") if raw.nbytes else raw)
+
+    def add_bytes(self, content: memoryview) -> None:
+        """Add what a buffer holds."""
+        self.hash.update(content)
 
     def _object(self, value: Any) -> None:
         reduce = copyreg.dispatch_table.get(type(value))

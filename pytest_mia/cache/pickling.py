@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import pickle
 import sys
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import CodeType, ModuleType
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ import cloudpickle
 from pytest_mia.cache.user_modules import is_test
 
 
-def dumps(value: Any, by_value: Iterable[ModuleType] = ()) -> bytes:
+def dumps(value: Any, by_value: Iterable[ModuleType] = (), apart: Sequence[Any] = ()) -> bytes:
     """Pickle a value, lambdas and local classes included.
 
     Parameters
@@ -24,16 +25,18 @@ def dumps(value: Any, by_value: Iterable[ModuleType] = ()) -> bytes:
         Anything that cloudpickle can pickle.
     by_value
         Modules whose functions and classes are sent as code rather than by name.
+    apart
+        Objects inside of it that are sent apart, once for many values.
     """
     target = io.BytesIO()
     with pickled_by_value(by_value):
-        Pickler(target).dump(value)
+        Pickler(target, apart).dump(value)
     return target.getvalue()
 
 
-def loads(data: bytes) -> Any:
-    """The value that `dumps` pickled."""
-    return cloudpickle.loads(data)
+def loads(data: bytes, apart: Sequence[Any] = ()) -> Any:
+    """The value that `dumps` pickled, with the objects that were sent apart."""
+    return Unpickler(io.BytesIO(data), apart).load()
 
 
 def test_modules() -> list[ModuleType]:
@@ -73,6 +76,26 @@ def _made(make: Callable[..., CodeType], arguments: tuple[Any, ...], filename: s
 
 
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    """Cloudpickle's, which also keeps the names of files."""
+    """Cloudpickle's, which also keeps the names of files, and leaves out what is sent apart."""
 
     dispatch_table: ClassVar[ChainMap[Any, Any]] = ChainMap({CodeType: _code}, cloudpickle.Pickler.dispatch_table)
+
+    def __init__(self, target: io.BytesIO, apart: Sequence[Any] = ()) -> None:
+        super().__init__(target)
+        self._apart = {id(each): place for place, each in enumerate(apart)}
+
+    def persistent_id(self, value: Any) -> int | None:
+        """The place of what is sent apart."""
+        return self._apart.get(id(value))
+
+
+class Unpickler(pickle.Unpickler):
+    """Puts in what was sent apart."""
+
+    def __init__(self, source: io.BytesIO, apart: Sequence[Any]) -> None:
+        super().__init__(source)
+        self._apart = apart
+
+    def persistent_load(self, place: int) -> Any:
+        """What was sent apart, by its place."""
+        return self._apart[place]

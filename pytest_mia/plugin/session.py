@@ -216,4 +216,7 @@ def _content(request: AuditRequest) -> str | None:
         return None
     # User code may read the environment and the working folder, which tests change too.
     surroundings = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-    return content_key.try_hash_content((request, os.getcwd(), sorted(surroundings.items())))
+    try:
+        return content_key.name_code((request, os.getcwd(), sorted(surroundings.items())))
+    except content_key.UnhashableValue:
+        return None

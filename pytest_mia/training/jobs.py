@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from pytest_mia.cache.traces import Trace
 from pytest_mia.core.types import BoolArray
 from pytest_mia.data.records import Data
 from pytest_mia.models.protocol import Adapter
@@ -130,6 +131,8 @@ class Trained:
         Why it was not trained with the whole of its batch; empty where it was.
     moved
         Why it ran on the CPU although the method names a GPU; empty where it did not.
+    trace
+        What its training read, where that is known.
     """
 
     number: int
@@ -144,6 +147,7 @@ class Trained:
     what_if: tuple[Trained, ...] = ()
     alone: str = ""
     moved: str = ""
+    trace: Trace | None = None
 
 
 @dataclass
@@ -152,18 +156,32 @@ class Watch:
 
     Attributes
     ----------
-    files
-        Digest of each file that the training may have read; ``None`` where its models must not be kept.
+    trace
+        What the training read; ``None`` where its models must not be kept.
+    elsewhere
+        What another machine read for it; it must be the same here.
+    doubt
+        Why more may have been read there; empty where all is known.
     """
 
-    files: Mapping[str, str] | None = None
+    trace: Trace | None = None
+    elsewhere: Trace = field(default_factory=Trace)
+    doubt: str = ""
 
 
 class Slot(Protocol):
     """The place of one model in a cache; it can be sent to another process.
 
     A process claims the slot, loads the model, and where there is none trains one under `watch` and saves it.
+
+    Attributes
+    ----------
+    name
+        Names the code that trains the model; empty where nothing is kept.
     """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
 
     def load(self) -> Trained | None:
         """The model, if it is there."""
@@ -188,13 +206,15 @@ class Slot(Protocol):
 class Cache(Protocol):
     """The slots of an audit's models."""
 
-    def slots(self, jobs: Sequence[Job], method: Method) -> Sequence[Slot]:
-        """The slot of each job."""
+    def slots(self, jobs: Sequence[Job], method: Method, first: Trained | None = None) -> Sequence[Slot]:
+        """The slot of each job; what the first model read counts for all."""
         ...
 
 
 class Uncached:
     """A cache, and a slot, that keeps nothing."""
+
+    name = ""
 
     def load(self) -> Trained | None:
         """Nothing."""
@@ -210,7 +230,7 @@ class Uncached:
     def save(self, trained: Trained, watch: Watch) -> None:
         """Nothing is kept."""
 
-    def slots(self, jobs: Sequence[Job], method: Method) -> Sequence[Slot]:  # noqa: ARG002 - all slots are alike
+    def slots(self, jobs: Sequence[Job], *_: object) -> Sequence[Slot]:
         """The same slot for each job."""
         return [self] * len(jobs)
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia.cache import content_key, environment, file_reads
+from pytest_mia.cache import content_key, environment, recorder
 from pytest_mia.cache.store import Entry, Store
+from pytest_mia.cache.traces import Trace
 from pytest_mia.core.types import AnyArray
 from pytest_mia.data.records import Data
 from pytest_mia.models.signals import Signals
@@ -33,10 +34,11 @@ WORDS: dict[str, type | UnionType] = {
 }
 """What is kept of a model besides its signals, each with its type in JSON."""
 
-CHANGES = (
-    "models are not cached: a value that their factory or training reads changes while they are trained; if one of "
-    "these functions imports a module, move the import to the top of the file"
+OTHER_VALUES = (
+    "their code reads a value that differs in the cluster's workers, such as an environment variable, a file, or a "
+    "changed variable of a module"
 )
+NOT_CACHED = (content_key.ChangedCodeError, content_key.UnhashableValue, recorder.UnknownReadsError)
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,10 @@ class ModelSlot:
         The model's number in this audit, and how many records it is queried about.
     code
         The user's code that trains it; it must be the same before and after the training.
-    files
-        Digests of the files that were read already.
+    name
+        A fingerprint of that code as it was before this process first ran it.
+    earlier
+        What the models of the same code read that are there already.
     what_if
         The slots of the model's answers with each remedy.
     """
@@ -62,11 +66,12 @@ class ModelSlot:
     number: int
     records: int
     code: Any
-    files: dict[str, str] = field(default_factory=dict)
+    name: str
+    earlier: Trace = field(default_factory=Trace)
     what_if: tuple[ModelSlot, ...] = ()
 
     def load(self) -> Trained | None:
-        """The stored model, unless a file that its training read has changed since."""
+        """The stored model, unless something that its training read has changed since."""
         entry = self.store.load(self.key)
         what_if = [found for slot in self.what_if if entry is not None and (found := slot.load()) is not None]
         if entry is None or len(what_if) < len(self.what_if):
@@ -78,8 +83,8 @@ class ModelSlot:
             return None
 
     def _revive(self, entry: Entry, what_if: tuple[Trained, ...]) -> Trained | None:
-        words, arrays = entry.words, entry.arrays
-        if any(self._digest(path) != digest for path, digest in words["files"].items()):
+        words, arrays, trace = entry.words, entry.arrays, Trace.read(entry.words["trace"])
+        if not trace.holds():
             return None
         fitting = [len(array) == self.records and _are_numbers(array) for array in arrays.values()]
         fitting += [isinstance(words[name], kind) for name, kind in WORDS.items()]
@@ -87,7 +92,7 @@ class ModelSlot:
         if not set(SIGNALS).issuperset(arrays) or not all(fitting):
             raise ValueError("these are no signals of this audit")
         details: dict[str, Any] = {name: words[name] for name in WORDS} | {"probes": tuple(words["probes"])}
-        return Trained(self.number, Signals(**arrays), **details, cached=True, what_if=what_if)
+        return Trained(self.number, Signals(**arrays), **details, cached=True, what_if=what_if, trace=trace)
 
     def claim(self, *, wait: float) -> AbstractContextManager[bool]:
         """Hold the lock of this model; see `Slot`."""
@@ -95,34 +100,29 @@ class ModelSlot:
 
     @contextmanager
     def watch(self) -> Iterator[Watch]:
-        """Observe a training: which files it reads, and whether the user's code stays as it is; see `Slot`."""
-        before, watch = content_key.try_hash_content(self.code), Watch()
-        with watch_user_code():
-            yield watch
-        if content_key.try_hash_content(self.code) != before:
-            self.store.remark(CHANGES)
-            return
+        """Observe a training: what it reads, and whether the user's code stays as it is; see `Slot`."""
+        watch = Watch()
         try:
-            watch.files = file_reads.digest_files_read(without=str(self.store.folder))
-        except file_reads.ChangedError as error:
-            self.store.remark(f"models are not cached: {error} was changed while they were trained")
-        except file_reads.UnknownReadsError as error:
+            code = content_key.CodeWatch(self.code, self.name)
+            with recorder.recording(self.name) as record:
+                yield watch
+            code.check()
+            if watch.doubt or not watch.elsewhere.holds():
+                raise recorder.UnknownReadsError(watch.doubt or OTHER_VALUES)
+            here = record.trace(without=str(self.store.folder)).with_earlier(watch.elsewhere)
+            watch.trace = here.with_earlier(self.earlier)
+        except NOT_CACHED as error:
             self.store.remark(f"models are not cached: {error}")
 
     def save(self, trained: Trained, watch: Watch) -> None:
         """Store a model, and what it answers with each remedy; see `Slot`."""
-        if watch.files is None:
+        if watch.trace is None:
             return
         words = {name: getattr(trained, name) for name in WORDS}
         arrays = {name: array for name in SIGNALS if (array := getattr(trained.signals, name)) is not None}
         for slot, asked in zip(self.what_if, trained.what_if, strict=True):
             slot.save(asked, watch)
-        self.store.save(self.key, Entry({**words, "files": dict(watch.files)}, arrays))
-
-    def _digest(self, path: str) -> str:
-        if path not in self.files:
-            self.files[path] = file_reads.digest_file(path)
-        return self.files[path]
+        self.store.save(self.key, Entry({**words, "trace": watch.trace.words}, arrays))
 
 
 def _are_numbers(array: AnyArray) -> bool:
@@ -144,32 +144,36 @@ class ModelCache:
 
     def __init__(self, store: Store, data: Data, factories: Sequence[FactoryProbe]) -> None:
         self._store, self._data, self._factories = store, data, factories
+        self._codes: dict[Any, _Code] = {}
 
-    def slots(self, jobs: Sequence[Job], method: Method) -> list[Slot]:
+    def slots(self, jobs: Sequence[Job], method: Method, first: Trained | None = None) -> list[Slot]:
         """The slot of each job; nothing is cached where a factory has no content hash."""
-        files: dict[str, str] = {}
-        used = {id(job.factory) for job in jobs}
+        earlier = Trace() if first is None or first.trace is None else first.trace
         try:
-            names = {id(each.factory): self._name(each, method) for each in self._factories if id(each.factory) in used}
-            return [self._slot(job, names[id(job.factory)], method, files) for job in jobs]
+            return [self._slot(job, self._code_of(job.factory, method), method, earlier) for job in jobs]
         except content_key.UnhashableValue as error:
             self._store.remark(f"models are not cached: {error}")
             return [UNCACHED] * len(jobs)
 
-    def _slot(self, job: Job, name: str, method: Method, files: dict[str, str]) -> ModelSlot:
+    def _slot(self, job: Job, code: _Code, method: Method, earlier: Trace) -> ModelSlot:
         asked = method.queries, method.probes, method.seed, None if method.remedy is None else repr(method.remedy)
         batch = tuple((each.seed, each.members) for each in job.batch)
-        key = content_key.hash_content((name, job.seed, *asked, job.members, batch))
-        records, code = len(self._data.labels), _code(job.factory, method)
-        what_if = tuple(self._slot(job, name, each, files) for each in method.what_if)
-        return ModelSlot(self._store, key, job.number, records, code, files, what_if)
+        key = content_key.hash_content((code.name, code.rest, job.seed, *asked, job.members, batch))
+        what_if = tuple(self._slot(job, code, each, earlier) for each in method.what_if)
+        return ModelSlot(
+            self._store, key, job.number, len(self._data.labels), code.content, code.name, earlier, what_if
+        )
 
-    def _name(self, tried: FactoryProbe, method: Method) -> str:
-        """A fingerprint of all that the models of a factory have in common."""
-        fresh = tried.models[-1]
-        device = tensors.device_kind(method.adapter(fresh, self._data).device)
-        code = _code(tried.factory, method), {"a fresh model": fresh}
-        return content_key.hash_content((code, device, self._records, self._environment))
+    def _code_of(self, factory: Callable[[], Any], method: Method) -> _Code:
+        """The code that trains the models of a factory; its name is that before any of them is trained."""
+        place = id(factory), method.device
+        if place not in self._codes:
+            fresh = next(each.models[-1] for each in self._factories if each.factory is factory)
+            content = _code(factory, method)
+            device = tensors.device_kind(method.adapter(fresh, self._data).device)
+            rest = content_key.hash_content(({"a fresh model": fresh}, device, self._records, self._environment))
+            self._codes[place] = _Code(content, content_key.name_code(content), rest)
+        return self._codes[place]
 
     @functools.cached_property
     def _records(self) -> str:
@@ -188,11 +192,13 @@ def open_model_cache(store: Store | None, data: Data, factories: Sequence[Factor
     return UNCACHED if store is None else ModelCache(store, data, factories)
 
 
-@contextmanager
-def watch_user_code() -> Iterator[None]:
-    """Run the user's code in this context: it notes the files it reads, the modules it loads, the values it keeps."""
-    with content_key.ignoring_what_training_loads(), file_reads.recording():
-        yield
+@dataclass(frozen=True)
+class _Code:
+    """The user's code that trains models, its name, and a fingerprint of all else that they have in common."""
+
+    content: dict[str, Any]
+    name: str
+    rest: str
 
 
 def _code(factory: Callable[[], Any], method: Method) -> dict[str, Any]:

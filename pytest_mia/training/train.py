@@ -126,7 +126,7 @@ def train_steps(jobs: Sequence[Job], training: Training) -> Generator[Step, None
         yield Step((), 0, len(jobs), 0.0)
         [first] = train_unit([(jobs[0], slot)], training, wait=math.inf)
     method = training.method.settled(first)
-    slots = training.cache.slots(jobs[1:], method)
+    slots = training.cache.slots(jobs[1:], method, first)
     loaded = [slot.load() for slot in slots]
     missing = [(job, slot) for job, slot, one in zip(jobs[1:], slots, loaded, strict=True) if one is None]
     done = int(not first.cached)
@@ -177,7 +177,7 @@ def _train_and_save(missing: Unit, training: Training) -> Mapping[int, Trained]:
     job, slot = missing[0]
     with slot.watch() as watch:
         trained = train_together(job.batch or (job,), training.data, training.method, keep_models=training.keep_models)
-    models = {one.number: one for one in trained}
+    models = {one.number: dataclasses.replace(one, trace=watch.trace) for one in trained}
     for job, slot in missing:
         slot.save(models[job.number], watch)
     return {job.number: models[job.number] for job, _ in missing}

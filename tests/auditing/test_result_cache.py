@@ -88,10 +88,10 @@ def test_what_attacks_see(audit, found, settings):
     assert figures(result) == figures(audit(**settings, cache_dir=None))
 
 
-@pytest.mark.parametrize("where", ["digest_installed_packages", "digest_own_code"])
-def test_other_versions(audit, found, monkeypatch, where):
+@pytest.mark.parametrize(("where", "another"), [("_versions", ("numpy 0",)), ("digest_own_code", "another")])
+def test_other_versions(audit, found, monkeypatch, where, another):
     audit()
-    monkeypatch.setattr(environment, where, lambda: "another")
+    monkeypatch.setattr(environment, where, lambda: another)
     audit()
 
     assert len(found) == 2

@@ -3,6 +3,7 @@
 import importlib
 import sys
 
+import numpy as np
 import pytest
 
 from pytest_mia.cache import content_key
@@ -88,28 +89,41 @@ def test_values_of_modules_that_the_code_reaches(package, monkeypatch, lines):
     assert content_key.hash_content(factory) != before
 
 
+LATE = "def factory():\n    import mia_layers\n    return mia_layers.layer()"
+
+
 def test_what_training_loads_counts_only_once_it_changes(package, monkeypatch):
     package(FILES)
-    factory = factory_of("def factory():\n    import mia_layers\n    return mia_layers.layer()")
-    before = content_key.hash_content(factory)
-    with content_key.ignoring_what_training_loads():
-        factory()
+    factory = factory_of(LATE)
+    name = content_key.name_code(factory)
+    watch = content_key.CodeWatch(factory, name)
+    factory()
+    watch.check()
 
-    assert content_key.hash_content(factory) == before
+    assert content_key.name_code(factory) == name
     monkeypatch.setattr(sys.modules["mia_layers"], "WIDTH", 4)
-    assert content_key.hash_content(factory) != before
+    assert content_key.name_code(factory) != name
 
 
-@pytest.mark.parametrize("lines", ["import os\nLATE = os.environ.get('MIA_LATE')\n", "from mia_other import OTHER\n"])
-def test_what_training_loads_counts_where_its_file_does_not_tell_what_it_holds(package, lines):
-    package({**FILES, "mia_late": lines})
-    importlib.import_module("mia_other")
-    factory = factory_of("def factory():\n    import mia_late\n    return mia_late")
-    before = content_key.hash_content(factory)
-    with content_key.ignoring_what_training_loads():
-        factory()
+def test_what_changes_while_it_is_trained(package):
+    package(FILES)
+    factory = factory_of("import mia_units\ndef factory():\n    mia_units.WIDTH += 1\n    return mia_units.WIDTH")
+    watch = content_key.CodeWatch(factory, content_key.name_code(factory))
+    watch.check()
+    factory()
 
-    assert content_key.hash_content(factory) != before
+    with pytest.raises(content_key.ChangedCodeError, match="reads changes"):
+        watch.check()
+
+
+def test_what_is_large_is_seen_to_change():
+    large = np.zeros(content_key.LARGE)
+    watch = content_key.CodeWatch(lambda: large, "large")
+    watch.check()
+    large += 1
+
+    with pytest.raises(content_key.ChangedCodeError):
+        watch.check()
 
 
 def test_values_of_modules_that_are_found_by_names_made_on_the_way(package, monkeypatch):

@@ -10,6 +10,7 @@ import pytest
 
 import pytest_mia
 from pytest_mia import ModelTrainingError, TorchTraining
+from pytest_mia.cache import user_modules
 from pytest_mia.data.records import Data
 from pytest_mia.models.torch import batched, module, tensors
 from pytest_mia.models.torch.cuda import memory_ran_out
@@ -68,6 +69,8 @@ def full(gpu, monkeypatch):
             return function(*given, **named)
 
         monkeypatch.setattr(place, name, filled)
+        # A function of a test in the place of one of ours would be another recipe.
+        monkeypatch.setattr(user_modules, "find_patches", lambda: ())
         return held
 
     return fill

@@ -13,7 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 from whole import NOISE, entries, figures, tree, uses
 
 import pytest_mia
-from pytest_mia.cache import environment
+from pytest_mia.cache import environment, traces
 from pytest_mia.models.torch import tensors
 
 X, Y = NOISE
@@ -152,10 +152,16 @@ def test_whatever_changes_what_is_trained_is_trained_again(cached_audit, before,
     assert uses(cached_audit(**before)) == (trained, 0)
 
 
-@pytest.mark.parametrize("where", ["digest_installed_packages", "digest_own_code"])
-def test_other_versions_are_trained_again(cached_audit, monkeypatch, where):
+def test_another_version_of_this_package_trains_again(cached_audit, monkeypatch):
     cached_audit()
-    monkeypatch.setattr(environment, where, lambda: "another")
+    monkeypatch.setattr(environment, "digest_own_code", lambda: "another")
+
+    assert uses(cached_audit()) == (0, 4)
+
+
+def test_another_version_of_a_package_that_is_loaded(cached_audit, monkeypatch):
+    cached_audit()
+    monkeypatch.setitem(traces.DIGESTS, "packages", lambda name: f"another {name}")
 
     assert uses(cached_audit()) == (0, 4)
 

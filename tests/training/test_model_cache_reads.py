@@ -153,6 +153,4 @@ def test_a_module_that_training_imports_and_that_reads_the_environment(cached_au
         del sys.modules["mia_depths"]
         return cached_audit(training=train)
 
-    assert any("move the import to the top" in note for note in audited("2").notes)
-    assert uses(audited("2")) == (3, 1), "the first model is trained again, since only then the module is known"
-    assert uses(audited("4")) == (0, 4)
+    assert [uses(audited(depth)) for depth in ("2", "2", "4", "4")] == [(0, 4), (4, 0), (0, 4), (4, 0)]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.naive_bayes import GaussianNB
 
+from pytest_mia.cache.traces import Trace
 from pytest_mia.data.records import Data
 from pytest_mia.training.jobs import Job, Method, Trained, Watch
 from pytest_mia.training.train import Training, train_unit
@@ -33,10 +34,10 @@ class Place:
     @contextlib.contextmanager
     def watch(self):
         self.done.append(f"train {self.number}")
-        yield Watch({})
+        yield Watch(Trace())
 
     def save(self, trained, watch):
-        assert watch.files == {}
+        assert watch.trace == Trace()
         self.done.append(f"save {trained.number}")
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-from pytest_mia.cache import content_key, file_reads, pickling
+from pytest_mia.cache import content_key, pickling
 from pytest_mia.core.errors import MIAError, MIAUsageError, ModelTrainingError
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.records import Data
@@ -186,9 +186,7 @@ class _Training:
                     self._renew(held)
                     left.appendleft((job, slot))
                     continue
-                trained, files, untold = answer
-                file_reads.add_files_read(files)
-                yield _kept(trained, slot, untold)
+                yield _kept(answer, slot)
         finally:
             for future, *_ in self._waiting.values():
                 future.release()
@@ -228,12 +226,12 @@ class _Training:
             else:
                 return key
 
-    def _answer(self, future: Any, job: Job) -> tuple[Trained, tuple[str, ...], str] | None:
+    def _answer(self, future: Any, job: Job) -> Answered | None:
         """What a worker answered; ``None`` when it was lost."""
         from distributed import KilledWorker
 
         try:
-            answer: tuple[Trained, tuple[str, ...], str] = future.result()
+            answer: Answered = future.result()
         except CancelledError:
             return None
         except KilledWorker as error:
@@ -305,18 +303,17 @@ def _problems(told: Any) -> tuple[str, ...]:
     return (f"could not be asked what it has installed: {type(told).__name__}: {told}",)
 
 
-def _kept(trained: Trained, slot: Slot, untold: str) -> Trained:
+def _kept(answered: Answered, slot: Slot) -> Trained:
     """A worker's model, kept on this machine, where its slot is; or the one that another process kept before."""
     with slot.claim(wait=0.0) as held:
         if not held:
-            return trained
+            return answered.trained
         before = slot.load()
         if before is None:
             with slot.watch() as watch:
-                if untold:
-                    file_reads.mark_reads_unknown(untold)
-            slot.save(trained, watch)
-    return before or trained
+                watch.elsewhere, watch.doubt = answered.trace, answered.doubt
+            slot.save(answered.trained, watch)
+    return before or answered.trained
 
 
 def _named(job: Job) -> str:

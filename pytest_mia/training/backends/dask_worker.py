@@ -10,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_mia.cache import content_key, file_reads, pickling
+from pytest_mia.cache import content_key, pickling
+from pytest_mia.cache.recorder import UnknownReadsError, recording
+from pytest_mia.cache.traces import Trace
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import BoolArray
 from pytest_mia.data.records import Data
@@ -18,13 +20,29 @@ from pytest_mia.training.backends.worker_check import Home
 from pytest_mia.training.fit import train_one
 from pytest_mia.training.jobs import Job, Method, Trained
 
-OTHER_VALUES = (
-    "their code reads a value that differs in the cluster's workers, such as an environment variable or a changed "
-    "variable of a module"
-)
+OTHER_VALUES = "their code reads a value that differs in the cluster's workers, such as a changed variable of a module"
 
 _one_at_a_time = threading.Lock()
 """A worker runs tasks in threads of one process, whose random generators and thread limits all of them share."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a worker answers.
+
+    Attributes
+    ----------
+    trained
+        The model.
+    trace
+        What was read for it.
+    doubt
+        Why more may have been read; empty where all is known.
+    """
+
+    trained: Trained
+    trace: Trace
+    doubt: str
 
 
 @dataclass(frozen=True)
@@ -85,15 +103,9 @@ async def look(parcel: WorkerTask) -> tuple[str, ...]:
     return await asyncio.to_thread(_look, parcel)
 
 
-def train(
-    records: bytes, parcel: WorkerTask, number: int, seed: int, factory: int, members: BoolArray
-) -> tuple[Trained, tuple[str, ...], str]:
+def train(records: bytes, parcel: WorkerTask, number: int, seed: int, factory: int, members: BoolArray) -> Answered:
     """Train one model in this worker.
 
-    Returns
-    -------
-    Trained, tuple of str, str
-        The model, the files that were read, and why it must not be kept; empty where it may.
 
     Raises
     ------
@@ -102,20 +114,22 @@ def train(
     ModelTrainingError, InvalidAuditError
         As `train_one` does.
     """
-    with _one_at_a_time, file_reads.recording():
+    with _one_at_a_time, recording(parcel.name or "") as record:
         method, factories = parcel.opened()
-        if content_key.hash_sent_content((method, factories)) != parcel.name:
-            file_reads.mark_reads_unknown(OTHER_VALUES)
+        same = content_key.hash_sent_content((method, factories)) == parcel.name
         data: Data = pickling.loads(records)
         trained = train_one(Job(number, seed, factories[factory], members), data, method)
         # Training may have loaded more of the user's modules.
         parcel.compare()
-        return trained, file_reads.list_files_read(), file_reads.explain_unknown_reads()
+        try:
+            return Answered(trained, record.trace_for_others(), "" if same else OTHER_VALUES)
+        except UnknownReadsError as error:
+            return Answered(trained, Trace(), str(error))
 
 
 def _look(parcel: WorkerTask) -> tuple[str, ...]:
     try:
-        with _one_at_a_time, file_reads.recording():
+        with _one_at_a_time, recording(parcel.name or ""):
             parcel.opened()
     except MIAUsageError as error:
         return error.problems

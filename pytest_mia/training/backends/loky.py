@@ -13,8 +13,12 @@ import warnings
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pickle import PicklingError
+from typing import Any
 
-from pytest_mia.cache import content_key, file_reads, pickling, user_modules
+import numpy as np
+import numpy.typing as npt
+
+from pytest_mia.cache import content_key, pickling, recorder, user_modules
 from pytest_mia.core.errors import MIAError, MIAWarning, ModelTrainingError
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.records import Data
@@ -59,15 +63,18 @@ class Loky:
         self, units: Sequence[Unit], data: Data, method: Method, first: Trained
     ) -> Generator[Trained, None, None] | None:
         """Start to train; see `Backend`."""
-        modules = pickling.test_modules()
+        modules, apart = pickling.test_modules(), _apart(units, method)
         try:
-            parcels = [pickling.dumps((unit, method, _name_of(unit, method)), modules) for unit in units]
+            code = np.frombuffer(pickling.dumps(apart, modules), np.uint8)
+            parcels = [pickling.dumps((unit, method), modules, apart) for unit in units]
         except Exception:
             # Pickling runs code of any kind, which may raise anything.
             return None
         release()
         gpus = _gpus(method, first)
-        return _sharing(gpus, parcels, data, min(self.workers, len(units), len(gpus) or self.workers))
+        sent = SentCode(code, content_key.hash_sent_content(apart), _Surroundings.here(), os.getpid())
+        tasks = [LokyTask(parcel, unit[0][1].name) for parcel, unit in zip(parcels, units, strict=True)]
+        return _sharing(gpus, tasks, sent, data, min(self.workers, len(units), len(gpus) or self.workers))
 
     def close(self) -> None:
         """Nothing: joblib keeps idle processes for the next audit, and ends them by itself."""
@@ -83,11 +90,10 @@ def _gpus(method: Method, first: Trained) -> list[str]:
     return [] if first.device == "cpu" else [str(device) for device in devices_named(method.device)]
 
 
-def _name_of(unit: Unit, method: Method) -> str | None:
-    """What the user's code of a unit is, with all values that it reads, or ``None`` where that can't be told."""
-    return content_key.hash_sent_content(
-        (unit[0][0].factory, method.training, method.predict, method.loss, method.augment)
-    )
+def _apart(units: Sequence[Unit], method: Method) -> tuple[Any, ...]:
+    """The user's code, which is sent once for all units: it may hold large arrays."""
+    factories = {id(job.factory): job.factory for unit in units for job, _ in unit}
+    return *factories.values(), method.training, method.predict, method.loss, method.augment
 
 
 @dataclass(frozen=True)
@@ -116,16 +122,15 @@ class _Surroundings:
         """Those of this process."""
         # How many threads a process has is joblib's to say.
         variables = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
-        own = [
-            module.__name__
-            for module in user_modules.find_user_modules([*sys.modules])
-            if user_modules.counts_as_whole(module)
-        ]
+        own = [module.__name__ for module in user_modules.find_user_modules() if user_modules.counts_as_whole(module)]
         return cls(tuple(sys.path), variables, "torch" in sys.modules, tuple(own))
 
     def take_over(self) -> None:
-        """Have them in this process; one that trained for an earlier audit had others."""
+        """Have them in this process, and no others; one that trained for an earlier audit had those of that one."""
         sys.path[:] = self.path
+        for name in {*os.environ} - {*self.variables}:
+            if not name.endswith("_NUM_THREADS"):
+                del os.environ[name]
         os.environ.update(self.variables)
         if self.torch:
             # A factory may import it inside, where it would be too late for its generators to be seeded.
@@ -139,19 +144,20 @@ class _Surroundings:
 
 
 def _sharing(
-    names: Sequence[str], parcels: Sequence[bytes], data: Data, workers: int
+    names: Sequence[str], tasks: Sequence[LokyTask], sent: SentCode, data: Data, workers: int
 ) -> Generator[Trained, None, None]:
-    with shared(names) as gpus, contextlib.closing(_results(parcels, data, workers, gpus)) as results:
+    with shared(names) as gpus, contextlib.closing(_results(tasks, sent, data, workers, gpus)) as results:
         yield from results
 
 
-def _results(parcels: Sequence[bytes], data: Data, workers: int, gpus: Gpus | None) -> Generator[Trained, None, None]:
+def _results(
+    tasks: Sequence[LokyTask], sent: SentCode, data: Data, workers: int, gpus: Gpus | None
+) -> Generator[Trained, None, None]:
     import joblib
     from joblib.externals.loky.process_executor import BrokenProcessPool, TerminatedWorkerError
 
-    here = _Surroundings.here()
-    # Records travel outside of the parcels, so that joblib can share large arrays instead of copying them.
-    calls = (joblib.delayed(_train)(LokyTask(parcel, os.getpid(), here, gpus), data) for parcel in parcels)
+    # Records, and what all tasks have in common, travel outside of these, so that joblib shares what is large.
+    calls = (joblib.delayed(_train)(task, sent, data, gpus) for task in tasks)
     results = joblib.Parallel(n_jobs=workers, backend="loky", return_as="generator_unordered")(calls)
     try:
         for unit in results:
@@ -183,40 +189,63 @@ def _warn(why: str) -> None:
 
 
 @dataclass(frozen=True)
+class SentCode:
+    """What the tasks of an audit have in common, besides the records.
+
+    Attributes
+    ----------
+    code
+        The user's code, pickled.
+    name
+        What it is with all values that it reads, or ``None`` where that can't be told.
+    surroundings
+        What it finds in the audit's process.
+    audit
+        The process that the workers work for.
+    """
+
+    code: npt.NDArray[np.uint8]
+    name: str | None
+    surroundings: _Surroundings
+    audit: int
+
+    def opened(self) -> tuple[Any, ...] | None:
+        """The user's code; ``None`` where this process would train other models than the one that it works for."""
+        found: tuple[Any, ...] = pickling.loads(self.code.tobytes())
+        if content_key.hash_sent_content(found) == self.name:
+            return found
+        self.surroundings.load()
+        return found if content_key.hash_sent_content(found) == self.name else None
+
+
+@dataclass(frozen=True)
 class LokyTask:
-    """What one worker process is to train, besides the records.
+    """What one worker process is to train.
 
     Attributes
     ----------
     parcel
-        The unit, the method, and what the user's code is with all values that it reads, pickled.
-    audit
-        The process that the worker works for.
-    surroundings
-        What the user's code finds in that process.
-    gpus
-        The GPUs that the workers share; ``None`` where models are trained on the CPU.
+        The unit and the method, pickled without the user's code.
+    name
+        The name of that code, as its models' slots say it.
     """
 
     parcel: bytes
-    audit: int
-    surroundings: _Surroundings
-    gpus: Gpus | None
+    name: str
 
 
-def _train(task: LokyTask, data: Data) -> list[Trained] | None:
+def _train(task: LokyTask, sent: SentCode, data: Data, gpus: Gpus | None) -> list[Trained] | None:
     """The models of a unit; ``None`` where this process would train others than the one that it works for."""
-    _end_with(task.audit)
-    task.surroundings.take_over()
-    with file_reads.recording():
-        unit, method, name = pickling.loads(task.parcel)
-        if name != _name_of(unit, method):
-            task.surroundings.load()
-            if name != _name_of(unit, method):
-                return None
-    if task.gpus is None:
+    _end_with(sent.audit)
+    sent.surroundings.take_over()
+    with recorder.recording(task.name):
+        code = sent.opened()
+        if code is None:
+            return None
+        unit, method = pickling.loads(task.parcel, code)
+    if gpus is None:
         return train_unit(unit, Training(data, method), wait=0.0)
-    with task.gpus.one() as gpu, meant_by_cuda(gpu):
+    with gpus.one() as gpu, meant_by_cuda(gpu):
         try:
             return train_unit(unit, Training(data, replace(method, device=gpu)), wait=0.0)
         except MIAError as error:

@@ -96,7 +96,7 @@ def here(device: str) -> Home:
     packages = {
         name: version for module, name in NUMERIC.items() if module in sys.modules and (version := _version(name))
     }
-    own = (module for module in user_modules.find_user_modules([*sys.modules]) if user_modules.counts_as_whole(module))
+    own = (module for module in user_modules.find_user_modules() if user_modules.counts_as_whole(module))
     modules = {
         module.__name__: user_modules.digest_module_file(module) for module in own if getattr(module, "__file__", None)
     }
