@@ -154,11 +154,10 @@ def _modules_of_packages(folders: tuple[str, ...]) -> dict[str, frozenset[str]]:
 def _is_pytests(info: Path) -> bool:
     """Whether a package is pytest or a plugin of it: it runs tests, and trains no model."""
     try:
-        return info.name.startswith("pytest-") or "[pytest11]" in (info / "entry_points.txt").read_text(
-            encoding="utf-8"
-        )
+        points = (info / "entry_points.txt").read_text(encoding="utf-8")
     except OSError:
         return False
+    return info.name.startswith("pytest-") or "[pytest11]" in points
 
 
 def _modules_of(info: Path) -> frozenset[str]:

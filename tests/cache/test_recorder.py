@@ -153,7 +153,7 @@ def test_what_changes_after_it_was_read_is_an_error(file):
         file.read_text()
     os.utime(file, (2e9, 2e9))
 
-    with pytest.raises(recorder.UnknownReadsError, match="settings.yaml was changed while"):
+    with pytest.raises(recorder.UnknownReadsError, match="was changed while"):
         record.trace()
 
 

@@ -55,6 +55,8 @@ def gpu(monkeypatch):
 @pytest.fixture
 def full(gpu, monkeypatch):
     """Have a function of a module find no memory where it is told to work on the GPU."""
+    # A function of a test in the place of one of torch's, or of ours, would be another recipe.
+    monkeypatch.setattr(user_modules, "find_patches", lambda: ())
 
     def fill(place, name):
         function, held = getattr(place, name), []
@@ -69,8 +71,6 @@ def full(gpu, monkeypatch):
             return function(*given, **named)
 
         monkeypatch.setattr(place, name, filled)
-        # A function of a test in the place of one of ours would be another recipe.
-        monkeypatch.setattr(user_modules, "find_patches", lambda: ())
         return held
 
     return fill

@@ -19,7 +19,7 @@ from pytest_mia.core.settings import Settings
 from pytest_mia.data.records import Data
 from pytest_mia.models.torch.tensors import device_named
 from pytest_mia.training.backends import dask_worker, worker_check
-from pytest_mia.training.backends.dask_worker import WorkerTask
+from pytest_mia.training.backends.dask_worker import Answered, WorkerTask
 from pytest_mia.training.jobs import Job, Method, Slot, Trained, Unit
 
 CONNECT = 5.0
