@@ -1,0 +1,1 @@
+"""Changes of users' repositories, as data: those that matter to the models, by what changes, and those that don't."""

@@ -1,0 +1,76 @@
+"""What a user changes is trained again, and what doesn't matter isn't: two runs of pytest, a change between them."""
+
+import os
+import re
+
+import pytest
+from changes import classes, environment, files, libraries, modules, neutral, settings, unknown, values
+from changes.runs import Runs, Server
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="runs are forks")
+
+MATTER = [settings, values, classes, modules, environment, files, libraries, unknown]
+PASSING = {"seconds", "cache", "replay", "notes"}
+"""What differs between two reports of one audit."""
+
+
+@pytest.fixture(scope="module")
+def servers():
+    """Two processes, which hash texts in different ways, and in which values lie at different places."""
+    with Server() as one, Server() as other:
+        yield one, other
+
+
+def cases(*modules):
+    """Some of the changes are tried always; others are variants of these."""
+    return [pytest.param(change, id=name) for module in modules for name, change in module.CHANGES.items()] + [
+        pytest.param(change, id=name, marks=pytest.mark.slow)
+        for module in modules
+        for name, change in module.VARIANTS.items()
+    ]
+
+
+def uses(audit):
+    """Models that were found in the cache, and models that weren't."""
+    return audit["cache"]["hits"], audit["cache"]["misses"]
+
+
+def figures(audit):
+    return {name: value for name, value in audit.items() if name not in PASSING}
+
+
+def refusals(audit):
+    """What notes say of models that can't be cached."""
+    return [note for note in audit["notes"] if "not cached" in note]
+
+
+@pytest.mark.parametrize("change", cases(*MATTER))
+def test_a_change_that_matters(servers, tmp_path, change):
+    """All models are trained again; where none can be cached, a note names what can't be told."""
+    runs = Runs(servers, tmp_path, change)
+    (first,), (changed,) = runs.audits(after=False), runs.audits(after=True)
+    said = refusals(first)
+
+    assert (uses(first), uses(changed)) == ((0, 4), (0, 4)), "models of before the change pass from the cache"
+    assert figures(changed) != figures(first), "nothing changes"
+    assert not said or (change.thing and any(re.search(change.thing, note) for note in said)), said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", cases(*MATTER))
+def test_no_change(servers, tmp_path, change):
+    """Each of these repositories is cached, or a note says why it can't be."""
+    runs = Runs(servers, tmp_path, change)
+    (first,), (again,) = runs.audits(after=False), runs.audits(after=False)
+
+    assert uses(again) == (4, 0) or refusals(first), (uses(again), first["notes"])
+
+
+@pytest.mark.parametrize("change", cases(neutral))
+def test_a_change_that_does_not_matter(servers, tmp_path, change):
+    """No model is trained again."""
+    runs = Runs(servers, tmp_path, change)
+    first, changed = [runs.audits(after=after) for after in (False, True)]
+
+    assert {uses(audit)[0] for audit in first} == {0}
+    assert [(uses(audit), refusals(audit)) for audit in changed] == [((4, 0), []) for _ in changed]
