@@ -7,6 +7,7 @@ import functools
 import os
 import sys
 import types
+import weakref
 from collections import ChainMap
 from collections.abc import Iterator
 from typing import Any
@@ -27,12 +28,21 @@ MADE_BY_PYTHON = {
 }
 
 Memo = functools._lru_cache_wrapper
+PLAIN = {*ATOMS, dict, list, tuple, set, frozenset}
+TOLD_STEPS = 3
+"""How deep a quick walk tells its steps."""
 LARGE, PIECES, PIECE = 2**22, 1024, 2**11
 """Bytes above which a quick walk takes pieces, how many of them, and their size."""
 
 
 _first_names: dict[str, str] = {}
 """The name of code before this process first ran it, by the one that it has since it loaded modules of the user's."""
+
+
+_loaded_late = set[str]()
+"""Modules of the user's that training has loaded."""
+_fresh: weakref.WeakSet[Memo[Any]] = weakref.WeakSet()
+"""Functions that kept no answers yet when this process first looked at them."""
 
 
 class ChangedCodeError(Exception):
@@ -74,8 +84,8 @@ def hash_content(value: Any) -> str:
 def name_code(value: Any) -> str:
     """The hash of code before this process first runs it, with what the user's code has put in the place of others'.
 
-    Functions that keep their answers (`functools.lru_cache`) forget them: they may be of another day. What they read to
-    find them again is then recorded.
+    Functions that keep their answers (`functools.lru_cache`) forget those that they found in training: what they read
+    to find them again is then recorded. Answers that they had before this process first looked at them count as values.
 
     Raises
     ------
@@ -84,9 +94,9 @@ def name_code(value: Any) -> str:
     """
     walk = _walked(value, CodeWalk())
     for memo in walk.memos:
-        memo.cache_clear()
-    patches = [(place, try_hash_content(patch)) for place, patch in user_modules.find_patches()]
-    name = hash_content((walk.hash.hexdigest(), patches))
+        if memo in _fresh:
+            memo.cache_clear()
+    name = hash_content((walk.hash.hexdigest(), dict(user_modules.find_patches())))
     return _first_names.get(name, name)
 
 
@@ -98,6 +108,11 @@ class CodeWatch:
     value, name
         The code, and what `name_code` said of it.
 
+    Attributes
+    ----------
+    values
+        Once it was checked: modules that those mention which were loaded, with the hashes of their values before.
+
     Raises
     ------
     UnhashableValue
@@ -106,8 +121,9 @@ class CodeWatch:
 
     def __init__(self, value: Any, name: str) -> None:
         self._value, self._name = value, name
-        self._before = {module.__name__ for module in user_modules.find_user_modules()}
-        self._digest = self._digest_without(frozenset())
+        self._before = {module.__name__: digest_values(module) for module in user_modules.find_user_modules()}
+        self._steps = self._look(frozenset())
+        self.values: dict[str, str] = {}
 
     def check(self) -> None:
         """Look at it again.
@@ -119,14 +135,35 @@ class CodeWatch:
         UnhashableValue
             As `hash_content` does.
         """
-        loaded = {module.__name__ for module in user_modules.find_user_modules()} - self._before
-        if self._digest_without(frozenset(loaded)) != self._digest:
-            raise ChangedCodeError("a value that their factory or training reads changes while they are trained")
+        loaded = [module for module in user_modules.find_user_modules() if module.__name__ not in self._before]
+        steps = self._look(frozenset(module.__name__ for module in loaded))
+        if steps != self._steps:
+            changed = next((new for new, old in zip(steps, self._steps, strict=False) if new != old), steps[-1])
+            raise ChangedCodeError(f"{changed[0]} changes while they are trained")
         if loaded:
             _first_names[name_code(self._value)] = self._name
+            _loaded_late.update(module.__name__ for module in loaded)
+            self.values = self._find_values(loaded)
 
-    def _digest_without(self, modules: frozenset[str]) -> str:
-        return _walked(self._value, QuickWalk(modules)).hash.hexdigest()
+    def _look(self, modules: frozenset[str]) -> list[tuple[str, str]]:
+        walk = QuickWalk(modules)
+        _walked(self._value, walk)
+        return [*walk.steps, ("a value that their factory or training reads", walk.hash.hexdigest())]
+
+    def _find_values(self, loaded: list[types.ModuleType]) -> dict[str, str]:
+        """What stood in modules of the user's that those mention which were loaded in training."""
+        words = frozenset[str]().union(*map(user_modules.words_of, loaded))
+        known = [sys.modules[name] for name in self._before if name in sys.modules and name not in _loaded_late]
+        return {
+            module.__name__: self._before[module.__name__]
+            for module in user_modules.find_mentioned_modules(words, known)
+        }
+
+
+def digest_values(module: types.ModuleType) -> str:
+    """The hash of the plain values that stand in a module."""
+    plain = {name: value for name, value in vars(module).items() if type(value) in PLAIN and not name.startswith("__")}
+    return hash_content([(name, try_hash_content(value)) for name, value in sorted(plain.items())])
 
 
 def hash_sent_content(value: Any) -> str | None:
@@ -284,6 +321,13 @@ class CodeWalk(Walk):
     def _memo(self, memo: Any) -> None:
         self.memos.append(memo)
         self.items("memo", (memo.cache_parameters(), memo.__wrapped__))
+        if not memo.cache_info().currsize:
+            _fresh.add(memo)
+        self._kept(memo)
+
+    def _kept(self, memo: Memo[Any]) -> None:
+        if memo not in _fresh:
+            self.visit(user_modules.find_answers(memo), "answers that it keeps")
 
     def _property(self, value: property) -> None:
         self.items("property", (value.fget, value.fset, value.fdel))
@@ -295,6 +339,8 @@ class CodeWalk(Walk):
         """Add a module of the user's with its values, or with those of some names; any other by its name."""
         if not user_modules.is_user_module(module):
             self.write("module", module.__name__)
+            for name in user_modules.find_aliases(module, names or frozenset()):
+                self.write("alias", name)
             return
         if self.passes_by(module) or not self.is_new((module.__name__, names), module):
             return
@@ -331,15 +377,30 @@ class QuickWalk(CodeWalk):
     ----------
     modules
         The names of the modules that it passes by.
+
+    Attributes
+    ----------
+    steps
+        Where it was, with its hash then.
     """
 
     def __init__(self, modules: frozenset[str] = frozenset()) -> None:
         super().__init__()
         self._passed = modules
+        self.steps: list[tuple[str, str]] = []
 
     def another(self) -> QuickWalk:
         """A walk of the same kind that has met nothing yet."""
         return type(self)(self._passed)
+
+    def visit(self, value: Any, place: str = "") -> None:
+        """Add a value, and where that was."""
+        super().visit(value, place)
+        if place and len(self._path) < TOLD_STEPS:
+            self.steps.append(("/".join([*self._path, place]), self.hash.hexdigest()))
+
+    def _kept(self, memo: Memo[Any]) -> None:
+        """Training may ask for more answers."""
 
     def passes_by(self, module: types.ModuleType) -> bool:
         """Whether it is one of those."""

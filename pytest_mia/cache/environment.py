@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 TORCH_DEFAULTS = {
     "get_default_dtype": "torch.float32",
     "get_float32_matmul_precision": "highest",
@@ -29,6 +31,8 @@ SKLEARN_DEFAULTS = {
     "skip_parameter_validation": False,
     "transform_output": "default",
 }
+NUMPY_DEFAULTS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
+"""What NumPy does with errors of arithmetic."""
 
 
 def describe_environment() -> tuple[str, ...]:
@@ -65,9 +69,9 @@ def _settings() -> list[str]:
     torch, sklearn = sys.modules.get("torch"), sys.modules.get("sklearn")
     now = {} if torch is None else {name: _told(torch, name) for name in TORCH_DEFAULTS}
     config = {} if sklearn is None else sklearn.get_config()
-    return [f"{name} {value}" for name, value in now.items() if value != TORCH_DEFAULTS[name]] + [
-        f"{name} {config[name]}" for name, value in SKLEARN_DEFAULTS.items() if config.get(name, value) != value
-    ]
+    defaults = TORCH_DEFAULTS | SKLEARN_DEFAULTS | NUMPY_DEFAULTS
+    found = now | {name: config[name] for name in SKLEARN_DEFAULTS if name in config} | np.geterr()
+    return [f"{name} {value}" for name, value in found.items() if value != defaults[name]]
 
 
 def _told(torch: Any, name: str) -> str:

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import json
 import os
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
-from pytest_mia.cache import traces
+from pytest_mia.cache import noticing, traces
+from pytest_mia.cache.callers import by_import_system, by_package
 from pytest_mia.cache.traces import Trace
-from pytest_mia.cache.user_modules import STANDARD, is_user_file
+from pytest_mia.cache.user_modules import is_user_file
 
 VIRTUAL = ("/proc/", "/sys/", "/dev/")
 FILES = {"open", "sqlite3.connect", "ctypes.dlopen"}
 FOLDERS = {"os.listdir", "os.scandir"}
 FORKS = {"os.fork", "os.forkpty"}
 PROGRAMS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn"}
+CONNECTIONS = {"socket.connect", "socket.sendto"}
 """Python's audit events: what is read, and what may read unnoticed."""
 PROCESSES = "training starts other processes, and what these read can't be told"
+LOCAL = ("127.", "::1", "localhost")
+NETWORK = "training connects to a socket, and what that says can't be told"
+BYTECODE = "__pycache__"
 KEPT = 64
 """Codes whose reads a process remembers."""
 
@@ -41,19 +48,45 @@ class Record:
     ----------
     files
         When each file or folder was read last: the folder that its name counts from, and the name.
-    variables, modules
-        Environment variables that were looked up, and modules that were imported.
+    paths
+        Likewise, what was asked about without being opened: whether it is there, its size, where it leads.
+    variables, assigned
+        Environment variables that were looked up, and those that the code has set, each with its digest then.
+    modules
+        Modules that were imported.
     written
-        Files that the code has written itself, which don't count.
+        Files that the code has written itself, and folders that it has made, which don't count.
     doubts
         Why there may be more that was read, in the last recording.
+    forks
+        What forks of this process have noted.
     """
 
     files: dict[tuple[str, str], float] = field(default_factory=dict)
-    variables: set[str] = field(default_factory=set)
-    modules: set[str] = field(default_factory=set)
-    written: set[str] = field(default_factory=set)
-    doubts: list[str] = field(default_factory=list)
+    paths: dict[tuple[str, str], float] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+    assigned: dict[str, str] = field(default_factory=dict)
+    modules: dict[str, float] = field(default_factory=dict)
+    written: dict[str, float] = field(default_factory=dict)
+    doubts: dict[str, float] = field(default_factory=dict)
+    forks: Forks = field(default_factory=lambda: Forks())
+
+    def note(self, part: str, what: str, folder: str | None = None, moment: float | None = None) -> None:
+        """Note something; a fork of the process that records tells that one of it."""
+        known: dict[Any, Any] = getattr(self, part)
+        key = what if folder is None else (folder, what)
+        if key not in known:
+            self.forks.tell([part, what, folder, moment or time.time()])
+        if part == "variables":
+            self._note_variable(what)
+        else:
+            known[key] = traces.digest_variable(what) if part == "assigned" else moment or time.time()
+
+    def _note_variable(self, name: str) -> None:
+        """Note a variable, unless the code itself has given it its value."""
+        digest = traces.digest_variable(name)
+        if self.assigned.get(name) != digest:
+            self.variables[name] = digest
 
     def trace(self, *, without: str = "") -> Trace:
         """What was read, with the digests that it has now.
@@ -69,17 +102,22 @@ class Record:
             When a file was changed after it had been read, or when more may have been read, by other processes for
             instance.
         """
+        for note in self.forks.told():
+            self.note(*note)
         if self.doubts:
-            raise UnknownReadsError(self.doubts[0])
-        files = {path: moment for path, moment in self._paths() if os.path.abspath(path) != without}
+            raise UnknownReadsError(next(iter(self.doubts)))
+        files = {path: moment for path, moment in self._counting(self.files) if os.path.abspath(path) != without}
+        paths = {path for path, _ in self._counting(self.paths) if os.path.abspath(path) != without}
         for path, moment in files.items():
             if os.path.exists(path) and os.stat(path).st_mtime > moment:
                 raise UnknownReadsError(f"{path} was changed while they were trained")
-        modules = {name.partition(".")[0] for name in self.modules} - {*sys.modules}
-        packages = traces.list_loaded_packages()
         return traces.trace(
-            {"files": files, "variables": self.variables, "packages": packages, "modules": modules}
-        )  # fmt: skip
+            files=files,
+            paths=paths,
+            variables=self.variables,
+            packages={*traces.list_loaded_packages(), *self._asked_packages()},
+            modules={name.partition(".")[0] for name in self.modules} - {*sys.modules},
+        )
 
     def trace_for_others(self) -> Trace:
         """What was read, by names that mean the same on another machine; packages are compared by their versions.
@@ -90,15 +128,49 @@ class Record:
             As `trace` does.
         """
         found = self.trace()
-        return replace(found, files={os.path.abspath(name): each for name, each in found.files.items()}, packages={})
+        files, paths = ({os.path.abspath(name): each for name, each in part.items()} for part in (found.files, found.paths))
+        return replace(found, files=files, paths=paths, packages={})
 
-    def _paths(self) -> Iterator[tuple[str, float]]:
+    def _asked_packages(self) -> Iterator[str]:
+        """The packages whose versions were asked for."""
+        for _, name in list(self.files):
+            path = Path(name)
+            if path.name in ("METADATA", "PKG-INFO") and path.parent.suffix in traces.INFO:
+                yield path.parent.name
+
+    def _counting(self, names: dict[tuple[str, str], float]) -> Iterator[tuple[str, float]]:
         """The files that count. Names without a folder stay so: another run reads what lies in its working folder."""
-        for (folder, name), moment in list(self.files.items()):
+        for (folder, name), moment in list(names.items()):
             path = _source(name if folder == _folder_of(name) else os.path.join(folder, name))
             place = None if path is None else os.path.abspath(path)
             if path and place and place not in self.written and is_user_file(place) and not place.startswith(VIRTUAL):
                 yield path, moment
+
+
+class Forks:
+    """What forks of this process note, in a file that they have in common with it."""
+
+    def __init__(self) -> None:
+        self._home, self._file, self._read = os.getpid(), None, 0  # type: ignore[var-annotated]
+
+    def begin(self) -> None:
+        """Be ready for a fork."""
+        if self._file is None:
+            self._file = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115 - as long as the record
+
+    def tell(self, note: list[Any]) -> None:
+        """Tell the first process of a note, unless this is that one."""
+        if self._file is not None and os.getpid() != self._home:
+            self._file.write(json.dumps(note).encode() + b"\n")
+
+    def told(self) -> Iterator[list[Any]]:
+        """What was told since the last time."""
+        if self._file is None or os.getpid() != self._home:
+            return
+        self._file.seek(self._read)
+        content = self._file.read()
+        self._read += len(content)
+        yield from map(json.loads, content.splitlines())
 
 
 _records: dict[str, Record] = {}
@@ -120,9 +192,16 @@ def recording(code: str) -> Iterator[Record]:
     while len(_records) > KEPT:
         del _records[next(iter(_records))]
     record.doubts.clear()
+
+    def note(part: str, what: str) -> None:
+        if part == "paths":
+            record.note(part, what, "" if what == traces.HERE else _folder_of(what))
+        else:
+            record.note(*(("doubts", PROCESSES) if part == "processes" else (part, what)))
+
     _listening.append(record)
     try:
-        with _noting_variables(record):
+        with noticing.noticing(note):
             yield record
     finally:
         _listening.remove(record)
@@ -137,23 +216,45 @@ def _hear() -> None:
 def _note(event: str, arguments: tuple[Any, ...]) -> None:
     if not _listening:
         return
-    if event in FORKS or (event in PROGRAMS and not _by_package()):
-        _listening[-1].doubts.append(PROCESSES)
+    record = _listening[-1]
+    if event in FORKS:
+        record.forks.begin()
+    elif event in PROGRAMS and not by_package(3):
+        record.note("doubts", PROCESSES)
+    elif event in CONNECTIONS and (_is_far(arguments[1]) or not by_package(3)):
+        record.note("doubts", NETWORK)
     elif event == "import":
-        _listening[-1].modules.add(arguments[0])
-    elif event in FILES or (event in FOLDERS and not _by_python()):
-        _note_read(_listening[-1], event, arguments)
+        record.note("modules", arguments[0])
+        if arguments[1]:
+            # The file of a compiled module.
+            _note_read(record, event, arguments[1])
+    elif event in FILES or event in FOLDERS:
+        if not (by_import_system(3) and (event in FOLDERS or arguments[0] in sys.path)):
+            _note_read(record, event, *arguments)
+    elif event == "os.mkdir" or event == "os.rename":
+        _note_written(record, arguments[event == "os.rename"])
 
 
-def _note_read(record: Record, event: str, arguments: tuple[Any, ...]) -> None:
+def _is_far(address: Any) -> bool:
+    """Whether an address is that of another machine."""
+    return isinstance(address, tuple) and not str(address[0]).startswith(LOCAL)
+
+
+def _note_read(record: Record, event: str, name: Any, *how: Any) -> None:
     try:
-        name = os.fsdecode("." if event in FOLDERS and arguments[0] is None else arguments[0])
-        record.files[_folder_of(name), name] = time.time()
+        name = os.fsdecode("." if event in FOLDERS and name is None else name)
+        if event == "sqlite3.connect" and name.startswith("file:"):
+            name = unquote(urlsplit(name).path)
+        record.note("files", name, _folder_of(name))
     except (TypeError, ValueError, OSError):
         # A file descriptor, or no folder to be in.
         return
-    if event == "open" and _only_writes(*arguments[1:3]):
-        record.written.add(os.path.abspath(name))
+    if event == "open" and _only_writes(*how[:2]):
+        _note_written(record, name)
+
+
+def _note_written(record: Record, name: Any) -> None:
+    record.note("written", os.path.abspath(os.fsdecode(name)))
 
 
 def _only_writes(mode: str | None, flags: int) -> bool:
@@ -170,62 +271,9 @@ def _folder_of(name: str) -> str:
 
 def _source(name: str) -> str | None:
     """The file that decides what is read: for cached bytecode its source."""
-    if Path(name).parent.name != "__pycache__":
+    if BYTECODE not in Path(name).parts:
         return name
     try:
         return importlib.util.source_from_cache(name)
     except ValueError:
         return None
-
-
-def _by_python() -> bool:
-    """Whether it is Python's import system that lists a folder: what it loads from there is heard by itself."""
-    name = sys._getframe(2).f_code.co_filename
-    return name.startswith("<frozen importlib") or "importlib" in Path(name).parts
-
-
-def _by_package() -> bool:
-    """Whether an installed package starts a program by itself, as joblib counts the cores."""
-    frame: FrameType | None = sys._getframe(2)
-    while frame is not None and frame.f_code.co_filename.startswith(STANDARD):
-        frame = frame.f_back
-    return frame is not None and not is_user_file(frame.f_code.co_filename)
-
-
-class _Variables(dict[Any, Any]):
-    """The environment's own mapping while a record notes what is looked up in it, by whatever name and function."""
-
-    record: Record
-
-    def __getitem__(self, name: Any) -> Any:
-        self._note(os.fsdecode(name))
-        return super().__getitem__(name)
-
-    def __iter__(self) -> Iterator[Any]:
-        self._note(traces.ALL_NAMES)
-        return super().__iter__()
-
-    def _note(self, name: str) -> None:
-        if traces.counts(name):
-            self.record.variables.add(name)
-
-
-@contextmanager
-def _noting_variables(record: Record) -> Iterator[None]:
-    before: dict[Any, Any] = os.environ._data  # type: ignore[attr-defined]
-    noted = _Variables(dict.items(before))
-    noted.record = record
-    _exchange(noted)
-    try:
-        yield
-    finally:
-        before.clear()
-        before.update(dict.items(noted))
-        _exchange(before)
-
-
-def _exchange(content: Mapping[Any, Any]) -> None:
-    environments: list[Any] = [os.environ, getattr(os, "environb", None)]
-    for environment in environments:
-        if environment is not None:
-            environment._data = content

@@ -17,10 +17,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pytest_mia.cache import content_key
 from pytest_mia.cache.user_modules import INSTALLED
 
 ABSENT = ""
 """The digest of what isn't there."""
+HERE = "*"
+"""Stands for the working folder, of which the name was asked."""
 ALL_NAMES = "*"
 """Stands for the names of all environment variables."""
 INFO = (".dist-info", ".egg-info")
@@ -38,18 +41,24 @@ class Trace:
     ----------
     files
         Files and folders; a folder's digest is that of the names in it.
+    paths
+        Files and folders of which only was asked whether they are there, how large, or where they lead.
     variables
         Environment variables.
     packages
         Installed packages that were loaded, by the names of their folders, in which their versions stand.
     modules
         Modules that were looked for and not found.
+    values
+        Modules of the user's whose plain values were there for others that were loaded meanwhile.
     """
 
     files: Mapping[str, str] = field(default_factory=dict)
+    paths: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     packages: Mapping[str, str] = field(default_factory=dict)
     modules: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, words: Mapping[str, Any]) -> Trace:
@@ -100,11 +109,26 @@ def _digest_content(path: str, *_state: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def digest_path(path: str) -> str:
+    """What is told of a file or folder without opening it, but for its age; `ABSENT` where there is none."""
+    if path == HERE:
+        return _hash(os.fsencode(os.getcwd()))
+    try:
+        link = os.readlink(path) if os.path.islink(path) else ""
+        state = os.stat(path)
+    except OSError:
+        return ABSENT
+    size = state.st_size if stat.S_ISREG(state.st_mode) else ""
+    return _hash(f"{stat.S_IFMT(state.st_mode)} {size} {link}".encode("utf-8", "surrogateescape"))
+
+
 def digest_variable(name: str) -> str:
     """The digest of an environment variable, or of the names of all."""
+    # Whatever stands in for the mapping notes what is looked up in it, but for this.
+    known = dict(dict.items(os.environ._data))  # type: ignore[attr-defined]
     if name == ALL_NAMES:
-        return _hash("\0".join(filter(counts, sorted(os.environ))).encode("utf-8", "surrogateescape"))
-    value = os.environ.get(name)
+        return _hash("\0".join(filter(counts, sorted(map(os.fsdecode, known)))).encode("utf-8", "surrogateescape"))
+    value = known.get(os.environ.encodekey(name))  # type: ignore[attr-defined]
     return ABSENT if value is None else _hash(os.fsencode(value))
 
 
@@ -119,6 +143,12 @@ def digest_module(name: str) -> str:
         return ABSENT if importlib.util.find_spec(name) is None else "found"
     except (ImportError, ValueError):
         return ABSENT
+
+
+def digest_values(name: str) -> str:
+    """The hash of the plain values in a module of the user's; `ABSENT` where it isn't loaded."""
+    module = sys.modules.get(name)
+    return ABSENT if module is None else content_key.digest_values(module)
 
 
 def digest_package(name: str) -> str:
@@ -187,13 +217,16 @@ def _hash(content: bytes) -> str:
 
 DIGESTS: Mapping[str, Callable[[str], str]] = {
     "files": digest_file,
+    "paths": digest_path,
     "variables": digest_variable,
     "packages": digest_package,
     "modules": digest_module,
+    "values": digest_values,
 }
 """How each part of a trace is digested."""
 
 
-def trace(names: Mapping[str, Iterable[str]]) -> Trace:
-    """The trace of things that were read, by the parts that they belong to, as they are now."""
-    return Trace(**{part: {name: DIGESTS[part](name) for name in sorted(found)} for part, found in names.items()})
+def trace(*, variables: Mapping[str, str], **names: Iterable[str]) -> Trace:
+    """The trace of things that were read, as they are now, and of variables, as they were."""
+    parts = {part: {name: DIGESTS[part](name) for name in sorted(found)} for part, found in names.items()}
+    return Trace(variables=dict(sorted(variables.items())), **parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import gc
 import hashlib
 import importlib.util
 import itertools
@@ -195,6 +196,32 @@ def find_patches() -> Iterator[tuple[str, Any]]:
                 yield from _own_values(f"{name}.{key}", [*vars(value).items()])
 
 
+def find_aliases(module: ModuleType, names: frozenset[str]) -> Iterator[str]:
+    """What stands in a library's modules under some names that aren't its own: one thing may be in another's place."""
+    content = vars(module)
+    for name in sorted(names):
+        value = content.get(name)
+        if isinstance(value, ModuleType):
+            if value.__name__.startswith(f"{module.__name__}."):
+                yield from find_aliases(value, names)
+        else:
+            own = getattr(value, "__name__", name)
+            if type(own) is str and own != name:
+                yield f"{module.__name__}.{name} {own}"
+
+
+def find_answers(memo: Any) -> list[Any]:
+    """What a function of `functools.lru_cache` keeps, which only Python's garbage collector tells."""
+    parts = [each for each in gc.get_referents(memo) if each is not memo.__wrapped__ and each is not vars(memo)]
+    answers = [each for each in parts if type(each) is not object and getattr(each, "__module__", "") != "functools"]
+    # Where answers are forgotten one day, this is a table of links between them.
+    return [each for each in answers if not (type(each) is dict and "_lru_list_elem" in map(_kind, each.values()))]
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
+
+
 def _own_values(place: str, content: list[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
     """The functions and classes of the user, and the objects of such classes, each with its place."""
     for key, value in content:
@@ -202,7 +229,10 @@ def _own_values(place: str, content: list[tuple[str, Any]]) -> Iterator[tuple[st
         if kind is FunctionType:
             own = is_user_file(value.__code__.co_filename)
         elif kind in WRAPPED:
-            own = is_user_function(value)
+            # A partial call of what has its own name may stand in the place of that.
+            own = is_user_function(value) or getattr(getattr(value, "func", None), "__name__", "") == key
+        elif kind.__module__ == "unittest.mock":
+            own = not place.startswith("unittest")
         else:
             owner: Any = value if issubclass(kind, type) else kind
             own = _is_own_class(owner)

@@ -104,15 +104,23 @@ class ModelSlot:
         watch = Watch()
         try:
             code = content_key.CodeWatch(self.code, self.name)
-            with recorder.recording(self.name) as record:
-                yield watch
+        except NOT_CACHED as error:
+            self._remark(error)
+            yield watch
+            return
+        with recorder.recording(self.name) as record:
+            yield watch
+        try:
             code.check()
             if watch.doubt or not watch.elsewhere.holds():
                 raise recorder.UnknownReadsError(watch.doubt or OTHER_VALUES)
             here = record.trace(without=str(self.store.folder)).with_earlier(watch.elsewhere)
-            watch.trace = here.with_earlier(self.earlier)
+            watch.trace = dataclasses.replace(here, values=code.values).with_earlier(self.earlier)
         except NOT_CACHED as error:
-            self.store.remark(f"models are not cached: {error}")
+            self._remark(error)
+
+    def _remark(self, error: Exception) -> None:
+        self.store.remark(f"models are not cached: {error}")
 
     def save(self, trained: Trained, watch: Watch) -> None:
         """Store a model, and what it answers with each remedy; see `Slot`."""
