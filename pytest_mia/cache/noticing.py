@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from pytest_mia.cache import traces
@@ -31,11 +31,11 @@ def noticing(note: Note) -> Iterator[None]:
         stack.enter_context(_noting_variables(note))
         for name in ASKING:
             stack.enter_context(_in_place(os, name, lambda path: note("paths", os.fsdecode(path))))
-        stack.enter_context(_in_place(os, "getcwd", lambda: _is_asked_for_itself() and note("paths", traces.HERE)))
+        stack.enter_context(_in_place(os, "getcwd", lambda: _note_folder(note)))
         starting = sys.modules.get("_posixsubprocess")
         if starting is not None:
             # As multiprocessing starts the processes that are no forks.
-            stack.enter_context(_in_place(starting, "fork_exec", lambda *_: by_package(4) or note("processes", "")))
+            stack.enter_context(_in_place(starting, "fork_exec", lambda *_: _note_process(note)))
         yield
 
 
@@ -47,11 +47,9 @@ class _Noting:
 
     def __call__(self, *arguments: Any, **rest: Any) -> Any:
         """Call the function."""
-        try:
+        # File descriptors are no names, and were opened before.
+        with suppress(TypeError, ValueError):
             self._note(*[*arguments, *rest.values()][:1])
-        except (TypeError, ValueError):
-            # A file descriptor, or nothing that could be a name.
-            pass
         return self._function(*arguments, **rest)
 
     def __getattr__(self, name: str) -> Any:
@@ -77,9 +75,15 @@ def _in_place(module: Any, name: str, note: Callable[..., object]) -> Iterator[N
             setattr(module, name, before)
 
 
-def _is_asked_for_itself() -> bool:
-    """Whether the user wants to know the working folder, and not only what the whole name of a file is."""
-    return by_user(4) or is_function("cwd", 4)
+def _note_folder(note: Note) -> None:
+    """Note the working folder where the user wants to know it, and not only what the whole name of a file is."""
+    if by_user(4) or is_function("cwd", 4):
+        note("paths", traces.HERE)
+
+
+def _note_process(note: Note) -> None:
+    if not by_package(4):
+        note("processes", "")
 
 
 class _Variables(dict[Any, Any]):

@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 from pytest_mia.cache import noticing, traces
 from pytest_mia.cache.callers import by_import_system, by_package
 from pytest_mia.cache.traces import Trace
-from pytest_mia.cache.user_modules import is_user_file
+from pytest_mia.cache.user_modules import STANDARD, is_user_file
 
 VIRTUAL = ("/proc/", "/sys/", "/dev/")
 FILES = {"open", "sqlite3.connect", "ctypes.dlopen"}
@@ -107,17 +108,20 @@ class Record:
         if self.doubts:
             raise UnknownReadsError(next(iter(self.doubts)))
         files = {path: moment for path, moment in self._counting(self.files) if os.path.abspath(path) != without}
-        paths = {path for path, _ in self._counting(self.paths) if os.path.abspath(path) != without}
+        above = (os.getcwd(), STANDARD, *sys.path)
+        paths = {
+            path for path, _ in self._counting(self.paths) if not _is_above(os.path.abspath(path), *above, without)
+        }
         for path, moment in files.items():
             if os.path.exists(path) and os.stat(path).st_mtime > moment:
                 raise UnknownReadsError(f"{path} was changed while they were trained")
-        return traces.trace(
+        now = traces.trace(
             files=files,
             paths=paths,
-            variables=self.variables,
             packages={*traces.list_loaded_packages(), *self._asked_packages()},
             modules={name.partition(".")[0] for name in self.modules} - {*sys.modules},
         )
+        return replace(now, variables=dict(sorted(self.variables.items())))
 
     def trace_for_others(self) -> Trace:
         """What was read, by names that mean the same on another machine; packages are compared by their versions.
@@ -128,7 +132,9 @@ class Record:
             As `trace` does.
         """
         found = self.trace()
-        files, paths = ({os.path.abspath(name): each for name, each in part.items()} for part in (found.files, found.paths))
+        files, paths = (
+            {os.path.abspath(name): each for name, each in part.items()} for part in (found.files, found.paths)
+        )
         return replace(found, files=files, paths=paths, packages={})
 
     def _asked_packages(self) -> Iterator[str]:
@@ -151,26 +157,35 @@ class Forks:
     """What forks of this process note, in a file that they have in common with it."""
 
     def __init__(self) -> None:
-        self._home, self._file, self._read = os.getpid(), None, 0  # type: ignore[var-annotated]
+        self._home, self._file, self._read = os.getpid(), -1, 0
 
     def begin(self) -> None:
         """Be ready for a fork."""
-        if self._file is None:
-            self._file = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115 - as long as the record
+        if self._file < 0:
+            folder = tempfile.mkdtemp(prefix="mia-")
+            name = os.path.join(folder, "forks")
+            self._file = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+            os.unlink(name)
+            os.rmdir(folder)
+            weakref.finalize(self, os.close, self._file)
 
     def tell(self, note: list[Any]) -> None:
         """Tell the first process of a note, unless this is that one."""
-        if self._file is not None and os.getpid() != self._home:
-            self._file.write(json.dumps(note).encode() + b"\n")
+        if self._file >= 0 and os.getpid() != self._home:
+            # One call for a line: several forks write at the same time, each at the end of all that was written.
+            os.write(self._file, json.dumps(note).encode() + b"\n")
 
     def told(self) -> Iterator[list[Any]]:
         """What was told since the last time."""
-        if self._file is None or os.getpid() != self._home:
+        if self._file < 0 or os.getpid() != self._home:
             return
-        self._file.seek(self._read)
-        content = self._file.read()
-        self._read += len(content)
+        content = b"".join(iter(self._more, b""))
         yield from map(json.loads, content.splitlines())
+
+    def _more(self) -> bytes:
+        found = os.pread(self._file, 2**20, self._read)
+        self._read += len(found)
+        return found
 
 
 _records: dict[str, Record] = {}
@@ -219,18 +234,17 @@ def _note(event: str, arguments: tuple[Any, ...]) -> None:
     record = _listening[-1]
     if event in FORKS:
         record.forks.begin()
-    elif event in PROGRAMS and not by_package(3):
+    elif event in PROGRAMS and not by_package(2):
         record.note("doubts", PROCESSES)
-    elif event in CONNECTIONS and (_is_far(arguments[1]) or not by_package(3)):
+    elif event in CONNECTIONS and (_is_far(arguments[1]) or not by_package(2)):
         record.note("doubts", NETWORK)
     elif event == "import":
         record.note("modules", arguments[0])
         if arguments[1]:
             # The file of a compiled module.
             _note_read(record, event, arguments[1])
-    elif event in FILES or event in FOLDERS:
-        if not (by_import_system(3) and (event in FOLDERS or arguments[0] in sys.path)):
-            _note_read(record, event, *arguments)
+    elif event in FILES or (event in FOLDERS and not by_import_system(2)):
+        _note_read(record, event, *arguments)
     elif event == "os.mkdir" or event == "os.rename":
         _note_written(record, arguments[event == "os.rename"])
 
@@ -245,6 +259,9 @@ def _note_read(record: Record, event: str, name: Any, *how: Any) -> None:
         name = os.fsdecode("." if event in FOLDERS and name is None else name)
         if event == "sqlite3.connect" and name.startswith("file:"):
             name = unquote(urlsplit(name).path)
+        if name in sys.path and event == "open" and not os.path.isfile(name):
+            # A folder in which packages are looked for, or none.
+            return
         record.note("files", name, _folder_of(name))
     except (TypeError, ValueError, OSError):
         # A file descriptor, or no folder to be in.
@@ -267,6 +284,11 @@ def _only_writes(mode: str | None, flags: int) -> bool:
 def _folder_of(name: str) -> str:
     """The folder that a name counts from; none for one that is complete."""
     return "" if os.path.isabs(name) else os.getcwd()
+
+
+def _is_above(place: str, *below: str) -> bool:
+    """Whether one of these is a folder itself, or in it; that it is there says nothing."""
+    return any(f"{each}/".startswith(f"{place.rstrip('/')}/") for each in below)
 
 
 def _source(name: str) -> str | None:

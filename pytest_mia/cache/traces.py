@@ -125,7 +125,7 @@ def digest_path(path: str) -> str:
 def digest_variable(name: str) -> str:
     """The digest of an environment variable, or of the names of all."""
     # Whatever stands in for the mapping notes what is looked up in it, but for this.
-    known = dict(dict.items(os.environ._data))  # type: ignore[attr-defined]
+    known = dict(dict.items(os.environ._data))
     if name == ALL_NAMES:
         return _hash("\0".join(filter(counts, sorted(map(os.fsdecode, known)))).encode("utf-8", "surrogateescape"))
     value = known.get(os.environ.encodekey(name))  # type: ignore[attr-defined]
@@ -226,7 +226,6 @@ DIGESTS: Mapping[str, Callable[[str], str]] = {
 """How each part of a trace is digested."""
 
 
-def trace(*, variables: Mapping[str, str], **names: Iterable[str]) -> Trace:
-    """The trace of things that were read, as they are now, and of variables, as they were."""
-    parts = {part: {name: DIGESTS[part](name) for name in sorted(found)} for part, found in names.items()}
-    return Trace(variables=dict(sorted(variables.items())), **parts)
+def trace(**names: Iterable[str]) -> Trace:
+    """The trace of things that were read, by the parts that they belong to, as they are now."""
+    return Trace(**{part: {name: DIGESTS[part](name) for name in sorted(found)} for part, found in names.items()})

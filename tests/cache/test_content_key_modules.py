@@ -112,7 +112,7 @@ def test_what_changes_while_it_is_trained(package):
     watch.check()
     factory()
 
-    with pytest.raises(content_key.ChangedCodeError, match="reads changes"):
+    with pytest.raises(content_key.ChangedCodeError, match=r"mia_units\.WIDTH changes"):
         watch.check()
 
 

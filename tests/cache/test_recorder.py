@@ -1,14 +1,16 @@
 """What code reads while it is recorded: files, variables, modules; and what can't be known."""
 
 import importlib
+import multiprocessing
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
 
 import pytest
 
-from pytest_mia.cache import recorder
+from pytest_mia.cache import callers, recorder
 from pytest_mia.cache.recorder import Record, recording
 from pytest_mia.cache.traces import ABSENT, ALL_NAMES, digest_file
 
@@ -87,7 +89,7 @@ def test_other_processes_may_read_what_is_not_heard():
 
 def test_programs_that_packages_start_by_themselves(monkeypatch):
     """As joblib counts the cores; the package's version stands for it."""
-    monkeypatch.setattr(recorder, "is_user_file", lambda name: False)
+    monkeypatch.setattr(callers, "is_user_file", lambda name: False)
     with recording("code") as record:
         subprocess.run([sys.executable, "-S", "-c", ""], check=True)
 
@@ -127,7 +129,7 @@ def test_what_is_read_outside_does_not_count(file):
     os.environ.get("MIA_OUTSIDE")
 
     assert files_of(record) == {}
-    assert record.variables == set()
+    assert record.variables == {}
 
 
 def test_a_file_that_was_looked_for_and_is_absent(tmp_path):
@@ -268,7 +270,7 @@ def test_variables_that_say_where_a_run_is_do_not_count():
         for name in ("PYTEST_CURRENT_TEST", "PWD", "TMPDIR", "COLUMNS", "OMP_NUM_THREADS"):
             os.environ.get(name)
 
-    assert record.variables == set()
+    assert record.variables == {}
 
 
 def test_the_environment_is_changed_and_left_as_ever(monkeypatch):
@@ -305,4 +307,128 @@ def test_a_record_can_be_read_while_another_thread_adds_to_it(monkeypatch):
         return path
 
     monkeypatch.setattr(recorder.os.path, "abspath", meanwhile)
-    assert [path for path, _ in record._paths()] == ["/first"]
+    assert [path for path, _ in record._counting(record.files)] == ["/first"]
+
+
+def test_a_database_by_its_address(file):
+    with recording("code") as record:
+        sqlite3.connect(f"file:{file}?mode=ro", uri=True).close()
+
+    assert files_of(record).keys() == {str(file)}
+
+
+def test_a_file_and_a_folder_that_are_made_do_not_count(tmp_path):
+    with recording("code") as record:
+        (tmp_path / "models").mkdir()
+        (tmp_path / "part").write_text("1")
+        (tmp_path / "part").rename(tmp_path / "models" / "whole")
+        (tmp_path / "models" / "whole").read_text()
+        (tmp_path / "models").exists()
+    found = record.trace()
+
+    assert (found.files, found.paths) == ({}, {})
+
+
+def test_a_compiled_module_is_a_file(file, monkeypatch):
+    with recording("code") as record:
+        sys.audit("import", "mia_compiled", str(file), None, None, None)
+
+    assert files_of(record).keys() == {str(file)}
+
+
+@pytest.mark.parametrize(
+    "ask", [os.path.exists, os.path.getsize, lambda path: os.lstat(path), lambda path: os.access(path, os.R_OK)]
+)
+def test_what_is_only_asked_about(file, ask):
+    with recording("code") as record:
+        ask(file)
+    found = record.trace()
+    file.unlink()
+
+    assert (found.files, found.paths.keys()) == ({}, {str(file)})
+    assert not found.holds()
+
+
+def test_the_folders_above_do_not_count(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with recording("code") as record:
+        tmp_path.exists()
+        tmp_path.parent.exists()
+
+    assert record.trace().paths == {}
+
+
+def test_a_variable_that_the_code_has_set_does_not_count(monkeypatch):
+    monkeypatch.setenv("MIA_OWN", "1")
+    for _ in range(2):
+        with recording("code") as record:
+            os.environ["MIA_OWN"] = "2"
+            os.environ["MIA_OWN"]
+    assert record.trace().variables == {}
+    monkeypatch.setenv("MIA_OWN", "3")
+    with recording("code") as record:
+        os.environ["MIA_OWN"]
+
+    assert record.trace().variables.keys() == {"MIA_OWN"}
+
+
+def test_variables_are_those_that_were_read(monkeypatch):
+    monkeypatch.setenv("MIA_DEPTH", "1")
+    with recording("code") as record:
+        os.environ["MIA_DEPTH"]
+        os.environ["MIA_DEPTH"] = "2"
+    found = record.trace()
+
+    assert not found.holds()
+    monkeypatch.setenv("MIA_DEPTH", "1")
+    assert found.holds()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks")
+def test_what_a_fork_reads(file):
+    with recording("code") as record:
+        child = os.fork()
+        if child == 0:
+            file.read_text()
+            os.environ.get("MIA_FORKED")
+            os._exit(0)
+        os.waitpid(child, 0)
+    found = record.trace()
+
+    assert str(file) in found.files
+    assert "MIA_FORKED" in found.variables
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks")
+def test_programs_that_a_fork_starts():
+    with recording("code") as record:
+        child = os.fork()
+        if child == 0:
+            os.execv(sys.executable, [sys.executable, "-S", "-c", ""])
+        os.waitpid(child, 0)
+
+    with pytest.raises(recorder.UnknownReadsError, match="other processes"):
+        record.trace()
+
+
+def test_processes_of_which_python_says_nothing():
+    with recording("code") as record:
+        process = multiprocessing.get_context("spawn").Process(target=print)
+        process.start()
+        process.join()
+
+    with pytest.raises(recorder.UnknownReadsError, match="other processes"):
+        record.trace()
+
+
+@pytest.mark.parametrize("by_user", [False, True])
+@pytest.mark.parametrize(
+    ("address", "far"), [("/nowhere", False), (("127.0.0.1", 1), False), (("203.0.113.1", 1), True)]
+)
+def test_sockets(monkeypatch, address, far, by_user):
+    """What another machine says can't be told; nor what another process says, unless a package asks it."""
+    monkeypatch.setattr(callers, "is_user_file", lambda name: by_user)
+    with recording("code") as record:
+        sys.audit("socket.connect", socket, address)
+
+    assert bool(record.doubts) is (by_user or far)

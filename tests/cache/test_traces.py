@@ -1,6 +1,7 @@
 """Traces: everything that was read, by its digest."""
 
 import os
+import types
 
 import pytest
 
@@ -12,7 +13,7 @@ def test_a_trace_holds_until_one_thing_changes(tmp_path, monkeypatch):
     file = tmp_path / "settings.yaml"
     file.write_text("1")
     monkeypatch.setenv("MIA_DEPTH", "1")
-    found = traces.trace({"files": [str(file), str(tmp_path / "none")], "variables": ["MIA_DEPTH", "MIA_NONE"]})
+    found = traces.trace(files=[str(file), str(tmp_path / "none")], variables=["MIA_DEPTH", "MIA_NONE"])
 
     assert found.holds()
     assert found.variables["MIA_NONE"] == found.files[str(tmp_path / "none")] == ABSENT
@@ -27,7 +28,7 @@ def test_a_trace_holds_until_one_thing_changes(tmp_path, monkeypatch):
 def test_it_names_things_and_never_shows_them(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("secret")
     monkeypatch.setenv("MIA_TOKEN", "secret")
-    words = traces.trace({"files": [str(tmp_path / "file")], "variables": ["MIA_TOKEN"]}).words
+    words = traces.trace(files=[str(tmp_path / "file")], variables=["MIA_TOKEN"]).words
 
     assert "secret" not in str(words)
     assert Trace.read(words).holds()
@@ -107,7 +108,7 @@ def test_a_plugin_of_pytest_does_not_count(package, monkeypatch):
 
 
 def test_another_version_and_the_same_one_installed_anew(package):
-    found = traces.trace({"packages": [package("1.0", RECORD="mia_net.py,sha256=a,1\n")]})
+    found = traces.trace(packages=[package("1.0", RECORD="mia_net.py,sha256=a,1\n")])
     assert found.holds()
     package("1.0", RECORD="mia_net.py,sha256=b,1\n")
     assert not found.holds()
@@ -118,3 +119,46 @@ def test_another_version_and_the_same_one_installed_anew(package):
 def test_the_packages_that_are_loaded_here():
     assert {name.partition("-")[0] for name in traces.list_loaded_packages()} >= {"numpy", "scipy"}
     assert not [name for name in traces.list_loaded_packages() if name.startswith("pytest")]
+
+
+def test_what_is_told_of_a_path_that_nobody_opens(tmp_path):
+    path = tmp_path / "settings.yaml"
+    path.write_text("1")
+    found = traces.trace(paths=[str(path), str(tmp_path)])
+    path.write_text("2")
+    (tmp_path / "more").touch()
+    os.utime(path, (1e9, 1e9))
+
+    assert found.holds(), "it is there still, and as large"
+    path.write_text("22")
+    assert not found.holds()
+    path.unlink()
+    assert traces.digest_path(str(path)) == ABSENT
+    path.symlink_to("more")
+    first = traces.digest_path(str(path))
+    (tmp_path / "other").touch()
+    path.unlink()
+    path.symlink_to("other")
+    assert traces.digest_path(str(path)) != first
+
+
+def test_the_name_of_the_working_folder(tmp_path, monkeypatch):
+    found = traces.trace(paths=[traces.HERE])
+
+    assert found.holds()
+    monkeypatch.chdir(tmp_path)
+    assert not found.holds()
+
+
+def test_plain_values_of_a_module(monkeypatch):
+    module = types.ModuleType("mia_values")
+    monkeypatch.setitem(traces.sys.modules, "mia_values", module)
+    module.DEPTH, module.function = 3, lambda: 3
+    found = traces.trace(values=["mia_values"])
+    module.function = lambda: 4
+
+    assert found.holds(), "code is told by its file"
+    module.DEPTH = 4
+    assert not found.holds()
+    monkeypatch.delitem(traces.sys.modules, "mia_values")
+    assert traces.digest_values("mia_values") == ABSENT
