@@ -125,10 +125,10 @@ def digest_path(path: str) -> str:
 def digest_variable(name: str) -> str:
     """The digest of an environment variable, or of the names of all."""
     # Whatever stands in for the mapping notes what is looked up in it, but for this.
-    known = dict(dict.items(os.environ._data))
+    known = dict(dict.items(os.environ._data))  # type: ignore[attr-defined]
     if name == ALL_NAMES:
         return _hash("\0".join(filter(counts, sorted(map(os.fsdecode, known)))).encode("utf-8", "surrogateescape"))
-    value = known.get(os.environ.encodekey(name))  # type: ignore[attr-defined]
+    value = known.get(os.environ.encodekey(name))
     return ABSENT if value is None else _hash(os.fsencode(value))
 
 

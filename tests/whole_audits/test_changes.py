@@ -10,6 +10,25 @@ from changes.runs import Runs, Server
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="runs are forks")
 
 MATTER = [settings, values, classes, modules, environment, files, libraries, unknown]
+ALWAYS = {
+    "a class attribute",
+    "a file that another audit reads",
+    "a file that another program reads",
+    "a file that is opened to be changed",
+    "a helper two imports away",
+    "a method of a library's class that is reached through its module",
+    "a package's version",
+    "a path that appears",
+    "a registry that decorators of another module fill",
+    "a state that training moves on",
+    "a touched file",
+    "a variable under a made name",
+    "an answer that a function kept before training",
+    "an unrelated package that is upgraded",
+    "another limit",
+    "the folder above",
+}
+"""The changes that are tried always: one of each kind."""
 PASSING = {"seconds", "cache", "replay", "notes"}
 """What differs between two reports of one audit."""
 
@@ -22,12 +41,10 @@ def servers():
 
 
 def cases(*modules):
-    """Some of the changes are tried always; others are variants of these."""
-    return [pytest.param(change, id=name) for module in modules for name, change in module.CHANGES.items()] + [
-        pytest.param(change, id=name, marks=pytest.mark.slow)
-        for module in modules
-        for name, change in module.VARIANTS.items()
-    ]
+    """All changes; most of them are slow tests."""
+    changes = {name: each for module in modules for name, each in (module.CHANGES | module.VARIANTS).items()}
+    marks = {name: [] if name in ALWAYS else [pytest.mark.slow] for name in changes}
+    return [pytest.param(each, id=name, marks=marks[name]) for name, each in changes.items()]
 
 
 def uses(audit):
@@ -74,3 +91,12 @@ def test_a_change_that_does_not_matter(servers, tmp_path, change):
 
     assert {uses(audit)[0] for audit in first} == {0}
     assert [(uses(audit), refusals(audit)) for audit in changed] == [((4, 0), []) for _ in changed]
+
+
+def test_how_many_changes_there_are():
+    """None is lost because two have the same name."""
+    matter, others = ([module.CHANGES | module.VARIANTS for module in each] for each in (MATTER, [neutral]))
+
+    assert len(cases(*MATTER)) == sum(map(len, matter)) >= 60
+    assert len(cases(neutral)) == sum(map(len, others)) >= 20
+    assert ALWAYS <= {each.id for each in (*cases(*MATTER), *cases(neutral))}

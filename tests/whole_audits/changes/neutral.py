@@ -90,7 +90,7 @@ CHANGES = {
         "<|@pytest.fixture\ndef other():\n    return 3\n>\n\ndef make():\n    return Tree(max_depth=4)\n"
     ),
     "a page": optional("", "--mia-html={folder}/mia.html"),
-    "what if": optional("", "--mia-what-if"),
+    "no what if any more": optional("--mia-what-if", ""),
     "another attack": optional("", "--mia-attacks=gap"),
     "verbosity": optional("-q", "-vv --durations=3"),
     "one test of many": change(test_privacy=TESTS + TEST.format("two"), options="<|-ktwo>"),
@@ -156,10 +156,6 @@ VARIANTS = {
         HELPED, files={"recipe.py": RECIPE, "below/more.txt": "1"}, folder="<.|below>", options="<.|../test_privacy.py>"
     ),
     "the root folder": optional("", "--rootdir={folder}/repository {folder}/repository"),
-    "a package that another test imports": change(
-        files=installed("SIZE = <2|5>\n", version="<1.0|1.1>", name="other")
-        | {"test_more.py": "import other\n\ndef test_more():\n    assert other.SIZE\n"}
-    ),
     "a variable that training sets": trained(
         "(os.environ.update(MODEL_DEPTH='3'), os.environ['MODEL_DEPTH'])[1]", environment={"MODEL_SIZE": "<2|5>"}
     ),
