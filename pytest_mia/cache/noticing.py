@@ -96,8 +96,12 @@ class _Variables(dict[Any, Any]):
         return super().__getitem__(name)
 
     def __setitem__(self, name: Any, value: Any) -> None:
+        before = traces.digest_variable(os.fsdecode(name))
         super().__setitem__(name, value)
-        self._tell("assigned", os.fsdecode(name))
+        if by_package(2):
+            traces.note_set_by_package(os.fsdecode(name), before)
+        else:
+            self._tell("assigned", os.fsdecode(name))
 
     def __iter__(self) -> Iterator[Any]:
         self._tell("variables", traces.ALL_NAMES)

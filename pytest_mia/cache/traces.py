@@ -29,6 +29,8 @@ ALL_NAMES = "*"
 INFO = (".dist-info", ".egg-info")
 PASSING = ("TMPDIR", "TEMP", "TMP", "PWD", "OLDPWD", "COLUMNS", "LINES", "TERM")
 """Variables that say where a run is, and on what terminal."""
+_set_by_packages: dict[str, tuple[str, str]] = {}
+"""Variables that packages have set in training, with their digests before and after."""
 THREADS = "_NUM_THREADS"
 """How many threads there are is said to workers: each model is trained with one."""
 
@@ -123,13 +125,22 @@ def digest_path(path: str) -> str:
 
 
 def digest_variable(name: str) -> str:
-    """The digest of an environment variable, or of the names of all."""
+    """The digest of an environment variable, or of the names of all, as if packages had set none in training."""
     # Whatever stands in for the mapping notes what is looked up in it, but for this.
     known = dict(dict.items(os.environ._data))  # type: ignore[attr-defined]
     if name == ALL_NAMES:
-        return _hash("\0".join(filter(counts, sorted(map(os.fsdecode, known)))).encode("utf-8", "surrogateescape"))
+        names = [each for each in sorted(map(os.fsdecode, known)) if counts(each) and digest_variable(each)]
+        return _hash("\0".join(names).encode("utf-8", "surrogateescape"))
     value = known.get(os.environ.encodekey(name))
-    return ABSENT if value is None else _hash(os.fsencode(value))
+    digest = ABSENT if value is None else _hash(os.fsencode(value))
+    before, after = _set_by_packages.get(name, ("", digest + "?"))
+    return before if digest == after else digest
+
+
+def note_set_by_package(name: str, before: str) -> None:
+    """Remember that a package has set a variable, as its version decides, and what the digest was before."""
+    _set_by_packages.pop(name, None)
+    _set_by_packages[name] = before, digest_variable(name)
 
 
 def counts(variable: str) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mia.cache import noticing, traces
+from pytest_mia.cache import callers, noticing, traces
 
 
 @pytest.fixture
@@ -45,6 +45,23 @@ def test_a_variable_that_is_set(noted):
     os.environ["MIA_SET"] = "1"
 
     assert noted == [("assigned", "MIA_SET")]
+    del os.environ["MIA_SET"]
+
+
+def test_a_variable_that_a_package_sets_by_itself(noted, monkeypatch):
+    """As torch does on the way: a later run finds what was there before, and so does what comes after."""
+    monkeypatch.setattr(callers, "is_user_file", lambda name: False)
+    monkeypatch.setattr(traces, "_set_by_packages", {})
+    before = [traces.digest_variable(name) for name in ("MIA_THERE", "MIA_SET", traces.ALL_NAMES)]
+    for value in "23":
+        os.environ["MIA_THERE"] = os.environ["MIA_SET"] = value
+    names = ("MIA_THERE", "MIA_SET", traces.ALL_NAMES)
+
+    assert [traces.digest_variable(name) for name in names] == before
+    monkeypatch.setenv("MIA_SET", "4")
+    monkeypatch.setattr(callers, "is_user_file", lambda name: True)
+    os.environ["MIA_SET"] = "5"
+    assert traces.digest_variable("MIA_SET") != before[1]
     del os.environ["MIA_SET"]
 
 

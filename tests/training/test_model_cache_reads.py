@@ -6,9 +6,12 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from sklearn.tree import DecisionTreeClassifier
 from whole import figures, uses
+
+from pytest_mia.cache import content_key
 
 
 @pytest.fixture
@@ -71,6 +74,53 @@ def test_what_other_processes_read(cached_audit, settings_file):
 
     assert [uses(result) for result in results] == [(0, 4), (0, 4)]
     assert any("starts other processes" in note for note in results[0].notes)
+
+
+class Lines:
+    """Records that other processes read."""
+
+    def __init__(self, path, X, y):
+        self.path, self.X, self.y = path, X.astype("float32"), y
+
+    def __len__(self):
+        return len(self.y)
+
+    def __getitem__(self, place):
+        return self.X[place] * json.loads(self.path.read_text())["max_depth"], self.y[place]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="their processes are no forks")
+def test_what_the_workers_of_a_data_loader_read(cached_audit, settings_file):
+    torch = pytest.importorskip("torch")
+
+    def train(model, X, y):
+        optimiser = torch.optim.SGD(model.parameters())
+        for inputs, targets in torch.utils.data.DataLoader(Lines(settings_file, X, y), 64, num_workers=1):
+            torch.nn.functional.cross_entropy(model(inputs), targets).backward()
+            optimiser.step()
+        return model
+
+    how = {"factory": lambda: torch.nn.Linear(4, 2), "training": train}
+    first = cached_audit(**how)
+    assert uses(cached_audit(**how)) == (first.cache.misses, 0)
+    settings_file.write_text('{"max_depth": 4}')
+
+    assert uses(cached_audit(**how)) == (0, first.cache.misses)
+
+
+def test_a_value_of_many_bytes_is_read_once(cached_audit, monkeypatch):
+    """Each model only takes samples of it."""
+    large, seen = np.zeros(2**20), []
+
+    def count(walk, content):
+        seen.append(len(content))
+        walk.hash.update(content)
+
+    monkeypatch.setattr(content_key.CodeWalk, "add_bytes", count)
+    result = cached_audit(lambda: DecisionTreeClassifier(max_depth=2 + int(large[0])))
+
+    assert uses(result) == (0, 4)
+    assert seen.count(large.nbytes) <= 3
 
 
 def test_a_variable_of_the_environment(cached_audit, monkeypatch):

@@ -11,21 +11,17 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="runs are forks"
 
 MATTER = [settings, values, classes, modules, environment, files, libraries, unknown]
 ALWAYS = {
-    "a class attribute",
     "a file that another audit reads",
     "a file that another program reads",
     "a file that is opened to be changed",
     "a helper two imports away",
     "a method of a library's class that is reached through its module",
-    "a package's version",
     "a path that appears",
-    "a registry that decorators of another module fill",
     "a state that training moves on",
     "a touched file",
     "a variable under a made name",
     "an answer that a function kept before training",
     "an unrelated package that is upgraded",
-    "another limit",
     "the folder above",
 }
 """The changes that are tried always: one of each kind."""
@@ -99,4 +95,4 @@ def test_how_many_changes_there_are():
 
     assert len(cases(*MATTER)) == sum(map(len, matter)) >= 60
     assert len(cases(neutral)) == sum(map(len, others)) >= 20
-    assert ALWAYS <= {each.id for each in (*cases(*MATTER), *cases(neutral))}
+    assert {each.id for each in (*cases(*MATTER), *cases(neutral))} >= ALWAYS

@@ -98,14 +98,16 @@ def test_the_environment_as_it_is_now(figures, monkeypatch):
     """Processes are kept for the next audit, which may find other variables."""
 
     def train(model, X, y):
-        return model.set_params(max_depth=int(os.environ["MIA_TEST_DEPTH"])).fit(X, y)
+        return model.set_params(max_depth=int(os.environ.get("MIA_TEST_DEPTH", "9"))).fit(X, y)
 
     found = []
-    for depth in ("1", "9"):
+    for depth in ("1", "5"):
         monkeypatch.setenv("MIA_TEST_DEPTH", depth)
         found.append(figures(train, loky.Loky(2)))
 
     assert found[1] == figures(train) != found[0]
+    monkeypatch.delenv("MIA_TEST_DEPTH")
+    assert figures(train, loky.Loky(2)) == figures(train) != found[1]
 
 
 def test_a_lost_process_is_an_error(monkeypatch):

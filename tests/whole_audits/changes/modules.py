@@ -182,19 +182,6 @@ VARIANTS = {
     "a module's attribute that is made up when asked": made(
         "depths.DEPTH", "import depths", depths="def __getattr__(name):\n    return <2|5>"
     ),
-    "a fixture in a test file": change(
-        test_privacy="""
-        import pytest
-        from sklearn.tree import DecisionTreeClassifier
-
-        @pytest.fixture
-        def mia_model_factory():
-            return lambda: DecisionTreeClassifier(max_depth=<2|5>)
-
-        def test_one(mia_audit):
-            assert mia_audit.models == 4
-        """
-    ),
     "a module that was made on the way": trained(
         "__import__('made').depth",
         "import types\nmodule = types.ModuleType('made')\nmodule.depth = <2|5>\nsys.modules['made'] = module",
