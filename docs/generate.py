@@ -139,10 +139,12 @@ def fixtures() -> str:
         "## Fixtures that tests request",
         *(part for name in plugin.PROVIDED for part in _fixture(plugin, name)),
         "## What the cache can't see",
-        "Results are kept under a name that covers all that they depend on, your code included. It does not cover "
-        "files that compiled libraries read by themselves, whether a file exists, what a server answers, and plain "
-        "values that are changed in installed packages at run time. Where training depends on these, use "
-        "`--mia-cache=refresh`.",
+        "A trained model is kept under a name that covers the values and the code that it depends on, and beside it "
+        "stands what its training read: files, folders, environment variables, modules, and the packages that were "
+        "loaded. It is taken again where the name is the same and all that was read is as it was. What can't be told "
+        "isn't kept, and a note names it: values without a content, other programs, sockets.",
+        "It does not cover files that compiled libraries open by themselves, and plain values that are changed in "
+        "installed packages at run time. Where training depends on these, use `--mia-cache=refresh`.",
     )
 
 

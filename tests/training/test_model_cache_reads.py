@@ -90,6 +90,7 @@ class Lines:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="their processes are no forks")
+@pytest.mark.slow
 def test_what_the_workers_of_a_data_loader_read(cached_audit, settings_file):
     torch = pytest.importorskip("torch")
 
@@ -100,7 +101,7 @@ def test_what_the_workers_of_a_data_loader_read(cached_audit, settings_file):
             optimiser.step()
         return model
 
-    how = {"factory": lambda: torch.nn.Linear(4, 2), "training": train}
+    how = {"factory": lambda: torch.nn.Linear(4, 3), "training": train}
     first = cached_audit(**how)
     assert uses(cached_audit(**how)) == (first.cache.misses, 0)
     settings_file.write_text('{"max_depth": 4}')
