@@ -140,9 +140,8 @@ class Record:
     def _asked_packages(self) -> Iterator[str]:
         """The packages whose versions were asked for."""
         for _, name in list(self.files):
-            path = Path(name)
-            if path.name in ("METADATA", "PKG-INFO") and path.parent.suffix in traces.INFO:
-                yield path.parent.name
+            if name.endswith(("METADATA", "PKG-INFO")) and Path(name).parent.suffix in traces.INFO:
+                yield Path(name).parent.name
 
     def _counting(self, names: dict[tuple[str, str], float]) -> Iterator[tuple[str, float]]:
         """The files that count. Names without a folder stay so: another run reads what lies in its working folder."""
@@ -293,7 +292,7 @@ def _is_above(place: str, *below: str) -> bool:
 
 def _source(name: str) -> str | None:
     """The file that decides what is read: for cached bytecode its source."""
-    if BYTECODE not in Path(name).parts:
+    if BYTECODE not in name:
         return name
     try:
         return importlib.util.source_from_cache(name)

@@ -13,7 +13,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +78,12 @@ class Trace:
     @property
     def words(self) -> dict[str, dict[str, str]]:
         """The trace as JSON holds it."""
-        return asdict(self)
+        return {row.name: dict(getattr(self, row.name)) for row in fields(self)}
 
     def with_earlier(self, earlier: Trace) -> Trace:
         """Add what another trace says of things that this one doesn't name."""
-        return Trace(**{name: {**part, **self.words[name]} for name, part in earlier.words.items()})
+        own = self.words
+        return Trace(**{name: part | own[name] for name, part in earlier.words.items()})
 
     def holds(self) -> bool:
         """Whether all that was read still has its digest."""
