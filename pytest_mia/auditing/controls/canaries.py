@@ -214,7 +214,7 @@ def _train(run: AuditRun, plan: Plan, data: Data, members: BoolArray) -> Generat
         model_cache.open_model_cache(run.store, data, plan.tried),
     )
     trained = list[Trained]()
-    with contextlib.closing(select.connect(run.settings)) as backend:
+    with select.connect(run.settings) as backend:
         training = Training(data, method, backend, cache, run.deadline)
         with contextlib.closing(train_steps(jobs, training)) as steps:
             for step in steps:
