@@ -42,6 +42,8 @@ class Observations:
     opinions
         What each model's members, but for the record itself, say of a record (models, records, columns), as
         `neighbours.opinions` has it, with `features`. An attacker knows only those of shadows.
+    drawn
+        Whether an independent coin was drawn for each record of each target, rather than a half of a fixed size.
     memo
         What attacks computed from these arrays and others may use again; cross-fitting splits share it.
     """
@@ -56,6 +58,7 @@ class Observations:
     groups: IntArray | None = None
     features: FloatArray | None = None
     opinions: FloatArray | None = None
+    drawn: bool = False
     memo: ArrayMemo = field(default_factory=ArrayMemo, repr=False, compare=False)
 
     @property
@@ -157,6 +160,7 @@ class Observations:
             None if self.groups is None else self.groups[records],
             None if self.features is None else self.features[records],
             None if self.opinions is None else self.opinions[models][:, records],
+            self.drawn,
             self.memo,
         )
 

@@ -20,11 +20,11 @@ from pytest_mia.statistics.counts import CoinGuesses
 ALL = (0.5, 0.5)
 
 
-def observed(members, *, shadows=0, labels=None, groups=None):
+def observed(members, *, shadows=0, labels=None, groups=None, drawn=True):
     """Models whose records are all judged; the last ones are shadows, if any, and then nobody else is."""
     members = np.atleast_2d(np.asarray(members, dtype=bool))
     labels = np.zeros(members.shape[1], dtype=int) if labels is None else np.asarray(labels)
-    given = recipe(Signals(), members, labels, groups=groups)
+    given = dataclasses.replace(recipe(Signals(), members, labels, groups=groups), drawn=drawn)
     if not shadows:
         return given
     is_shadow = np.arange(len(members)) >= len(members) - shadows
@@ -36,10 +36,10 @@ def observed(members, *, shadows=0, labels=None, groups=None):
     )
 
 
-def guessed(scores, members, *, shares=ALL, drawn=True, records=None, **world):
+def guessed(scores, members, *, shares=ALL, records=None, **world):
     scores = np.atleast_2d(np.asarray(scores, dtype=float))
     given, names = observed(members, **world), ["loss"] * len(scores)
-    return coin_guesses.guesses(names, scores, [shares] * len(scores), given, drawn=drawn, records=records)
+    return coin_guesses.guesses(names, scores, [shares] * len(scores), given, records)
 
 
 class TestGuesses:
@@ -79,7 +79,7 @@ class TestGuesses:
         assert found == CoinGuesses("loss", coins=18, guessed=18, right=18)
 
     def test_no_targets(self):
-        assert coin_guesses.guesses([], np.zeros((0, 6)), [], observed(np.zeros((0, 6))), drawn=True) == ()
+        assert coin_guesses.guesses([], np.zeros((0, 6)), [], observed(np.zeros((0, 6)))) == ()
 
 
 class TestPairs:

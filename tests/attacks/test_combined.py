@@ -12,7 +12,7 @@ from pytest_mia.attacks.combined_features import evidence
 from pytest_mia.attacks.evaluation import run_attack, split_targets
 from pytest_mia.attacks.likelihood_ratios import LiraOnline, NigT
 from pytest_mia.attacks.mast_watson import Mast
-from pytest_mia.attacks.protocol import FittedAttack
+from pytest_mia.attacks.protocol import needs_fitting
 from pytest_mia.data.memberships import draw_halves
 from pytest_mia.statistics import auc
 
@@ -24,9 +24,9 @@ def shifted(leak, *, models=8, records=600, spread=0.0, seed=0):
     return confident(spread * rng.normal(size=records) + rng.normal(size=members.shape) + leak * members, members)
 
 
-def test_it_is_fitted_and_others_are_not():
-    assert isinstance(Combined(), FittedAttack)
-    assert not isinstance(LiraOnline(), FittedAttack)
+def test_it_needs_fitting_and_others_do_not():
+    assert needs_fitting(Combined())
+    assert not needs_fitting(LiraOnline())
 
 
 def test_where_the_level_is_known_it_reaches_the_best_advantage_there_is():
