@@ -146,7 +146,9 @@ class Observations:
         most_pairs
             Where models x records exceed this, a random part of the records is enough to learn from.
         """
-        models = np.setdiff1d(np.flatnonzero(self.references | self.known.any(axis=1)), targets)
+        taking_part = self.references | self.known.any(axis=1)
+        taking_part[targets] = False
+        models = np.flatnonzero(taking_part)
         records = self._some(most_pairs // max(len(models), 1))
         known = self.known[models][:, records]
         return Observations(
@@ -179,9 +181,10 @@ class Observations:
 
     def _some(self, most: int) -> IntArray:
         """A random part of the records where there are more than that, by whole groups (but for the last one)."""
-        records, rng = len(self.labels), self.generator_for("lesson")
+        records = len(self.labels)
         if most >= records:
             return np.arange(records)
+        rng = self.generator_for("lesson")
         if self.groups is None:
             return np.sort(rng.permutation(records)[:most])
         _, codes = np.unique(self.groups, return_inverse=True)

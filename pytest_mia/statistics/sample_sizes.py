@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -205,6 +206,7 @@ def _power(gap: float, first: float, second: float, size: float, *, targets: int
     return float(ndtr((gap - margins) / max(error, 1e-300)).mean())
 
 
+@functools.lru_cache(maxsize=16)
 def _student_factors(targets: int, alpha: float) -> FloatArray:
     """Quantiles of Student's margin over the targets, in units of the true standard error."""
     freedom = targets - 1

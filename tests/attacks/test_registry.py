@@ -1,6 +1,7 @@
 """What holds for every attack of the registry."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -40,12 +41,16 @@ CLASSIFIERS = {"shokri", *LATER} - {"quantile_regression", "combined_neighbours"
 FEW_WORLDS = {*SLOW, *LATER}
 """Attacks that take long; fewer worlds allow more noise."""
 FITTED = {"combined", "combined_neighbours"}
-"""Those that take longest, and learn nothing from fewer than five of these models."""
+"""Those that take longest: by the number of models, not by that of records, of which three models must have 1000."""
 RNG = np.random.default_rng(0)
 MODELS, RECORDS = 4, 60
 Y = np.arange(RECORDS) % 2
 MEMBERS = RNG.random((MODELS, RECORDS)) < 0.5
 NORMAL = RNG.normal(size=(MODELS, RECORDS, 2))
+
+
+world = functools.cache(trained)
+"""Worlds that several attacks are run on."""
 
 
 def repeated(answer):
@@ -251,9 +256,10 @@ def test_models_that_all_answer_alike_have_no_advantage(attack):
 @every_attack
 def test_no_leak(attack):
     """AUC 1/2 at every constant, over many models; pairs of models that count twice double the variance."""
-    models, count = (5, 2) if attack.name in FITTED else (4, 4) if attack.name in FEW_WORLDS else (8, 12)
-    worlds = [trained(0.0, models=models, seed=seed) for seed in range(count)]
-    noise = np.sqrt(2 * (300 + 1) / (12 * 150 * 150) / (models * count))
+    few = (4, 376, 2) if attack.name in FITTED else (4, 300, 4)
+    models, records, count = few if attack.name in FEW_WORLDS else (8, 300, 12)
+    worlds = [world(0.0, models=models, records=records, seed=seed) for seed in range(count)]
+    noise = np.sqrt(2 * (records + 1) / (3 * records**2) / (models * count))
     for same_constant in zip(*(attack.scores(given) for given in worlds), strict=True):
         assert all(np.ptp(scores) > 0 for scores in same_constant), "an attack that says nothing would do as well"
         areas = [
@@ -267,7 +273,8 @@ def test_no_leak(attack):
 @every_attack
 def test_planted_leak(attack):
     """Members' log-odds are three standard deviations of the noise higher; records' levels vary more than that."""
-    given = trained(3.0, models=5 if attack.name in FEW_WORLDS else 8)
+    models, records = (4, 376) if attack.name in FITTED else (5 if attack.name in FEW_WORLDS else 8, 300)
+    given = world(3.0, models=models, records=records)
     run = run_attack(attack, given, split_targets(given))
     advantage = np.divide(run.counts.flagged_members, run.counts.members)
     advantage -= np.divide(run.counts.flagged_nonmembers, run.counts.nonmembers)
@@ -283,7 +290,8 @@ def test_planted_leak(attack):
 @pytest.mark.parametrize("answers", ["logits", "quarters"])
 def test_a_target_s_scores_do_not_depend_on_its_own_membership(attack, answers):
     """Not even in the last digit: where scores tie, that digit would be read as membership."""
-    given = trained(1.0, records=270, models=5 if attack.name in FEW_WORLDS else 6)
+    models, records = (4, 336) if attack.name in FITTED else (4 if attack.name in FEW_WORLDS else 6, 270)
+    given = world(1.0, models=models, records=records)
     if answers == "quarters":
         names = [field.name for field in dataclasses.fields(Signals)]
         rounded = {name: np.round(getattr(given.signals, name) * 4) / 4 + 0.1 for name in names}
