@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import sys
 import zlib
@@ -84,12 +85,18 @@ def single_threaded() -> Iterator[None]:
     Sums are rounded differently on another number of threads: with one thread, figures are the same bit for bit however
     many models are trained beside each other. Like `seeded`, it is meant for one thread of a process at a time.
     """
-    from threadpoolctl import threadpool_limits
-
     with ExitStack() as restored:
         if "torch" in sys.modules:
             torch = sys.modules["torch"]
             restored.callback(torch.set_num_threads, torch.get_num_threads())
             torch.set_num_threads(1)
-        restored.enter_context(threadpool_limits(limits=1))
+        restored.enter_context(_loaded_pools(len(sys.modules), next(reversed(sys.modules))).limit(limits=1))
         yield
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded_pools(_modules: int, _latest: str) -> Any:
+    """The loaded libraries that have threads; to look for them takes milliseconds, and only imports load others."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import threadpoolctl
 from threadpoolctl import threadpool_info
 
 from pytest_mia.core.seeding import generator_for, seed_for, seeded, single_threaded
@@ -93,6 +94,16 @@ def test_single_threaded_limits_and_restores():
         assert {pool["num_threads"] for pool in threadpool_info()} == {1}
     assert torch.get_num_threads() == 2
     assert [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()] == before
+
+
+def test_libraries_that_are_loaded_later_are_limited_too(monkeypatch):
+    """They come with a module; to look for them at every call would take longer than to train a small model."""
+    looked, look = [], threadpoolctl.ThreadpoolController
+    monkeypatch.setattr(threadpoolctl, "ThreadpoolController", lambda: looked.append("once") or look())
+    monkeypatch.setitem(sys.modules, "a_library_with_threads", threadpoolctl)
+    for _ in range(2):
+        with single_threaded():
+            assert looked == ["once"]
 
 
 class Device:
