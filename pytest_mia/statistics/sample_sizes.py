@@ -129,6 +129,7 @@ def detectable_advantage(counts: Counts, *, threshold: float, alpha: float, powe
     return high
 
 
+@functools.lru_cache(maxsize=16)
 def least_records(threshold: float, *, targets: int, alpha: float) -> int:
     """The smallest dataset at which any verdict can be reached: by a perfect attack, or by a constant model.
 
@@ -154,6 +155,7 @@ def least_records(threshold: float, *, targets: int, alpha: float) -> int:
     return min(least_records_to_pass(threshold, targets=targets, alpha=alpha), _least(targets, leaks))
 
 
+@functools.lru_cache(maxsize=16)
 def least_records_to_pass(threshold: float, *, targets: int, alpha: float) -> int:
     """The smallest dataset at which a constant model, from which nothing can be told, passes.
 
