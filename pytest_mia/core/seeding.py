@@ -75,7 +75,15 @@ def _seed_torch(torch: Any, seed: int, restored: ExitStack) -> None:
             restored.callback(torch.cuda.manual_seed_all, torch.initial_seed())
     if torch.backends.mps.is_available():
         restored.callback(torch.mps.set_rng_state, torch.mps.get_rng_state())
-    torch.manual_seed(seed)
+    # For each kind of device that isn't there, `manual_seed` notes all calls that led to it, which takes milliseconds.
+    (torch if _has_devices(torch) else torch.default_generator).manual_seed(seed)
+
+
+def _has_devices(torch: Any) -> bool:
+    """Whether there is any device beside the CPU, or too old a torch to tell."""
+    if torch.cuda.is_available() or torch.backends.mps.is_available():
+        return True
+    return not hasattr(torch, "accelerator") or bool(torch.accelerator.is_available())
 
 
 @contextmanager

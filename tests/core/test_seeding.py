@@ -129,6 +129,15 @@ class Device:
         self.state = f"seed {seed}"
 
 
+@pytest.mark.parametrize("other", [True, False])
+def test_torch_draws_as_after_its_own_seed_whatever_devices_there_are(monkeypatch, other):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: other)
+    with seeded(7):
+        found = torch.rand(3)
+        assert torch.initial_seed() == 7
+    assert (found == torch.rand(3, generator=torch.Generator().manual_seed(7))).all()
+
+
 @pytest.mark.parametrize(("started", "after"), [(True, "user's"), (False, "seed 5")])
 def test_the_gpus_generators_are_put_back(monkeypatch, started, after):
     gpu = Device(started)
