@@ -80,7 +80,7 @@ class QueriedModels:
 def examine(run: AuditRun, models: QueriedModels) -> AuditResult:
     """Attack the models that have answered so far, and check whether the audit is valid."""
     observations, records = observe(run, models), models.plan.records
-    result = attack(run, observations, models.plan.design(run.settings, models.looks))
+    result = attack(run, observations, models.plan.design(models.looks))
     checked = validity.check_observations(ObservedAudit(observations, _release(run, models.plan)))
     if run.store is not None and models.cache.misses:
         run.store.prune()
@@ -122,6 +122,7 @@ def observe(run: AuditRun, models: QueriedModels) -> Observations:
         run.settings.seed,
         None if records.groups is None else records.groups[seen],
         _features(plan, run.settings),
+        drawn=run.settings.coins and plan.target is None,
     )
 
 

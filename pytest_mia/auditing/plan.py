@@ -94,7 +94,7 @@ class Plan:
         """Whether the first models that are trained make an audit by themselves: no targets wait for their shadows."""
         return bool(self.references[: len(self.jobs)].all())
 
-    def design(self, settings: Settings, looks: int) -> AuditDesign:
+    def design(self, looks: int) -> AuditDesign:
         """The design of an audit by this plan that is judged so often."""
         records = self.records
         return AuditDesign(
@@ -107,7 +107,6 @@ class Plan:
             slices=records.slices,
             classes=records.classes,
             copied=records.copied,
-            drawn=settings.coins and self.target is None,
         )
 
     def only(self, numbers: Sequence[int]) -> Plan:

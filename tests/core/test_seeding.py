@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import threadpoolctl
 from threadpoolctl import threadpool_info
 
 from pytest_mia.core.seeding import generator_for, seed_for, seeded, single_threaded
@@ -95,6 +96,16 @@ def test_single_threaded_limits_and_restores():
     assert [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()] == before
 
 
+def test_libraries_that_are_loaded_later_are_limited_too(monkeypatch):
+    """They come with a module; to look for them at every call would take longer than to train a small model."""
+    looked, look = [], threadpoolctl.ThreadpoolController
+    monkeypatch.setattr(threadpoolctl, "ThreadpoolController", lambda: looked.append("once") or look())
+    monkeypatch.setitem(sys.modules, "a_library_with_threads", threadpoolctl)
+    for _ in range(2):
+        with single_threaded():
+            assert looked == ["once"]
+
+
 class Device:
     """A stand-in for torch.cuda on a machine with a GPU."""
 
@@ -116,6 +127,15 @@ class Device:
 
     def manual_seed_all(self, seed):
         self.state = f"seed {seed}"
+
+
+@pytest.mark.parametrize("other", [True, False])
+def test_torch_draws_as_after_its_own_seed_whatever_devices_there_are(monkeypatch, other):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: other)
+    with seeded(7):
+        found = torch.rand(3)
+        assert torch.initial_seed() == 7
+    assert (found == torch.rand(3, generator=torch.Generator().manual_seed(7))).all()
 
 
 @pytest.mark.parametrize(("started", "after"), [(True, "user's"), (False, "seed 5")])

@@ -200,7 +200,8 @@ def _plant_and_attack(run: AuditRun, plan: Plan) -> Generator[Progress, None, Ca
         planted.data.labels[planted.canaries],
         seed=seed,
     )
-    design = AuditDesign("recipe", len(planted.canaries), MODELS - 1, MODELS, drawn=True)
+    observations = dataclasses.replace(observations, drawn=True)
+    design = AuditDesign("recipe", len(planted.canaries), MODELS - 1, MODELS)
     result = attack_stage.attack(run, observations, design)
     guessed = tuple(dataclasses.replace(each, planted=True) for each in result.coins)
     return Canaries(len(planted.canaries), MODELS, result.attack, result.advantage, result.selected, guessed)
