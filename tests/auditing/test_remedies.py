@@ -6,6 +6,7 @@ from audits import LEAK, NONE, audited, counted
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
+from torches import needs_torch, torch
 from whole import finish
 
 import pytest_mia
@@ -14,8 +15,6 @@ from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.results.audit_data import RemedyResult
 from pytest_mia.results.values import Accuracy
 from pytest_mia.verdicts import message, next_steps
-
-torch = pytest.importorskip("torch")
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(160, 6))
@@ -56,6 +55,7 @@ class TestReleasedIsMeasured:
         assert "label_noise" in {each.name for each in shipped.attacks}
         assert figures(shipped) == figures(quarters.audit)
 
+    @needs_torch
     def test_of_modules(self):
         training = TorchTraining(epochs=3)
         measured = audit(network, what_if="outputs", training=training).what_if
