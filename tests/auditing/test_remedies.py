@@ -20,6 +20,7 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(160, 6))
 Y = (X[:, 0] + RNG.normal(0, 1.5, 160) > 0).astype(int)
 ATTACKS = ["gap", "loss", "lira_online", "label_noise"]
+ESTIMATORS = [name for name in remedies.__all__ if name.endswith("Answers")]
 
 
 def audit(factory, *, data=(X, Y), attacks=ATTACKS, what_if="off", **keywords):
@@ -45,7 +46,7 @@ class TestReleasedIsMeasured:
         measured = audit(inside, what_if="outputs").what_if
         assert [each.remedy for each in measured] == [each.line("estimator") for each in remedies.by_default(2)]
         for each in measured:
-            wrap = eval(f"lambda estimator: {each.remedy}", {n: getattr(remedies, n) for n in remedies.__all__})
+            wrap = eval(f"lambda estimator: {each.remedy}", {n: getattr(remedies, n) for n in ESTIMATORS})
             assert figures(audit(lambda wrap=wrap: wrap(inside()))) == figures(each.audit)
 
     def test_by_all_attacks_and_probes_that_run_by_default(self):
