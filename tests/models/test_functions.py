@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from adapters import find_problems
 from sklearn.naive_bayes import GaussianNB
+from torches import needs_torch, torch
 
 from pytest_mia.cache import pickling
 from pytest_mia.core.errors import MIAUsageError
@@ -9,8 +10,6 @@ from pytest_mia.data.dataset import Dataset
 from pytest_mia.models.answers import Labels, Logits, Losses, Probabilities
 from pytest_mia.models.select import adapter_for
 from pytest_mia.models.torch.module import TorchTraining
-
-torch = pytest.importorskip("torch")
 
 X = np.random.default_rng(0).normal(size=(20, 2))
 Y = np.array(["no", "yes"])[np.tile([0, 1], 10)]
@@ -52,6 +51,7 @@ class TestTraining:
         answer = adapter.asker.answer(adapter.trainer.fit(None, X, Y, 0), X, None)
         np.testing.assert_array_equal(answer.values, GaussianNB().fit(X, Y).predict_proba(X))
 
+    @needs_torch
     def test_a_module_asked_by_its_forward_pass(self):
         def train(model, X, y):
             with torch.no_grad():
@@ -63,6 +63,7 @@ class TestTraining:
         assert isinstance(answer, Logits)
         np.testing.assert_allclose(answer.values, X @ X[:2].T)
 
+    @needs_torch
     def test_settings_of_torch_within_ones_own(self):
         def train(model, X, y):
             return TorchTraining(epochs=1)(model, X, y)
@@ -71,6 +72,7 @@ class TestTraining:
         adapter = adapted(model, training=train)
         assert adapter.trainer.fit(model, X, Y, 0) is model
 
+    @needs_torch
     def test_a_module_with_fit_of_its_own_is_trained_by_it(self):
         class Net(torch.nn.Linear):
             def fit(self, X, y):

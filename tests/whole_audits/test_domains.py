@@ -9,11 +9,10 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
+from torches import needs_torch, torch
 from whole import assert_leaks, assert_not_accused, audit, names, other_than
 
 from pytest_mia import Dataset, MIAUsageError, TorchTraining
-
-torch = pytest.importorskip("torch")
 
 
 class TestSeveralLabels:
@@ -56,6 +55,7 @@ class TestSeveralLabels:
         y[:, 2] = np.arange(120) == 7
         assert_leaks(audit(lambda: RandomForestClassifier(10), (X, y), shadows=3))
 
+    @needs_torch
     def test_a_module_with_one_logit_per_label(self):
         X, y = self.records(100)
         training = TorchTraining(epochs=60, lr=0.01, loss=torch.nn.functional.binary_cross_entropy_with_logits)
@@ -90,6 +90,7 @@ class TestTimeSeries:
         y = np.arange(records) % 2
         return (rng.normal(size=(records, 15, 2)) + 0.1 * y[:, None, None]).astype(np.float32), y
 
+    @needs_torch
     @pytest.mark.parametrize("recurrent", [True, False])
     def test_modules(self, recurrent):
         class Last(torch.nn.Module):

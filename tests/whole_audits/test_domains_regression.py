@@ -7,11 +7,10 @@ from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import Ridge
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.tree import DecisionTreeRegressor
+from torches import needs_torch, torch
 from whole import assert_leaks, assert_not_accused, audit, names
 
 from pytest_mia import MIAUsageError, Target, TorchTraining
-
-torch = pytest.importorskip("torch")
 
 DIABETES = load_diabetes(return_X_y=True)
 
@@ -50,6 +49,7 @@ class TestRegression:
         assert_leaks(result)
         assert "lira_online_residual" not in names(result)
 
+    @needs_torch
     @pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
     def test_a_module_with_one_output(self, shape):
         rng = np.random.default_rng(0)
@@ -109,6 +109,7 @@ class TestRegression:
         with pytest.raises(MIAUsageError, match=r"Ridge is no classifier; .* for a regression floats as y"):
             audit(Ridge, (X, (y > 100).astype(int)))
 
+    @needs_torch
     def test_fractions_that_are_few_are_refused_where_the_model_says_nothing(self):
         X, y = DIABETES
         with pytest.raises(MIAUsageError, match=r"y holds fractions, .* for regression give mia_loss, or a model that"):
