@@ -4,8 +4,9 @@ Tests start Python a hundred times, and each time would import NumPy, SciPy, sci
 of `executable` does what Python does with the same arguments, in a fork of a server that holds these packages. It holds
 neither torch, which changes what an audit does, nor this package, nor anything of a user's.
 
-Not for tests of what a process imports, or of signals, which reach the command alone. All forks hash texts alike, and
-read variables of libraries, such as OMP_NUM_THREADS, when the server starts.
+What the command does ends with the command, but its signals end there too. All forks hash texts alike, and variables
+of libraries, such as OMP_NUM_THREADS, are those of the server. So tests of such things start Python cold, and those of
+what a process imports.
 """
 
 import atexit

@@ -66,15 +66,24 @@ def _release_ended():
 
 
 def _begun(connection, interrupts):
-    """Read a request, and return it in another fork; tell the client how that one ended."""
+    """Read a request, and return it in another fork, which lives as long as the client does."""
     request, files, *_ = socket.recv_fds(connection, 1 << 16, 3)
-    request += connection.makefile("rb").read()
+    while not request.endswith(b"\n"):
+        request += connection.recv(1 << 16)
     if child := os.fork():
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        connection.sendall(str(code).encode())
-        os._exit(0)
+        _wait(child, connection)
     signal.signal(signal.SIGINT, interrupts)
     return *json.loads(request), files
+
+
+def _wait(child, connection):
+    """Tell the client how the fork ended, or end the fork when the client has."""
+    if connection in select.select([connection, os.pidfd_open(child)], [], [])[0]:
+        os.kill(child, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    with contextlib.suppress(BrokenPipeError):
+        connection.sendall(str(code).encode())
+    os._exit(0)
 
 
 def surround(folder, variables, files):
