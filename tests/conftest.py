@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import os
 import sys
 import time
 import types
@@ -10,6 +11,7 @@ from pathlib import Path
 import coverage
 import hypothesis
 import pytest
+import warm
 
 pytest_plugins = ["pytester"]
 
@@ -20,6 +22,12 @@ hypothesis.settings.load_profile("untimed")
 
 QUICK = {"PYTEST_ADDOPTS": "-p no:hypothesispytest"}
 """For runs of pytest inside tests: Hypothesis is loaded for a second at the end of each, whether it is used or not."""
+
+
+def pytest_configure(config):
+    """Processes of pytest-xdist share a server of warm Pythons, which starts while they collect."""
+    if sys.platform == "linux" and config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        os.environ[warm.COMMAND] = warm.begin()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,7 +2,8 @@
 
 Tests start Python a hundred times, and each time would import NumPy, SciPy, scikit-learn and pytest anew. The command
 of `executable` does what Python does with the same arguments, in a fork of a server that holds these packages. It holds
-neither torch, which changes what an audit does, nor this package, nor anything of a user's.
+neither this package nor anything of a user's; and torch counts as loaded only once it's imported, since that changes
+what an audit does.
 
 What the command does ends with the command, but its signals end there too. All forks hash texts alike, and variables
 of libraries, such as OMP_NUM_THREADS, are those of the server. So tests of such things start Python cold, and those of
@@ -10,27 +11,47 @@ what a process imports.
 """
 
 import atexit
+import contextlib
 import functools
 import os
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
+
+COMMAND = "MIA_TESTS_PYTHON"
+"""The variable by which processes of pytest-xdist share one server."""
+PATIENCE = 120.0
 
 
 @functools.cache
 def executable():
-    """The path of a command that stands for `sys.executable`; on systems whose libraries bear no forks, it is that one."""
+    """The path of a command that stands for `sys.executable`; it is that one where libraries bear no forks."""
     if sys.platform != "linux":
         return sys.executable
+    command = os.environ.get(COMMAND) or begin()
+    end = time.monotonic() + PATIENCE
+    while not os.path.exists(command):
+        assert time.monotonic() < end, "the server doesn't start"
+        time.sleep(0.02)
+    return command
+
+
+def begin():
+    """Start a server that ends with this process; returns the command, which is there once the server is."""
+    folder = tempfile.mkdtemp(prefix="mia-")
     # The server adds what a command's own variable says.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [sys.executable, Path(__file__).with_name("server.py")]
-    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    outside = ("PYTHONPATH", "COVERAGE_PROCESS_CONFIG")
+    environment = {name: value for name, value in os.environ.items() if name not in outside}
+    server = subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("server.py"), folder], stdin=subprocess.PIPE, env=environment
+    )
     atexit.register(_stop, server)
-    return server.stdout.readline().rstrip()
+    return os.path.join(folder, "python")
 
 
 def _stop(server):
-    with server.stdin, server.stdout:
-        pass
+    with contextlib.suppress(BrokenPipeError):
+        server.stdin.close()
     server.wait()

@@ -1,8 +1,10 @@
-"""Run Python in forks that have imported what takes long, until the input ends; see `warm.executable`."""
+"""Run Python in forks that have imported what takes long, until the input ends: server.py FOLDER; see `warm`."""
 
+import atexit
 import contextlib
+import fcntl
+import functools
 import gc
-import importlib
 import json
 import os
 import runpy
@@ -11,51 +13,34 @@ import shutil
 import signal
 import socket
 import sys
-import tempfile
+import threading
 import types
 import warnings
 from pathlib import Path
 
-PACKAGES = """
-numpy scipy.optimize scipy.special scipy.stats pandas joblib.externals.loky cloudpickle filelock threadpoolctl jinja2
-sklearn.compose sklearn.covariance sklearn.datasets sklearn.discriminant_analysis sklearn.ensemble sklearn.linear_model
-sklearn.metrics sklearn.model_selection sklearn.naive_bayes sklearn.neighbors sklearn.neural_network sklearn.pipeline
-sklearn.preprocessing sklearn.svm sklearn.tree pytest _pytest.config execnet.gateway pygments.lexers.python
-""".split()
+from packages import load
 
 
-def load():
-    """Import all; returns the variables that packages set, and their filters of warnings."""
-    before = dict(os.environ)
-    with warnings.catch_warnings(action="error"):
-        filters = len(warnings.filters)
-        for name in PACKAGES:
-            importlib.import_module(name)
-        for name in sys.modules["_pytest.config"].default_plugins:
-            importlib.import_module(f"_pytest.{name}")
-        variables = {name: value for name, value in os.environ.items() if name not in before}
-        return variables, warnings.filters[: len(warnings.filters) - filters]
-
-
-def requests():
+def requests(folder):
     """Wait for requests; returns in a fork for each: Python's arguments, its folder, its variables, and its files."""
-    folder = Path(tempfile.mkdtemp(prefix="mia-"))
     client, command, address = Path(__file__).with_name("client.py"), folder / "python", str(folder / "socket")
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -IS "{client}" "{address}" "$@"\n')
-    command.chmod(0o700)
     interrupts = signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Python warns of forks where a library has threads; those of NumPy expect them.
     with warnings.catch_warnings(action="ignore"), socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen()
-        print(command, flush=True)
+        made = folder / "made"
+        made.write_text(f'#!/bin/sh\nexec "{sys.executable}" -IS "{client}" "{address}" "{sys.executable}" "$@"\n')
+        made.chmod(0o700)
+        made.rename(command)
+        sys.executable = str(command)
         while 0 not in select.select([listener, 0], [], [])[0]:
             with listener.accept()[0] as connection:
                 if os.fork() == 0:
                     return _begun(connection, interrupts)
             _release_ended()
     shutil.rmtree(folder)
-    sys.exit()
+    os._exit(0)
 
 
 def _release_ended():
@@ -67,17 +52,20 @@ def _release_ended():
 
 def _begun(connection, interrupts):
     """Read a request, and return it in another fork, which lives as long as the client does."""
-    request, files, *_ = socket.recv_fds(connection, 1 << 16, 3)
+    request, files, *_ = socket.recv_fds(connection, 1 << 16, 250)
     while not request.endswith(b"\n"):
         request += connection.recv(1 << 16)
     if child := os.fork():
-        _wait(child, connection)
+        _wait(child, connection, files)
     signal.signal(signal.SIGINT, interrupts)
-    return *json.loads(request), files
+    *request, numbers = json.loads(request)
+    return *request, dict(zip(files, numbers, strict=True))
 
 
-def _wait(child, connection):
+def _wait(child, connection, files):
     """Tell the client how the fork ended, or end the fork when the client has."""
+    for file in files:
+        os.close(file)
     if connection in select.select([connection, os.pidfd_open(child)], [], [])[0]:
         os.kill(child, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -88,7 +76,10 @@ def _wait(child, connection):
 
 def surround(folder, variables, files):
     """Make the command's surroundings those of this process."""
-    for number, file in enumerate(files):
+    # None may take the number of one that is still to be moved.
+    moved = {fcntl.fcntl(file, fcntl.F_DUPFD, 500): number for file, number in files.items()}
+    os.closerange(3, 500)
+    for file, number in moved.items():
         os.dup2(file, number)
         os.close(file)
     os.chdir(folder)
@@ -125,13 +116,40 @@ def run(kind, *arguments):
     exec(compile(code, place, "exec"), vars(main))
 
 
+def end(command):
+    """Run a command to its end, and what libraries still do then; nothing is taken apart, which takes long."""
+    code, interrupted = 0, False
+    try:
+        command()
+    except SystemExit as ended:
+        code = ended.code or 0
+        if not isinstance(code, int):
+            print(code, file=sys.stderr)
+            code = 1
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+        code, interrupted = 1, isinstance(error, KeyboardInterrupt)
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        # A command may have closed it, and so may whoever read it.
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            stream.flush()
+    if interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    os._exit(code & 0xFF)
+
+
 if __name__ == "__main__":
-    variables, filters = load()
+    variables, filters, refresh = load()
     gc.freeze()
-    arguments, folder, environment, files = requests()
+    arguments, folder, environment, files = requests(Path(sys.argv[1]))
     surround(folder, variables | environment, files)
     arguments = take_options(arguments)
     # As if all were imported only now.
     warnings.filters[:0] = filters
     sys.modules["numpy"].random.seed()
-    run(*arguments)
+    if refresh and any(name.startswith("DASK_") for name in environment):
+        refresh()
+    end(functools.partial(run, *arguments))
