@@ -40,6 +40,24 @@ def quick_children():
         yield
 
 
+class WarmSystem:
+    """The module ``sys``, but for the Python that workers are started by."""
+
+    executable = property(lambda self: warm.executable())
+
+    def __getattr__(self, name):
+        return getattr(sys, name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_workers():
+    """Joblib's workers start warm."""
+    if sys.platform == "linux":
+        from joblib.externals.loky.backend import popen_loky_posix
+
+        popen_loky_posix.sys = WarmSystem()
+
+
 @pytest.fixture
 def pytester(pytester, monkeypatch):
     """The runs of pytest inside tests are quick ones; pytester itself takes this setting away."""

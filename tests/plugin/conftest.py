@@ -65,7 +65,7 @@ def alone(request):
 
 
 @pytest.fixture(autouse=True)
-def warm_workers(monkeypatch):
+def warm_xdist(monkeypatch):
     """Workers of pytest-xdist start in no time."""
     command = [warm.executable(), "-u", "-c", execnet.gateway_io.popen_bootstrapline]
     monkeypatch.setattr(execnet.gateway_io, "popen_args", lambda spec: command)

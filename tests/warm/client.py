@@ -4,7 +4,7 @@ import array
 import json
 import os
 import sys
-from _signal import SIG_DFL, SIGINT, signal
+from _signal import SIG_DFL, SIGINT, SIGTERM, signal
 from _socket import AF_UNIX, SCM_RIGHTS, SOL_SOCKET, socket
 
 address, python, *arguments = sys.argv[1:]
@@ -25,8 +25,22 @@ sent = server.sendmsg([request], [(SOL_SOCKET, SCM_RIGHTS, array.array("i", file
 server.sendall(request[sent:])
 for file in files[3:]:
     os.close(file)
+fork = int(server.recv(8))
+
+
+def pass_on(number, _):
+    """Have the fork get a signal that this process got."""
+    try:
+        os.kill(fork, number)
+    except ProcessLookupError:
+        return
+
+
+for number in (SIGINT, SIGTERM):
+    signal(number, pass_on)
 code = int(server.recv(16))
 if code < 0:
-    signal(SIGINT, SIG_DFL)
+    if -code in (SIGINT, SIGTERM):
+        signal(-code, SIG_DFL)
     os.kill(os.getpid(), -code)
 os._exit(code)

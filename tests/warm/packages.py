@@ -60,7 +60,7 @@ def load():
         variables = {name: value for name, value in os.environ.items() if name not in before}
         added = warnings.filters[: len(warnings.filters) - filters]
     with warnings.catch_warnings(action="ignore"):
-        for name in ("torch", "distributed", "matplotlib.figure"):
+        for name in ("torch._dynamo", "distributed", "matplotlib.figure"):
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
     refresh = sys.modules["dask"].config.refresh if "dask" in sys.modules else None

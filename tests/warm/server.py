@@ -66,6 +66,8 @@ def _wait(child, connection, files):
     """Tell the client how the fork ended, or end the fork when the client has."""
     for file in files:
         os.close(file)
+    with contextlib.suppress(BrokenPipeError):
+        connection.sendall(f"{child:8}".encode())
     if connection in select.select([connection, os.pidfd_open(child)], [], [])[0]:
         os.kill(child, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
