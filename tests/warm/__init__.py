@@ -6,8 +6,8 @@ neither this package nor anything of a user's; and torch counts as loaded only o
 what an audit does.
 
 What the command does ends with the command, but its signals end there too. All forks hash texts alike, and variables
-of libraries, such as OMP_NUM_THREADS, are those of the server. So tests of such things start Python cold, and those of
-what a process imports.
+of libraries, such as OMP_NUM_THREADS, are those of the server. Its parent is no process that the tests know. So tests
+of such things start Python cold, and those of what a process imports.
 """
 
 import atexit
@@ -22,7 +22,8 @@ from pathlib import Path
 
 COMMAND = "MIA_TESTS_PYTHON"
 """The variable by which processes of pytest-xdist share one server."""
-PATIENCE = 120.0
+PATIENCE = 600.0
+_servers = []
 
 
 @functools.cache
@@ -33,6 +34,8 @@ def executable():
     command = os.environ.get(COMMAND) or begin()
     end = time.monotonic() + PATIENCE
     while not os.path.exists(command):
+        ended = any(server.poll() is not None for server in _servers)
+        assert not ended, "the server has ended"
         assert time.monotonic() < end, "the server doesn't start"
         time.sleep(0.02)
     return command
@@ -48,6 +51,7 @@ def begin():
         [sys.executable, Path(__file__).with_name("server.py"), folder], stdin=subprocess.PIPE, env=environment
     )
     atexit.register(_stop, server)
+    _servers.append(server)
     return os.path.join(folder, "python")
 
 
