@@ -8,7 +8,6 @@ import subprocess
 import sys
 
 import pytest
-import warm
 from whole import entries
 
 SCRIPT = """
@@ -51,8 +50,7 @@ def started(tmp_path, jobs=1, cache="cache", *, pause):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     with subprocess.Popen(
-        # Workers that lose their audit notice it by the number of the process that started them: a cold one.
-        [warm.executable() if jobs == 1 else sys.executable, script, tmp_path / cache, str(jobs), str(pause)],
+        [sys.executable, script, tmp_path / cache, str(jobs), str(pause)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
