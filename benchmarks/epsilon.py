@@ -80,9 +80,13 @@ def audit(mechanism: Mechanism, seed: int) -> AuditResult:
     given = recipe(Signals(confidence=told, tempered=told), members, np.zeros(RECORDS, dtype=int), seed=seed)
     shadow = np.arange(len(members)) >= TARGETS
     given = dataclasses.replace(
-        given, references=shadow, known=given.known & shadow[:, None], judged=given.judged & ~shadow[:, None]
+        given,
+        references=shadow,
+        known=given.known & shadow[:, None],
+        judged=given.judged & ~shadow[:, None],
+        drawn=True,
     )
-    audited = AuditDesign("recipe", RECORDS, SHADOWS, len(members), drawn=True)
+    audited = AuditDesign("recipe", RECORDS, SHADOWS, len(members))
     chosen = registry.fitting(given.signals, shadows=SHADOWS, names=("loss", "lira_online"))
     return summary.summarise(chosen, given, audited, Settings(seed=seed))
 

@@ -34,7 +34,7 @@ from pytest_mia.attacks import evaluation
 from pytest_mia.attacks.likelihood_ratios import LiraOnline
 from pytest_mia.attacks.observations import Observations, recipe
 from pytest_mia.attacks.probability_ratios import OFFLINE_CONSTANTS, SCALES, BaseOffline, RmiaOffline, RmiaOnline
-from pytest_mia.attacks.protocol import Attack, FittedAttack, Scorer
+from pytest_mia.attacks.protocol import Attack, Scorer, needs_fitting
 from pytest_mia.attacks.registry import fitting
 from pytest_mia.attacks.variant import Variant
 from pytest_mia.core.seeding import seed_for
@@ -195,7 +195,7 @@ class Found:
 def attacked(observations: Observations) -> dict[str, Found]:
     """Every single attack, and what the rotation selects among those of the registry."""
     suited = fitting(observations.signals, shadows=len(observations.members) - 1)
-    single = [attack for attack in suited if not isinstance(attack, FittedAttack)]
+    single = [attack for attack in suited if not needs_fitting(attack)]
     splits = evaluation.split_targets(observations)
     attacks: list[Attack] = [*single, *FIXED]
     runs = [evaluation.run_attack(attack, observations, splits) for attack in attacks]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import sklearn.ensemble  # noqa: F401  (loads the threads that are limited here)
 
 from pytest_mia.attacks.observations import Observations, recipe
 from pytest_mia.attacks.registry import ATTACKS, fitting
@@ -164,13 +165,13 @@ def audit(world: World, design: Design, seed: int) -> AuditResult:
     """One audit of them."""
     observations, audited = observed(world, design, seed)
     chosen = fitting(observations.signals, shadows=design.models - 1, names=design.attacks)
-    with single_threaded():
-        return summary.summarise(chosen, observations, audited, Settings(seed=seed))
+    return summary.summarise(chosen, observations, audited, Settings(seed=seed))
 
 
 def audits(world: World, design: Design, runs: int) -> list[AuditResult]:
     """Audits with the seeds from 0 on."""
-    return [audit(world, design, seed) for seed in range(runs)]
+    with single_threaded():
+        return [audit(world, design, seed) for seed in range(runs)]
 
 
 def leaks(result: AuditResult, truth: float) -> bool:

@@ -7,11 +7,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import warm
 
 PATIENCE = 30.0
 QUIET = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"}
@@ -68,7 +69,7 @@ class Cluster:
         _end(self.processes)
 
     def _start(self, kind: str, *options: str, **environment: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", "--host=127.0.0.1"]
+        command = [warm.executable(), "-m", f"distributed.cli.dask_{kind}", "--host=127.0.0.1"]
         log = (self.folder / f"{kind}{len(self.processes)}.log").open("wb")
         with log:
             process = subprocess.Popen(

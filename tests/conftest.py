@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import os
 import sys
 import time
 import types
@@ -10,6 +11,7 @@ from pathlib import Path
 import coverage
 import hypothesis
 import pytest
+import warm
 
 pytest_plugins = ["pytester"]
 
@@ -22,6 +24,12 @@ QUICK = {"PYTEST_ADDOPTS": "-p no:hypothesispytest"}
 """For runs of pytest inside tests: Hypothesis is loaded for a second at the end of each, whether it is used or not."""
 
 
+def pytest_configure(config):
+    """Processes of pytest-xdist share a server of warm Pythons, which starts while they collect."""
+    if sys.platform == "linux" and config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        os.environ[warm.COMMAND] = warm.begin()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def quick_children():
     """Coverage doesn't follow the processes that tests start: it would take twice as long, for a few lines more."""
@@ -30,6 +38,24 @@ def quick_children():
         for name, value in QUICK.items():
             patch.setenv(name, value)
         yield
+
+
+class WarmSystem:
+    """The module ``sys``, but for the Python that workers are started by."""
+
+    executable = property(lambda self: warm.executable())
+
+    def __getattr__(self, name):
+        return getattr(sys, name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_workers():
+    """Joblib's workers start warm."""
+    if sys.platform == "linux":
+        from joblib.externals.loky.backend import popen_loky_posix
+
+        popen_loky_posix.sys = WarmSystem()
 
 
 @pytest.fixture

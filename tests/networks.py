@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from adapters import find_problems
 
 from pytest_mia.core.seeding import seeded, single_threaded
 from pytest_mia.data.dataset import Dataset
@@ -27,11 +28,13 @@ def linear(outputs=3, dtype=torch.float32):
 
 def answer(model, X=X, y=Y, *, classes=CLASSES, training=QUICK, seed=1, **given):
     adapter = adapter_for(model, classes=classes, training=training, device="cpu", **given)
-    assert adapter.problems(model, Dataset(X, y)) == []
+    assert find_problems(adapter, model, Dataset(X, y)) == []
     with seeded(seed), single_threaded():
-        model = adapter.fit(model, X, y, seed)
-        return check_answer(adapter.answer(model, X, y), len(Y))
+        model = adapter.trainer.fit(model, X, y, seed)
+        return check_answer(adapter.asker.answer(model, X, y), len(Y))
 
 
 def problems(model, X=X, y=Y, *, classes=CLASSES, training=None, **given):
-    return adapter_for(model, classes=classes, training=training, device="cpu", **given).problems(model, Dataset(X, y))
+    return find_problems(
+        adapter_for(model, classes=classes, training=training, device="cpu", **given), model, Dataset(X, y)
+    )

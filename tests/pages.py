@@ -15,9 +15,10 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+import warm
 
 import pytest_mia
 
@@ -139,7 +140,7 @@ def run(folder, *command):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(outside)}
     environment["PYTEST_ADDOPTS"] = f"{os.environ.get('PYTEST_ADDOPTS', '')} --mia-jobs=1"
     return subprocess.run(
-        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [warm.executable(), *command], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
 
 

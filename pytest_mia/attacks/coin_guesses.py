@@ -23,8 +23,6 @@ def guesses(
     scores: FloatArray,
     shares: Sequence[tuple[float, float]],
     observations: Observations,
-    *,
-    drawn: bool,
     records: BoolArray | None = None,
 ) -> tuple[CoinGuesses, ...]:
     """Guess coins of each target.
@@ -43,12 +41,10 @@ def guesses(
         models.
     observations
         What the scores were made of.
-    drawn
-        Whether memberships were drawn by independent coins rather than in halves of a fixed size.
     records
         Records (records,) that are judged, such as canaries; all by default. A group is judged if all of it is.
     """
-    coins = _Coins(observations, drawn, records)
+    coins = _Coins(observations, records)
     found = [coins.guess(place, attacks[place], scores[place], shares[place]) for place in range(len(scores))]
     targets = observations.targets
     attacking = observations.references | observations.known.any(axis=1)
@@ -56,7 +52,7 @@ def guesses(
         return tuple(found)
     most = max(attacks, key=list(attacks).count)
     number, guessed, rightly = np.sum([[each.coins, each.guessed, each.right] for each in found], axis=0).tolist()
-    return (CoinGuesses(most, number, guessed, rightly, swapped=not drawn),)
+    return (CoinGuesses(most, number, guessed, rightly, swapped=not observations.drawn),)
 
 
 def right(values: FloatArray, heads: BoolArray, shares: tuple[float, float]) -> tuple[int, int]:
@@ -82,7 +78,6 @@ class _Coins:
     """The coins of all targets; attributes as in `guesses`."""
 
     observations: Observations
-    drawn: bool
     records: BoolArray | None
 
     def guess(self, place: int, attack: str, scores: FloatArray, shares: tuple[float, float]) -> CoinGuesses:
@@ -90,7 +85,7 @@ class _Coins:
         observations, target = self.observations, int(self.observations.targets[place])
         first = self._first_records(target)
         values, members = np.clip(scores[first], -LARGEST, LARGEST), observations.members[target, first]
-        if self.drawn:
+        if observations.drawn:
             return CoinGuesses(attack, len(first), *right(values, members, shares))
         one, other = pairs(members, observations.labels[first], observations.generator_for("pairs", target))
         return CoinGuesses(attack, len(one), *right(values[one] - values[other], members[one], shares), swapped=True)

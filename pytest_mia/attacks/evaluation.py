@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.attacks.protocol import Attack, FittedAttack
+from pytest_mia.attacks.protocol import Attack, needs_fitting
 from pytest_mia.attacks.thresholds import FALSE_POSITIVE_RATES, FittedThreshold, learn
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 from pytest_mia.statistics import auc
@@ -130,7 +130,7 @@ def run_all(
 def _scored(attack: Attack, observations: Observations, splits: Sequence[Split]) -> tuple[AttackRun, FloatArray]:
     """The run, and the scores (targets, records) that it counted."""
     share, targets = observations.independent_share(), observations.targets
-    if isinstance(attack, FittedAttack):
+    if needs_fitting(attack):
         splits = split_targets(observations, attack.most_splits)
     learned = [each for group, labelled in splits for each in [_learn(attack, labelled)] * len(group)]
     scores = target_scores(attack, observations, learned, np.arange(len(learned)))
@@ -185,7 +185,7 @@ def target_scores(
     """
     targets = observations.targets
     found = np.empty((len(places), observations.members.shape[1]))
-    if isinstance(attack, FittedAttack):
+    if needs_fitting(attack):
         asked = [learned[place] for place in places.tolist()]
         for _, group in itertools.groupby(range(len(asked)), key=lambda row: id(asked[row].fitted)):
             rows = [*group]
@@ -205,18 +205,16 @@ def target_scores(
 
 def _learn(attack: Attack, labelled: Observations) -> FittedThreshold:
     """The best constant of the attack with its thresholds."""
-    fitted = attack.fit(labelled) if isinstance(attack, FittedAttack) else None
+    if needs_fitting(attack):
+        fitted = attack.fit(labelled)
+        return dataclasses.replace(learn(fitted.labelled_scores, labelled), fitted=fitted)
     models = np.arange(len(labelled.members))
-    scores = [each(models) for each in attack.scorers(labelled)] if fitted is None else fitted.labelled_scores
-    return dataclasses.replace(learn(scores, labelled), fitted=fitted)
+    return learn([scorer(models) for scorer in attack.scorers(labelled)], labelled)
 
 
 def _count(scores: FloatArray, sides: tuple[BoolArray, BoolArray], thresholds: Sequence[float], share: float) -> Counts:
     """Guesses on the judged members and the judged others (targets, records)."""
-    flagged = [row >= threshold for row, threshold in zip(scores, thresholds, strict=True)]
-    inside, outside = (
-        tuple(int(np.count_nonzero(guess & judged)) for guess, judged in zip(flagged, side, strict=True))
-        for side in sides
-    )
-    members, nonmembers = (tuple(int(np.count_nonzero(judged)) for judged in side) for side in sides)
+    flagged = scores >= np.array(thresholds)[:, None]
+    inside, outside = (tuple(int(np.count_nonzero(row)) for row in flagged & side) for side in sides)
+    members, nonmembers = (tuple(int(np.count_nonzero(row)) for row in side) for side in sides)
     return Counts(inside, members, outside, nonmembers, share)

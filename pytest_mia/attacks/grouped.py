@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from pytest_mia.attacks.observations import Observations
-from pytest_mia.attacks.protocol import Attack, Fitted, FittedAttack, Scorer
+from pytest_mia.attacks.protocol import Attack, Fitted, FittedAttack, Scorer, needs_fitting
 from pytest_mia.attacks.variant import Variant
 from pytest_mia.core.types import FloatArray, IntArray
 
@@ -61,7 +61,7 @@ class GroupedFit:
 
 def grouped(attack: Attack) -> Attack:
     """The attack on people."""
-    return GroupedFitted(attack) if isinstance(attack, FittedAttack) else Grouped(attack)
+    return GroupedFitted(attack) if needs_fitting(attack) else Grouped(attack)
 
 
 def _averaged_by(scorer: Scorer, observations: Observations, models: IntArray) -> FloatArray:

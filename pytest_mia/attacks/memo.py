@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -64,7 +63,7 @@ class ArrayMemo:
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
-        self._values: OrderedDict[MemoKey, Any] = OrderedDict()
+        self._values: dict[MemoKey, Any] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What can be computed again has no part in the hash or the copy of that which holds it.
@@ -72,11 +71,12 @@ class ArrayMemo:
 
     def find(self, key: MemoKey) -> Any:
         """Return the value; where there is none, make room for it and return ``None``."""
-        if key not in self._values:
+        value = self._values.pop(key, None)
+        if value is None:
             self._make_room()
-            return None
-        self._values.move_to_end(key)
-        return self._values[key]
+        else:
+            self._values[key] = value  # Now it is the latest.
+        return value
 
     def keep(self, key: MemoKey, value: Value) -> Value:
         """Keep a value, and return it."""
@@ -87,5 +87,5 @@ class ArrayMemo:
         """Drop what was used longest ago, until another value as large as the largest fits."""
         sizes = [value.nbytes for value in self._values.values()]
         while sizes and sum(sizes) + max(sizes) > self._most_bytes:
-            self._values.popitem(last=False)
+            del self._values[next(iter(self._values))]
             del sizes[0]

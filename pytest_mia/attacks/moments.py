@@ -141,10 +141,13 @@ def mean_of(values: FloatArray | IntArray, some: BoolArray) -> FloatArray:
     """Mean (..., 1) of values (..., records) over some of the records; 0 where there are none."""
     if some.all():
         return np.asarray(values.mean(axis=-1, keepdims=True))
-    count = np.count_nonzero(some, axis=-1, keepdims=True)
+    count = some.sum(axis=-1, keepdims=True)
     return np.asarray((values * some).sum(axis=-1, keepdims=True) / np.maximum(count, 1))
 
 
 def first_positive(*scales: FloatArray) -> FloatArray:
     """The first of several scales that is above 0; 1 where none is."""
-    return np.asarray(np.select([scale > 0 for scale in scales], scales, 1.0))
+    found: FloatArray | float = 1.0
+    for scale in reversed(scales):
+        found = np.where(scale > 0, scale, found)
+    return np.asarray(found)

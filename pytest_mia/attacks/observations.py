@@ -42,6 +42,8 @@ class Observations:
     opinions
         What each model's members, but for the record itself, say of a record (models, records, columns), as
         `neighbours.opinions` has it, with `features`. An attacker knows only those of shadows.
+    drawn
+        Whether an independent coin was drawn for each record of each target, rather than a half of a fixed size.
     memo
         What attacks computed from these arrays and others may use again; cross-fitting splits share it.
     """
@@ -56,6 +58,7 @@ class Observations:
     groups: IntArray | None = None
     features: FloatArray | None = None
     opinions: FloatArray | None = None
+    drawn: bool = False
     memo: ArrayMemo = field(default_factory=ArrayMemo, repr=False, compare=False)
 
     @property
@@ -143,7 +146,9 @@ class Observations:
         most_pairs
             Where models x records exceed this, a random part of the records is enough to learn from.
         """
-        models = np.setdiff1d(np.flatnonzero(self.references | self.known.any(axis=1)), targets)
+        taking_part = self.references | self.known.any(axis=1)
+        taking_part[targets] = False
+        models = np.flatnonzero(taking_part)
         records = self._some(most_pairs // max(len(models), 1))
         known = self.known[models][:, records]
         return Observations(
@@ -157,6 +162,7 @@ class Observations:
             None if self.groups is None else self.groups[records],
             None if self.features is None else self.features[records],
             None if self.opinions is None else self.opinions[models][:, records],
+            self.drawn,
             self.memo,
         )
 
@@ -175,9 +181,10 @@ class Observations:
 
     def _some(self, most: int) -> IntArray:
         """A random part of the records where there are more than that, by whole groups (but for the last one)."""
-        records, rng = len(self.labels), self.generator_for("lesson")
+        records = len(self.labels)
         if most >= records:
             return np.arange(records)
+        rng = self.generator_for("lesson")
         if self.groups is None:
             return np.sort(rng.permutation(records)[:most])
         _, codes = np.unique(self.groups, return_inverse=True)

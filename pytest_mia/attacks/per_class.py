@@ -85,7 +85,7 @@ def _learnt(counts: IntArray, grid: FloatArray) -> FloatArray:
     advantages, sizes = _advantages(counts), counts[..., 0]
     common = int(_advantages(counts.sum(axis=1)).argmax())
     best = advantages.argmax(axis=-1)
-    gain = np.take_along_axis(advantages, best[:, None], axis=-1)[:, 0] - advantages[:, common]
+    gain = advantages.max(axis=-1) - advantages[:, common]
     noise = np.sqrt((1 / np.maximum(sizes, 1)).sum(axis=0)) / 2
     helps = (gain > np.multiply.outer(LEAST_GAINS, noise)) & (sizes[1] >= LEAST_MEMBERS)
     return np.asarray(np.where(helps, grid[best], grid[common]))

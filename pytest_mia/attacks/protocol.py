@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard
 
 import numpy as np
 
@@ -119,7 +119,6 @@ class Fitted(Protocol):
         ...
 
 
-@runtime_checkable
 class FittedAttack(Attack, Protocol):
     """An attack that learns from calibrated scores of labelled models: those that aren't its target.
 
@@ -138,3 +137,8 @@ class FittedAttack(Attack, Protocol):
     def fit(self, labelled: Observations) -> Fitted:
         """Learn from labelled models."""
         ...
+
+
+def needs_fitting(attack: Attack) -> TypeGuard[FittedAttack]:
+    """Whether an attack learns from labelled models."""
+    return hasattr(attack, "fit")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -94,8 +95,8 @@ def compare_with_shadows(
 
 def _runs(models: IntArray, most: int) -> Iterator[tuple[int, slice]]:
     """Yield runs of at most so many consecutive models, each with the place of its first."""
-    edges = np.flatnonzero(np.diff(models) != 1) + 1
-    for run in np.split(np.arange(len(models)), edges):
-        for first in range(0, len(run), most):
-            part = run[first : first + most]
-            yield int(part[0]), slice(int(models[part[0]]), int(models[part[-1]]) + 1)
+    edges = [0, *(np.flatnonzero(models[1:] - models[:-1] != 1) + 1).tolist(), len(models)]
+    for start, end in itertools.pairwise(edges):
+        for first in range(start, end, most):
+            rows = min(most, end - first)
+            yield first, slice(int(models[first]), int(models[first]) + rows)

@@ -35,8 +35,9 @@ class FittedThreshold:
         TPR - FPR of that threshold on the labelled models, by which attacks are compared.
     tail_thresholds, tail_rates
         Thresholds at each of `FALSE_POSITIVE_RATES`, and their TPR on the labelled models.
-    coins, pairs
-        How many guesses to make where a claim of differential privacy is judged: of single records, and of pairs.
+    guessing
+        How many guesses to make where a claim of differential privacy is judged: of single records where coins were
+        drawn, otherwise of pairs.
     fitted
         What a fitted attack learnt besides.
     """
@@ -46,8 +47,7 @@ class FittedThreshold:
     advantage: float
     tail_thresholds: tuple[float, ...]
     tail_rates: tuple[float, ...]
-    coins: GuessPlan
-    pairs: GuessPlan
+    guessing: GuessPlan
     fitted: Fitted | None = field(default=None, compare=False)
 
 
@@ -61,8 +61,9 @@ def learn(settings: Iterable[FloatArray], labelled: Observations) -> FittedThres
     labelled
         The labelled models.
     """
-    tried = (_Tried(*_sides(scores, labelled), setting) for setting, scores in enumerate(settings))
-    return max(tried, key=lambda each: each.advantage).learned()
+    inside, outside = labelled.known_sides
+    tried = (_Tried(scores.take(inside), scores.take(outside), setting) for setting, scores in enumerate(settings))
+    return max(tried, key=lambda each: each.advantage).learned(drawn=labelled.drawn)
 
 
 class _Tried:
@@ -81,24 +82,18 @@ class _Tried:
         tpr, fpr = self._rates
         return float(tpr[self._best] - fpr[self._best])
 
-    def learned(self) -> FittedThreshold:
-        """All that there is to learn of it."""
+    def learned(self, *, drawn: bool) -> FittedThreshold:
+        """All that there is to learn of it, with guesses of coins where these were drawn."""
         (inside, outside), (tpr, fpr) = self._sides, self._rates
-        tails = [int(np.flatnonzero(fpr <= rate)[-1]) for rate in FALSE_POSITIVE_RATES]
+        tails = np.maximum(fpr.searchsorted(FALSE_POSITIVE_RATES, side="right") - 1, 0)
         return FittedThreshold(
             self._setting,
             float(self._thresholds[self._best]),
             self.advantage,
-            tuple(float(self._thresholds[tail]) for tail in tails),
-            tuple(float(tpr[tail]) for tail in tails),
-            coin_guessing(tpr * len(inside), fpr * len(outside)),
-            pair_guessing(inside, outside),
+            tuple(self._thresholds[tails].tolist()),
+            tuple(tpr[tails].tolist()),
+            coin_guessing(tpr * len(inside), fpr * len(outside)) if drawn else pair_guessing(inside, outside),
         )
-
-
-def _sides(scores: FloatArray, labelled: Observations) -> tuple[FloatArray, FloatArray]:
-    inside, outside = labelled.known_sides
-    return scores.take(inside), scores.take(outside)
 
 
 def grid(scores: FloatArray) -> FloatArray:
@@ -107,7 +102,8 @@ def grid(scores: FloatArray) -> FloatArray:
     Above a thousand distinct scores, the middles between their quantiles, more finely at the upper end.
     """
     arranged = np.sort(scores, kind="stable")  # It merges the two sides that are in order.
-    new = np.append(True, arranged[1:] != arranged[:-1])[: len(arranged)]
+    new = np.ones(len(arranged), dtype=bool)
+    np.not_equal(arranged[1:], arranged[:-1], out=new[1:])
     if np.count_nonzero(new) > MOST_THRESHOLDS:
         shares = np.concatenate([np.linspace(0, 1, MOST_THRESHOLDS), 1 - _TAIL])
         distinct = np.unique(arranged[np.rint(shares * (len(arranged) - 1)).astype(np.intp)])
@@ -121,7 +117,7 @@ def grid(scores: FloatArray) -> FloatArray:
 def best_place(tpr: FloatArray, fpr: FloatArray) -> int:
     """Index of the threshold with the largest advantage: the middle one of several, "nobody" if none beats chance."""
     advantage = tpr - fpr
-    best = np.flatnonzero(advantage >= advantage.max() - 1e-12)
+    (best,) = (advantage >= advantage.max() - 1e-12).nonzero()
     return 0 if best[0] == 0 else int(best[len(best) // 2])
 
 
@@ -177,14 +173,14 @@ def pair_guessing(inside: FloatArray, outside: FloatArray) -> GuessPlan:
         Scores of members and of others, in the order of models and records: pairs are then of one model, or nearly so.
     """
     pairs = min(len(inside), len(outside))
-    first, second = (np.clip(side[:pairs], -LARGEST, LARGEST) for side in (inside, outside))
+    first, second = (side[:pairs].clip(-LARGEST, LARGEST) for side in (inside, outside))
     difference = first - second
     wins, losses = np.sort(difference[difference > 0]), np.sort(-difference[difference < 0])
-    ties = pairs - len(wins) - len(losses)
-    sizes = np.sort(np.concatenate([np.zeros(ties), wins, losses]), kind="stable")
-    least = sizes[-np.unique((2 * COIN_SHARES * pairs).astype(np.intp))[1:]]
+    ties, sizes = pairs - len(wins) - len(losses), np.sort(np.abs(difference))
+    guessed = (2 * COIN_SHARES * pairs).astype(np.intp)
+    least = np.append(np.inf, sizes[-guessed[guessed > 0]])
     right, wrong = (at_least(side, least) + (least == 0) * ties / 2 for side in (wins, losses))
-    right, count = np.append(0, right), np.append(0, right + wrong)
+    count = right + wrong
     low = _wilson(right, count)
     best = int(low.argmax())
     side = float(count[best] / max(2 * pairs, 1))
@@ -201,4 +197,4 @@ def _wilson(right: FloatArray, count: npt.NDArray[Any], z: float = 3.0) -> Float
 
 def at_least(arranged: FloatArray, thresholds: FloatArray) -> IntArray:
     """How many of some arranged scores reach each threshold."""
-    return len(arranged) - np.searchsorted(arranged, thresholds, side="left")
+    return np.asarray(len(arranged) - arranged.searchsorted(thresholds, side="left"))

@@ -80,7 +80,7 @@ class QueriedModels:
 def examine(run: AuditRun, models: QueriedModels) -> AuditResult:
     """Attack the models that have answered so far, and check whether the audit is valid."""
     observations, records = observe(run, models), models.plan.records
-    result = attack(run, observations, make_design(run, models))
+    result = attack(run, observations, models.plan.design(models.looks))
     checked = validity.check_observations(ObservedAudit(observations, _release(run, models.plan)))
     if run.store is not None and models.cache.misses:
         run.store.prune()
@@ -122,22 +122,6 @@ def observe(run: AuditRun, models: QueriedModels) -> Observations:
         run.settings.seed,
         None if records.groups is None else records.groups[seen],
         _features(plan, run.settings),
-    )
-
-
-def make_design(run: AuditRun, models: QueriedModels) -> AuditDesign:
-    """The design of the audit of these models."""
-    plan, records = models.plan, models.plan.records
-    return AuditDesign(
-        plan.kind,
-        records.audited,
-        plan.shadows,
-        len(plan.jobs) + (plan.target is not None),
-        looks=models.looks,
-        shift=records.shift,
-        slices=records.slices,
-        classes=records.classes,
-        copied=records.copied,
         drawn=run.settings.coins and plan.target is None,
     )
 

@@ -66,7 +66,7 @@ def run_attacker(
     start = time.perf_counter()
     run, released = _query_released(run, plan)
     stops, trained, code = _looks(run, plan), TrainedModels(), None
-    with contextlib.closing(select.connect(run.settings)) as backend:
+    with select.connect(run.settings) as backend:
         cache = model_cache.open_model_cache(run.store, plan.records.data, plan.tried)
         training = Training(plan.records.data, run.method, backend, cache, run.deadline)
         for look in stops:

@@ -25,8 +25,6 @@ class AuditDesign:
         Class of each audited record; empty where there are none.
     copied
         Whether each audited record has copies, which are drawn together with it; ``None`` where none has.
-    drawn
-        Whether an independent coin was drawn for each record of each target, rather than a half of a fixed size.
     """
 
     kind: str
@@ -38,4 +36,3 @@ class AuditDesign:
     slices: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     classes: Sequence[Any] = ()
     copied: BoolArray | None = None
-    drawn: bool = False

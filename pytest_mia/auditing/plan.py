@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from pytest_mia.auditing import feasibility
 from pytest_mia.auditing.audit_run import AuditRun
+from pytest_mia.auditing.design import AuditDesign
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.request import AuditRequest
 from pytest_mia.core.seeding import seed_for
@@ -29,15 +31,13 @@ class Plan:
 
     Attributes
     ----------
-    kind
-        "recipe" or "release".
     records
         All records.
     jobs
         Models to train; their rows come first.
     target
         The released model, which fills all rows after those of `jobs`; ``None`` for a recipe.
-    members, references, known, judged
+    references, known, judged
         As in `pytest_mia.attacks.observations.Observations`.
     shadows
         Shadows that attack each target.
@@ -47,17 +47,30 @@ class Plan:
         What verdict to expect for a model without any leak, where that isn't a pass.
     """
 
-    kind: str
     records: Records
     jobs: tuple[Job, ...]
     target: Any
-    members: BoolArray
     references: BoolArray
     known: BoolArray
     judged: BoolArray
     shadows: int
     tried: tuple[FactoryProbe, ...] = ()
     outlook: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """Either "recipe" or "release"."""
+        return "recipe" if self.target is None else "release"
+
+    @cached_property
+    def members(self) -> BoolArray:
+        """Memberships (models, records); the released model is the same in each of its rows."""
+        members = np.zeros(self.known.shape, dtype=bool)
+        for row, job in enumerate(self.jobs):
+            members[row] = job.members
+        if self.records.members is not None:
+            members[len(self.jobs) :, : self.records.audited] = self.records.members
+        return members
 
     @property
     def line(self) -> str:
@@ -80,6 +93,21 @@ class Plan:
         """Whether the first models that are trained make an audit by themselves: no targets wait for their shadows."""
         return bool(self.references[: len(self.jobs)].all())
 
+    def design(self, looks: int) -> AuditDesign:
+        """The design of an audit by this plan that is judged so often."""
+        records = self.records
+        return AuditDesign(
+            self.kind,
+            records.audited,
+            self.shadows,
+            len(self.jobs) + (self.target is not None),
+            looks=looks,
+            shift=records.shift,
+            slices=records.slices,
+            classes=records.classes,
+            copied=records.copied,
+        )
+
     def only(self, numbers: Sequence[int]) -> Plan:
         """The plan of an audit that trains only these jobs."""
         if len(numbers) == len(self.jobs):
@@ -91,7 +119,6 @@ class Plan:
         return replace(
             self,
             jobs=jobs,
-            members=self.members[rows],
             references=references,
             known=self.known[rows],
             judged=judged,
@@ -174,12 +201,12 @@ def _recipe(request: AuditRequest, records: Records, settings: Settings) -> Plan
     targets = _jobs(_factories(request.model_factory, settings.shadows + 1), _trainable(records), records, settings)
     if request.guess is None and request.own_records is None and not settings.coins:
         every = np.broadcast_to(_trainable(records), (len(targets), len(records.data.labels)))
-        return _fill_plan("recipe", records, targets, None, np.ones(len(targets), dtype=bool), every, every, settings)
+        return Plan(records, targets, None, np.ones(len(targets), dtype=bool), every, every, settings.shadows)
     guessed = _jobs(_shadow_factories(request, settings), records.held, records, settings, first=len(targets))
     is_shadow = np.repeat([False, True], [len(targets), len(guessed)])
     known = is_shadow[:, None] & records.held
     judged = ~is_shadow[:, None] & _trainable(records)
-    return _fill_plan("recipe", records, targets + guessed, None, is_shadow, known, judged, settings)
+    return Plan(records, targets + guessed, None, is_shadow, known, judged, settings.shadows)
 
 
 def _release(request: AuditRequest, records: Records, settings: Settings) -> Plan:
@@ -190,31 +217,11 @@ def _release(request: AuditRequest, records: Records, settings: Settings) -> Pla
         learnt = draw_halves(sides, models=1, seed=split, groups=records.groups)
         nothing = np.zeros_like(learnt[0])
         known, judged = np.stack([learnt[0], nothing]), np.stack([nothing, ~learnt[0]])
-        return _fill_plan(
-            "release", records, (), request.target.model, np.zeros(2, dtype=bool), known, judged, settings
-        )
+        return Plan(records, (), request.target.model, np.zeros(2, dtype=bool), known, judged, settings.shadows)
     shadows = _jobs(_shadow_factories(request, settings), records.held, records, settings)
     is_shadow = np.arange(len(shadows) + 1) < len(shadows)
     known, judged = is_shadow[:, None] & records.held, ~is_shadow[:, None] & audited
-    return _fill_plan("release", records, shadows, request.target.model, is_shadow, known, judged, settings)
-
-
-def _fill_plan(
-    kind: str,
-    records: Records,
-    jobs: tuple[Job, ...],
-    target: Any,
-    references: BoolArray,
-    known: BoolArray,
-    judged: BoolArray,
-    settings: Settings,
-) -> Plan:
-    members = np.zeros(known.shape, dtype=bool)
-    for job in jobs:
-        members[job.number] = job.members
-    if records.members is not None:
-        members[len(jobs) :, : records.audited] = records.members
-    return Plan(kind, records, jobs, target, members, references, known, judged, settings.shadows)
+    return Plan(records, shadows, request.target.model, is_shadow, known, judged, settings.shadows)
 
 
 def _jobs(

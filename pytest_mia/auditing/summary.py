@@ -140,7 +140,7 @@ def _coins(
 
     Copies go together, and k of them may give away k times the epsilon that is claimed of one.
     """
-    guessing = [[each.coins if design.drawn else each.pairs for each in run.learned] for run in runs]
+    guessing = [[each.guessing for each in run.learned] for run in runs]
     chosen = evaluation.choose([[each.bound for each in row] for row in guessing])
     found = np.empty((len(chosen), len(observations.labels)))
     for index in np.unique(chosen).tolist():
@@ -151,8 +151,7 @@ def _coins(
         found,
         [guessing[index][place].shares for place, index in enumerate(chosen)],
         observations,
-        drawn=design.drawn,
-        records=None if design.copied is None else ~np.pad(design.copied, (0, found.shape[1] - design.audited)),
+        None if design.copied is None else ~np.pad(design.copied, (0, found.shape[1] - design.audited)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import sys
 import zlib
@@ -74,7 +75,15 @@ def _seed_torch(torch: Any, seed: int, restored: ExitStack) -> None:
             restored.callback(torch.cuda.manual_seed_all, torch.initial_seed())
     if torch.backends.mps.is_available():
         restored.callback(torch.mps.set_rng_state, torch.mps.get_rng_state())
-    torch.manual_seed(seed)
+    # For each kind of device that isn't there, `manual_seed` notes all calls that led to it, which takes milliseconds.
+    (torch if _has_devices(torch) else torch.default_generator).manual_seed(seed)
+
+
+def _has_devices(torch: Any) -> bool:
+    """Whether there is any device beside the CPU, or too old a torch to tell."""
+    if torch.cuda.is_available() or torch.backends.mps.is_available():
+        return True
+    return not hasattr(torch, "accelerator") or bool(torch.accelerator.is_available())
 
 
 @contextmanager
@@ -84,12 +93,18 @@ def single_threaded() -> Iterator[None]:
     Sums are rounded differently on another number of threads: with one thread, figures are the same bit for bit however
     many models are trained beside each other. Like `seeded`, it is meant for one thread of a process at a time.
     """
-    from threadpoolctl import threadpool_limits
-
     with ExitStack() as restored:
         if "torch" in sys.modules:
             torch = sys.modules["torch"]
             restored.callback(torch.set_num_threads, torch.get_num_threads())
             torch.set_num_threads(1)
-        restored.enter_context(threadpool_limits(limits=1))
+        restored.enter_context(_loaded_pools(len(sys.modules), next(reversed(sys.modules))).limit(limits=1))
         yield
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded_pools(_modules: int, _latest: str) -> Any:
+    """The loaded libraries that have threads; to look for them takes milliseconds, and only imports load others."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

@@ -27,11 +27,34 @@ class Trainer(Protocol):
         ...
 
     def problems(self, model: Any, dataset: Dataset) -> list[str]:
-        """Why this fresh model can't be trained on these records."""
+        """Why this fresh model can't be trained on these records; cheap, and before any training.
+
+        Parameters
+        ----------
+        model
+            A fresh model, not used otherwise afterwards.
+        dataset
+            Records that `pytest_mia.data.dataset.find_problems` found nothing wrong with.
+        """
         ...
 
     def fit(self, model: Any, X: Any, y: Any, seed: int) -> Any:
-        """The trained model."""
+        """Train a fresh model.
+
+        Parameters
+        ----------
+        model
+            A fresh model.
+        X, y
+            Its members, in the user's own types.
+        seed
+            The model's own seed.
+
+        Returns
+        -------
+        Any
+            The trained model.
+        """
         ...
 
 
@@ -64,11 +87,19 @@ class Asker(Protocol):
     """One way to ask."""
 
     def problems(self, model: Any, dataset: Dataset) -> list[str]:
-        """Why this fresh model can't be asked about these records."""
+        """Why this fresh model can't be asked about these records; the parameters are a trainer's."""
         ...
 
     def answer(self, model: Any, X: Any, y: Any) -> Answer:
-        """The trained model's answers on all records."""
+        """The trained model's answers on all records.
+
+        Parameters
+        ----------
+        model
+            What a trainer returned, or an already trained model of the user's.
+        X, y
+            All records; `y` is for losses only.
+        """
         ...
 
 
@@ -87,54 +118,6 @@ class Adapter:
     trainer: Trainer
     asker: Asker
     device: str = "cpu"
-
-    @property
-    def description(self) -> str:
-        """Settings of the training that the report shows; empty when there is nothing to say."""
-        return self.trainer.description
-
-    def problems(self, model: Any, dataset: Dataset) -> list[str]:
-        """Why this fresh model can't be trained, or asked, on these records; cheap, and before any training.
-
-        Parameters
-        ----------
-        model
-            A fresh model, not used otherwise afterwards.
-        dataset
-            Records that `pytest_mia.data.dataset.find_problems` found nothing wrong with.
-        """
-        return list(dict.fromkeys([*self.trainer.problems(model, dataset), *self.asker.problems(model, dataset)]))
-
-    def fit(self, model: Any, X: Any, y: Any, seed: int) -> Any:
-        """Train a fresh model.
-
-        Parameters
-        ----------
-        model
-            A fresh model.
-        X, y
-            Its members, in the user's own types.
-        seed
-            The model's own seed.
-
-        Returns
-        -------
-        Any
-            The trained model.
-        """
-        return self.trainer.fit(model, X, y, seed)
-
-    def answer(self, model: Any, X: Any, y: Any) -> Answer:
-        """Ask a trained model about all records.
-
-        Parameters
-        ----------
-        model
-            What `fit` returned, or an already trained model of the user's.
-        X, y
-            All records; `y` is for losses only.
-        """
-        return self.asker.answer(model, X, y)
 
 
 @dataclass(frozen=True)

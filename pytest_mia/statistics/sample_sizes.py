@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -128,6 +129,7 @@ def detectable_advantage(counts: Counts, *, threshold: float, alpha: float, powe
     return high
 
 
+@functools.lru_cache(maxsize=16)
 def least_records(threshold: float, *, targets: int, alpha: float) -> int:
     """The smallest dataset at which any verdict can be reached: by a perfect attack, or by a constant model.
 
@@ -153,6 +155,7 @@ def least_records(threshold: float, *, targets: int, alpha: float) -> int:
     return min(least_records_to_pass(threshold, targets=targets, alpha=alpha), _least(targets, leaks))
 
 
+@functools.lru_cache(maxsize=16)
 def least_records_to_pass(threshold: float, *, targets: int, alpha: float) -> int:
     """The smallest dataset at which a constant model, from which nothing can be told, passes.
 
@@ -205,6 +208,7 @@ def _power(gap: float, first: float, second: float, size: float, *, targets: int
     return float(ndtr((gap - margins) / max(error, 1e-300)).mean())
 
 
+@functools.lru_cache(maxsize=16)
 def _student_factors(targets: int, alpha: float) -> FloatArray:
     """Quantiles of Student's margin over the targets, in units of the true standard error."""
     freedom = targets - 1

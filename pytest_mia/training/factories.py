@@ -128,8 +128,9 @@ def _find_model_problems(tried: FactoryProbe, method: Method, data: Data | None)
     if data is None:
         return found
     try:
-        adapter = method.adapter(first, data)
-        found += adapter.problems(first, Dataset(data.X, data.y))
+        adapter, given = method.adapter(first, data), Dataset(data.X, data.y)
+        # One who trains and asks may say the same twice.
+        found += dict.fromkeys([*adapter.trainer.problems(first, given), *adapter.asker.problems(first, given)])
         return found or registry.find_problems(method.probes or (), adapter, first, data.X)
     except MIAUsageError as error:
         return [*found, *error.problems]

@@ -88,7 +88,9 @@ def _train_alone(job: Job, data: Data, method: Method) -> Trained:
         rows = np.flatnonzero(job.members)
         # A second time, for libraries that the factory imported.
         with single_threaded(), meant_by_cuda(adapter.device):
-            model = adapter.fit(model, take(data.X, rows), None if data.y is None else take(data.y, rows), job.seed)
+            model = adapter.trainer.fit(
+                model, take(data.X, rows), None if data.y is None else take(data.y, rows), job.seed
+            )
             if job.number == 0:
                 check_order(adapter, model, data.X, data.y, job.seed)
             return replace(query_model(adapter, model, data, method, job.number, job.seed), model=model)

@@ -46,7 +46,7 @@ def query_model(adapter: Adapter, model: Any, data: Data, method: Method, number
     an attacker would see. There is nothing to remedy in labels alone.
     """
     signals, settled = measure_signals(adapter, model, data, method, seed)
-    device, description = adapter.device, adapter.description
+    device, description = adapter.device, adapter.trainer.description
     plain = Trained(number, signals, settled.queries or 1, device, description, probes=settled.probes or ())
     what_if = [
         plain
@@ -76,7 +76,7 @@ def measure_signals(adapter: Adapter, model: Any, data: Data, method: Method, se
         if changed:
             X = augment_records(method.augment, X, seed=method.seed, number=number)
         with seeded(seed_for(seed, "query", number)):
-            answer = adapter.answer(model, X, y)
+            answer = adapter.asker.answer(model, X, y)
         return check_answer(answer, len(data.labels))
 
     def reduce_once(number: int, *, changed: bool = False) -> Signals:
@@ -183,7 +183,7 @@ def query_rows(model: Any, data: Data, rows: IntArray, method: Method, seed: int
     """Signals of a model on some of the records, queried once without any remedy."""
     with seeded(seed), single_threaded():
         adapter = method.adapter(model, data)
-        answer = adapter.answer(model, take(data.X, rows), None if data.y is None else take(data.y, rows))
+        answer = adapter.asker.answer(model, take(data.X, rows), None if data.y is None else take(data.y, rows))
     return signals_of(check_answer(answer, len(rows)), data.labels[rows])
 
 
@@ -215,7 +215,7 @@ def check_order(adapter: Adapter, model: object, X: object, y: object, seed: int
     def query_part(records: IntArray, number: int) -> FloatArray:
         part = None if y is None else take(y, records)
         with seeded(seed_for(seed, "order", number)):
-            answer = check_answer(adapter.answer(model, take(X, records), part), len(records))
+            answer = check_answer(adapter.asker.answer(model, take(X, records), part), len(records))
         return _rows(answer, part)
 
     before = query_part(straight, 0)

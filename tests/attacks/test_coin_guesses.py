@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
-from worlds import trained
+from worlds import few_trees, trained
 
 import pytest_mia
 from pytest_mia import gates
@@ -20,11 +20,11 @@ from pytest_mia.statistics.counts import CoinGuesses
 ALL = (0.5, 0.5)
 
 
-def observed(members, *, shadows=0, labels=None, groups=None):
+def observed(members, *, shadows=0, labels=None, groups=None, drawn=True):
     """Models whose records are all judged; the last ones are shadows, if any, and then nobody else is."""
     members = np.atleast_2d(np.asarray(members, dtype=bool))
     labels = np.zeros(members.shape[1], dtype=int) if labels is None else np.asarray(labels)
-    given = recipe(Signals(), members, labels, groups=groups)
+    given = dataclasses.replace(recipe(Signals(), members, labels, groups=groups), drawn=drawn)
     if not shadows:
         return given
     is_shadow = np.arange(len(members)) >= len(members) - shadows
@@ -36,10 +36,10 @@ def observed(members, *, shadows=0, labels=None, groups=None):
     )
 
 
-def guessed(scores, members, *, shares=ALL, drawn=True, records=None, **world):
+def guessed(scores, members, *, shares=ALL, records=None, **world):
     scores = np.atleast_2d(np.asarray(scores, dtype=float))
     given, names = observed(members, **world), ["loss"] * len(scores)
-    return coin_guesses.guesses(names, scores, [shares] * len(scores), given, drawn=drawn, records=records)
+    return coin_guesses.guesses(names, scores, [shares] * len(scores), given, records)
 
 
 class TestGuesses:
@@ -79,7 +79,7 @@ class TestGuesses:
         assert found == CoinGuesses("loss", coins=18, guessed=18, right=18)
 
     def test_no_targets(self):
-        assert coin_guesses.guesses([], np.zeros((0, 6)), [], observed(np.zeros((0, 6))), drawn=True) == ()
+        assert coin_guesses.guesses([], np.zeros((0, 6)), [], observed(np.zeros((0, 6)))) == ()
 
 
 class TestPairs:
@@ -148,7 +148,7 @@ SLOW = {name for name in registry.known() if name.startswith("shokri")}
 def test_no_attack_on_one_target_looks_at_another(name):
     """Guesses are counted together on this ground."""
     given = trained(1.0, models=6, records=40)
-    (attack,) = (each for each in (*registry.ATTACKS, *registry.ON_REQUEST) if each.name == name)
+    (attack,) = (few_trees(each) for each in (*registry.ATTACKS, *registry.ON_REQUEST) if each.name == name)
     is_shadow = np.arange(6) >= 2
     given = dataclasses.replace(
         given,

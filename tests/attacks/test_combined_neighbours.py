@@ -38,23 +38,23 @@ def test_what_others_explain_is_taken_off():
 
 @pytest.mark.slow
 def test_where_others_matter_it_finds_more_than_without_them():
-    given = influenced(3.0, 12.0)
+    given = influenced(3.0, 12.0, models=4, records=450)
     noise = np.sqrt(2 * 0.25 / given.members.size)
     assert advantage(given, CombinedNeighbours()) > advantage(given, Combined()) + 2 * noise
 
 
 @pytest.mark.slow
 def test_no_advantage_where_other_members_than_these_have_the_influence():
-    """Answers that follow the members of another draw tell nothing of this one: a mean of 0 over 5 worlds.
+    """Answers that follow the members of another draw tell nothing of this one: a mean of 0 over 2 worlds.
 
     The members of their own draw they do tell of: each record moves the answers on those that are like it.
     """
     found = []
-    for seed in range(5):
-        given = influenced(0.0, 8.0, models=5, records=260, seed=seed)
-        members = draw_halves(given.labels, models=5, seed=seed + 100)
+    for seed in range(2):
+        given = influenced(0.0, 8.0, models=4, records=840, seed=seed)
+        members = draw_halves(given.labels, models=4, seed=seed + 100)
         found.append(advantage(dataclasses.replace(given, members=members), CombinedNeighbours()))
-    assert np.mean(found) == pytest.approx(0, abs=4 * np.sqrt(2 * 2 * 0.25 / (5 * 5 * 130)))
+    assert np.mean(found) == pytest.approx(0, abs=4 * np.sqrt(2 * 2 * 0.25 / (2 * 4 * 420)))
     assert np.std(found) < 0.1
 
 

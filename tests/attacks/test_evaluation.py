@@ -145,10 +145,10 @@ class TestLessons:
 
     @pytest.mark.parametrize("attack", ATTACKS, ids=[attack.name for attack in ATTACKS])
     def test_nothing_that_is_learnt_for_a_target_depends_on_it(self, attack):
-        given = trained(1.0, models=5, records=260)
+        given = trained(1.0, models=4, records=336)
         changed = given.members.copy()
         changed[3] = ~changed[3]
-        noise = np.random.default_rng(9).normal(size=260)
+        noise = np.random.default_rng(9).normal(size=336)
         fields = {field.name: getattr(given.signals, field.name).copy() for field in dataclasses.fields(Signals)}
         for values in fields.values():
             values[3] = (values[3].T + noise).T

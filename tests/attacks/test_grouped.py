@@ -9,7 +9,7 @@ from pytest_mia.attacks.evaluation import run_attack, split_targets
 from pytest_mia.attacks.grouped import Grouped, averaged, grouped
 from pytest_mia.attacks.mast_watson import Mast
 from pytest_mia.attacks.observations import recipe
-from pytest_mia.attacks.protocol import FittedAttack
+from pytest_mia.attacks.protocol import needs_fitting
 from pytest_mia.attacks.threshold import LOSS
 from pytest_mia.auditing.design import AuditDesign
 from pytest_mia.auditing.summary import summarise
@@ -61,7 +61,7 @@ def test_it_is_named_as_the_attack_and_needs_what_that_needs():
 def test_what_is_fitted_is_averaged_too():
     given = people(1.0, models=6)
     attack = grouped(Combined())
-    assert isinstance(attack, FittedAttack)
+    assert needs_fitting(attack)
     fitted, alone = (
         attack.fit(given.leave_out(np.array([0]), 10**6)),
         Combined().fit(given.leave_out(np.array([0]), 10**6)),

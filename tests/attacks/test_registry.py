@@ -1,13 +1,15 @@
 """What holds for every attack of the registry."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
-from worlds import trained
+from worlds import few_trees, trained
 
 from pytest_mia.attacks.evaluation import run_attack, split_targets
 from pytest_mia.attacks.observations import recipe
+from pytest_mia.attacks.protocol import needs_fitting
 from pytest_mia.attacks.registry import ATTACKS, ON_REQUEST, fitting, read_features, reads, unknown
 from pytest_mia.models.answers import Labels, Logits, LogOdds, Losses, Probabilities, Residuals, TokenLogProbabilities
 from pytest_mia.models.signals import Signals, signals_of, stack
@@ -31,7 +33,7 @@ every_attack = pytest.mark.parametrize(
     "attack",
     [
         *(pytest.param(attack, id=attack.name, marks=SLOW.get(attack.name, ())) for attack in ATTACKS),
-        *(pytest.param(attack, id=attack.name, marks=pytest.mark.slow) for attack in ON_REQUEST),
+        *(pytest.param(few_trees(attack), id=attack.name, marks=pytest.mark.slow) for attack in ON_REQUEST),
     ],
 )
 FEW_VALUES = {"calibrated_gap", "calibrated_augmentation", "label_noise", "augmentation"}
@@ -40,12 +42,16 @@ CLASSIFIERS = {"shokri", *LATER} - {"quantile_regression", "combined_neighbours"
 FEW_WORLDS = {*SLOW, *LATER}
 """Attacks that take long; fewer worlds allow more noise."""
 FITTED = {"combined", "combined_neighbours"}
-"""Those that take longest, and learn nothing from fewer than five of these models."""
+"""Those that take longest: by the number of models, not by that of records, of which three models must have 1000."""
 RNG = np.random.default_rng(0)
 MODELS, RECORDS = 4, 60
 Y = np.arange(RECORDS) % 2
 MEMBERS = RNG.random((MODELS, RECORDS)) < 0.5
 NORMAL = RNG.normal(size=(MODELS, RECORDS, 2))
+
+
+world = functools.cache(trained)
+"""Worlds that several attacks are run on."""
 
 
 def repeated(answer):
@@ -225,7 +231,7 @@ def test_scores_are_finite_whatever_the_models_answer(extreme, sides):
 def test_so_are_those_of_attacks_on_request(extreme, sides):
     answers = EXTREMES[extreme]
     signals = stack([signals_of(answer, Y) for answer in answers], losses=isinstance(answers[0], Losses))
-    for attack in fitting(signals, shadows=MODELS - 1, names=LATER):
+    for attack in map(few_trees, fitting(signals, shadows=MODELS - 1, names=LATER)):
         if attack.name != "shokri_random_forest" or sides == "both sides":
             for scores in attack.scores(recipe(signals, SIDES[sides], Y)):
                 assert scores.shape == (MODELS, RECORDS)
@@ -251,9 +257,10 @@ def test_models_that_all_answer_alike_have_no_advantage(attack):
 @every_attack
 def test_no_leak(attack):
     """AUC 1/2 at every constant, over many models; pairs of models that count twice double the variance."""
-    models, count = (5, 2) if attack.name in FITTED else (4, 4) if attack.name in FEW_WORLDS else (8, 12)
-    worlds = [trained(0.0, models=models, seed=seed) for seed in range(count)]
-    noise = np.sqrt(2 * (300 + 1) / (12 * 150 * 150) / (models * count))
+    few = (4, 752, 1) if attack.name in FITTED else (4, 300, 4)
+    models, records, count = few if attack.name in FEW_WORLDS else (8, 300, 12)
+    worlds = [world(0.0, models=models, records=records, seed=seed) for seed in range(count)]
+    noise = np.sqrt(2 * (records + 1) / (3 * records**2) / (models * count))
     for same_constant in zip(*(attack.scores(given) for given in worlds), strict=True):
         assert all(np.ptp(scores) > 0 for scores in same_constant), "an attack that says nothing would do as well"
         areas = [
@@ -267,7 +274,8 @@ def test_no_leak(attack):
 @every_attack
 def test_planted_leak(attack):
     """Members' log-odds are three standard deviations of the noise higher; records' levels vary more than that."""
-    given = trained(3.0, models=5 if attack.name in FEW_WORLDS else 8)
+    models, records = (4, 376) if attack.name in FITTED else (5 if attack.name in FEW_WORLDS else 8, 300)
+    given = world(3.0, models=models, records=records)
     run = run_attack(attack, given, split_targets(given))
     advantage = np.divide(run.counts.flagged_members, run.counts.members)
     advantage -= np.divide(run.counts.flagged_nonmembers, run.counts.nonmembers)
@@ -283,17 +291,25 @@ def test_planted_leak(attack):
 @pytest.mark.parametrize("answers", ["logits", "quarters"])
 def test_a_target_s_scores_do_not_depend_on_its_own_membership(attack, answers):
     """Not even in the last digit: where scores tie, that digit would be read as membership."""
-    given = trained(1.0, records=270, models=5 if attack.name in FEW_WORLDS else 6)
+    models, records = (4, 336) if attack.name in FITTED else (4 if attack.name in FEW_WORLDS else 6, 270)
+    given = world(1.0, models=models, records=records)
     if answers == "quarters":
         names = [field.name for field in dataclasses.fields(Signals)]
         rounded = {name: np.round(getattr(given.signals, name) * 4) / 4 + 0.1 for name in names}
         given = dataclasses.replace(given, signals=Signals(**rounded))
     flipped = given.members.copy()
     flipped[2] = ~flipped[2]
-    for before, after in zip(
-        attack.scores(given), attack.scores(dataclasses.replace(given, members=flipped)), strict=True
-    ):
-        assert (after[2] == before[2]).all()
+    both = given, dataclasses.replace(given, members=flipped)
+    for before, after in zip(*(scores_of(attack, each, 2) for each in both), strict=True):
+        assert (after == before).all()
+
+
+def scores_of(attack, given, model):
+    """Of one model, by each value of the attack's constant, as an audit makes them: it fits anew for each target."""
+    if not needs_fitting(attack):
+        return [scores[model] for scores in attack.scores(given)]
+    fitted = attack.fit(given.leave_out(np.array([model]), given.members.size))
+    return [fitted.scores(given, np.array([model]), setting)[0] for setting in range(len(fitted.labelled_scores))]
 
 
 @every_attack

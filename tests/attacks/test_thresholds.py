@@ -44,7 +44,7 @@ class TestLearn:
 
     def test_scores_that_say_nothing_leave_pairs_to_chance(self):
         rng = np.random.default_rng(0)
-        bounds = [learnt(rng.normal(size=400), np.arange(400) < 200).pairs.bound for _ in range(40)]
+        bounds = [learnt(rng.normal(size=400), np.arange(400) < 200).guessing.bound for _ in range(40)]
         assert max(bounds) < 0.5
 
     def test_models_are_pooled(self):

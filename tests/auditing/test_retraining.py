@@ -8,6 +8,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
+from torches import needs_torch, torch
 
 import pytest_mia
 from pytest_mia import TorchTraining, gates, remedies
@@ -16,8 +17,6 @@ from pytest_mia.auditing.retraining import NEEDS_OPACUS, PRIVATE, STOPPED, Calib
 from pytest_mia.core.request import AuditRequest
 from pytest_mia.remedies import EarlyStoppedTraining, PrivateTraining
 from pytest_mia.training.factories import FactoryProbe
-
-torch = pytest.importorskip("torch")
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(200, 5)), RNG.integers(0, 2, 200)
@@ -62,6 +61,7 @@ def opacus(request, monkeypatch):
     return request.param
 
 
+@needs_torch
 def test_lines_of_a_torch_training(opacus):
     expected = (
         "TorchTraining(epochs=10) (now 20)",
@@ -91,6 +91,7 @@ def test_what_can_be_measured():
     assert found[2].request.model_factory == Calibrated(factory)
 
 
+@needs_torch
 def test_a_torch_training_is_changed_and_its_factory_is_not(opacus):
     factory = lambda: torch.nn.Linear(5, 2)  # noqa: E731
     first, second, stopped, *private = retraining.propose_retrainings(
@@ -208,6 +209,7 @@ def test_where_nothing_can_be_trained_otherwise_it_is_said():
     assert any("no other training is proposed" in note for note in result.notes)
 
 
+@needs_torch
 def test_early_stopping_of_a_module_is_measured_as_it_is_shipped(monkeypatch):
     """Features that are noise: the sooner it stops, the less it knows of its members."""
     monkeypatch.setattr(retraining, "private_available", lambda: False)

@@ -9,9 +9,9 @@ import warnings
 
 import numpy as np
 import pandas as pd
-import pytest
 import threadpoolctl
 from scipy import sparse
+from torches import generator_state
 from whole import INSIDE, Tree, X, Y, figures, recipe, release
 
 
@@ -24,11 +24,10 @@ def test_arrays():
 
 
 def test_generators():
-    torch = pytest.importorskip("torch")
-    states = [random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()]  # noqa: NPY002
+    states = [random.getstate(), np.random.get_state()[1].tolist(), generator_state()]  # noqa: NPY002
     recipe(lambda: Tree(max_features=1), attacks=None)
     release()
-    assert [random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()] == states  # noqa: NPY002
+    assert [random.getstate(), np.random.get_state()[1].tolist(), generator_state()] == states  # noqa: NPY002
 
 
 def test_the_process():

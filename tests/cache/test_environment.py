@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+import warm
 
 from pytest_mia.cache import environment
 
@@ -77,7 +78,7 @@ for setting in (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.bac
     found.append(environment.describe_environment())
 print(len(set(found)))
 """
-    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    found = subprocess.run([warm.executable(), "-c", script], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "4"
 
 

@@ -5,20 +5,20 @@ import sys
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+import threadpoolctl
+from threadpoolctl import threadpool_info, threadpool_limits
+from torches import generator_state, needs_torch, torch
 
 from pytest_mia.core.seeding import generator_for, seed_for, seeded, single_threaded
 
-torch = pytest.importorskip("torch")
-
 
 def draws():
-    return random.random(), np.random.random(), torch.rand(1).item()
+    return random.random(), np.random.random(), *([torch.rand(1).item()] if torch else [])
 
 
 def states():
     kind, keys, *rest = np.random.get_state()
-    return random.getstate(), (kind, keys.tolist(), *rest), torch.get_rng_state().tolist()
+    return random.getstate(), (kind, keys.tolist(), *rest), generator_state()
 
 
 def test_seeds_are_stable_over_versions_and_machines():
@@ -86,13 +86,29 @@ def test_torch_is_not_imported_for_its_own_sake():
 
 
 def test_single_threaded_limits_and_restores():
+    with threadpool_limits(2):
+        before = [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()]
+        with single_threaded():
+            assert {pool["num_threads"] for pool in threadpool_info()} == {1}
+        assert [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()] == before
+
+
+@needs_torch
+def test_single_threaded_limits_and_restores_torch():
     torch.set_num_threads(2)
-    before = [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()]
     with single_threaded():
         assert torch.get_num_threads() == 1
-        assert {pool["num_threads"] for pool in threadpool_info()} == {1}
     assert torch.get_num_threads() == 2
-    assert [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()] == before
+
+
+def test_libraries_that_are_loaded_later_are_limited_too(monkeypatch):
+    """They come with a module; to look for them at every call would take longer than to train a small model."""
+    looked, look = [], threadpoolctl.ThreadpoolController
+    monkeypatch.setattr(threadpoolctl, "ThreadpoolController", lambda: looked.append("once") or look())
+    monkeypatch.setitem(sys.modules, "a_library_with_threads", threadpoolctl)
+    for _ in range(2):
+        with single_threaded():
+            assert looked == ["once"]
 
 
 class Device:
@@ -118,6 +134,17 @@ class Device:
         self.state = f"seed {seed}"
 
 
+@needs_torch
+@pytest.mark.parametrize("other", [True, False])
+def test_torch_draws_as_after_its_own_seed_whatever_devices_there_are(monkeypatch, other):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: other)
+    with seeded(7):
+        found = torch.rand(3)
+        assert torch.initial_seed() == 7
+    assert (found == torch.rand(3, generator=torch.Generator().manual_seed(7))).all()
+
+
+@needs_torch
 @pytest.mark.parametrize(("started", "after"), [(True, "user's"), (False, "seed 5")])
 def test_the_gpus_generators_are_put_back(monkeypatch, started, after):
     gpu = Device(started)

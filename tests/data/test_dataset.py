@@ -4,19 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from torches import Tensor, named_cases, needs_torch, torch, torch_case
 
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.data.containers import concatenate, count, take
 from pytest_mia.data.dataset import Dataset, Target, as_dataset, find_problems
 from pytest_mia.data.labels import as_labels, encode, encode_by
 
-torch = pytest.importorskip("torch")
-
 X = np.arange(12.0).reshape(6, 2)
 Y = np.array([0, 1, 0, 1, 0, 1])
 
 
-class Pairs(torch.utils.data.Dataset):
+class Pairs(torch.utils.data.Dataset if torch else object):
     def __init__(self, pairs):
         self.pairs = pairs
 
@@ -36,6 +35,7 @@ class TestAsDataset:
             assert read.X is X
             assert read.y is Y
 
+    @needs_torch
     def test_stacks_tensors(self):
         read = as_dataset(torch.utils.data.TensorDataset(torch.tensor(X), torch.tensor(Y)))
         assert torch.equal(read.X, torch.tensor(X))
@@ -53,6 +53,7 @@ class TestAsDataset:
         ragged = as_dataset(Pairs([(np.zeros(2), 0), (np.zeros(3), 1)]))
         assert [len(x) for x in ragged.X] == [2, 3]
 
+    @needs_torch
     def test_random_augmentation_repeats_itself_and_leaves_the_generators(self):
         class Noisy(Pairs):
             def __getitem__(self, index):
@@ -93,7 +94,7 @@ def kinds():
         "csr": sparse.csr_matrix(X),
         "coo": sparse.coo_array(X),
         "csc": sparse.csc_matrix(X),
-        "tensor": torch.tensor(X),
+        "tensor": torch and torch.tensor(X),
         "texts": list("abcdef"),
         "tuple": tuple("abcdef"),
     }
@@ -105,7 +106,7 @@ def plain(value):
     return value.to_numpy().tolist() if hasattr(value, "iloc") else np.asarray(value).tolist()
 
 
-@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.parametrize("kind", named_cases(kinds()))
 class TestRows:
     def test_counts(self, kind):
         assert count(kinds()[kind]) == 6
@@ -124,7 +125,7 @@ class TestRows:
         given = kinds()[kind]
         before = plain(given)
         taken = take(given, np.arange(6))
-        if isinstance(taken, (np.ndarray, torch.Tensor)):
+        if isinstance(taken, (np.ndarray, Tensor)):
             taken[:] = 0
         if sparse.issparse(taken):
             taken.data[:] = 0
@@ -177,7 +178,7 @@ class TestLabels:
             (["b", "a", "b"], ["a", "b"], [1, 0, 1]),
             (np.array([7, 3, 7]), [3, 7], [1, 0, 1]),
             (np.array([1.0, 0.0]), [0, 1], [1, 0]),
-            (torch.tensor([2, 0]), [0, 2], [1, 0]),
+            torch_case(lambda: torch.tensor([2, 0]), [0, 2], [1, 0]),
             (pd.Series(["x", "w"], index=[5, 6], dtype="category"), ["w", "x"], [1, 0]),
             (pd.Series([True, False]), [False, True], [1, 0]),
             (pd.Series([4, 2], dtype="Int64"), [2, 4], [1, 0]),
@@ -209,7 +210,7 @@ class TestProblems:
             Y.astype(bool),
             list("ababab"),
             pd.Series(list("ababab"), dtype="category"),
-            torch.tensor(Y),
+            torch_case(lambda: torch.tensor(Y)),
         ],
     )
     def test_sound_records_have_none(self, y):
@@ -242,7 +243,7 @@ class TestProblems:
             (Dataset(X, pd.Series([1, pd.NA, 0, 1, 0, 1], dtype="Int64")), "first in record 1"),
             (Dataset(X, pd.Series(["a", "b", None, "a", "b", "a"])), "first in record 2"),
             (Dataset(X, pd.Series(["a", "b", None, "a", "b", "a"], dtype="category")), "first in record 2"),
-            (Dataset(X, torch.tensor([0, 1, 0, 1, 0, float("nan")])), "first in record 5"),
+            torch_case(lambda: Dataset(X, torch.tensor([0, 1, 0, 1, 0, float("nan")])), "first in record 5"),
             (Dataset(X, np.zeros(6)), "one class only"),
             (Dataset(X, ["a"] * 6), "one class only"),
             (

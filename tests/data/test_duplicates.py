@@ -2,18 +2,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from torches import torch, torch_case
 
 from pytest_mia.data import duplicates
 from pytest_mia.data.duplicates import merge_groups, record_keys
-
-torch = pytest.importorskip("torch")
 
 X = np.array([[1.0, 0.0], [0.1 + 0.2, 2.0], [1.0, 0.0], [0.3, 2.0], [1.0, 1e-30], [np.nan, 1.0], [np.nan, 1.0]])
 FRAME = pd.DataFrame({"name": ["a", "b", "a"], "size": [1.5, 2.0, 1.5]})
 
 
 class TestRecordKeys:
-    @pytest.mark.parametrize("kind", [np.asarray, torch.tensor, lambda x: x.astype(np.float32)])
+    @pytest.mark.parametrize("kind", [np.asarray, torch_case(lambda: torch.tensor), lambda x: x.astype(np.float32)])
     def test_floats_agree_to_eight_digits(self, kind):
         assert record_keys(kind(X), None).tolist() == [0, 1, 0, 1, 2, 3, 3]
 

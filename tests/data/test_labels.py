@@ -1,13 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from torches import needs_torch, torch, torch_case
 
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
 from pytest_mia.data.labels import Task, is_labels, strata, task_of, task_problems
 from pytest_mia.models.answers import Labels, LogOdds, Residuals, TokenLogProbabilities
 from pytest_mia.models.reading import log_odds, read_answer
-
-torch = pytest.importorskip("torch")
 
 RNG = np.random.default_rng(0)
 RECORDS = 300
@@ -28,7 +27,7 @@ class TestTaskOf:
             (FRACTIONS, "regressor", False, Task.NUMBERS),
             (FRACTIONS, "classifier", False, Task.CLASSES),
             (FRACTIONS, "classifier", True, Task.NUMBERS),
-            (torch.tensor(FRACTIONS), None, False, Task.NUMBERS),
+            torch_case(lambda: torch.tensor(FRACTIONS), None, False, Task.NUMBERS),
             (pd.Series(FRACTIONS), None, False, Task.NUMBERS),
             (FRACTIONS[:, None], None, False, Task.NUMBERS),
             (FRACTIONS.tolist(), None, False, Task.NUMBERS),
@@ -120,7 +119,9 @@ class TestRead:
     def test_classes_as_ever(self):
         assert isinstance(read_answer([1, 0], np.array([0, 1]), None), Labels)
 
-    @pytest.mark.parametrize("values", [[1.0, 5.0], [[1.0], [5.0]], np.array([1, 5]), torch.tensor([[1.0], [5.0]])])
+    @pytest.mark.parametrize(
+        "values", [[1.0, 5.0], [[1.0], [5.0]], np.array([1, 5]), torch_case(lambda: torch.tensor([[1.0], [5.0]]))]
+    )
     @pytest.mark.parametrize("y", [np.array([3.0, 4.0]), np.array([[3.0], [4.0]]), [3, 4]])
     def test_residuals_are_the_truth_less_the_answer(self, values, y):
         answer = read_answer(values, NONE, y)
@@ -159,6 +160,7 @@ class TestRead:
         with pytest.raises(MIAUsageError, match=said):
             read_answer(values, NONE, y)
 
+    @needs_torch
     def test_tokens_of_any_type(self):
         values = torch.tensor([[-1.0, float("nan")]])
         answer = read_answer(TokenLogProbabilities(values, values, -values), NONE, None)

@@ -2,16 +2,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from torches import torch, torch_case
 
 from pytest_mia.data import numeric
-
-torch = pytest.importorskip("torch")
 
 X = np.array([[1.0, 2.0], [3.0, np.nan], [np.inf, -1e300], [0.0, 0.0]] * 3)
 FINITE = np.array([[1.0, 2.0], [3.0, 0.0], [1e100, -1e100], [0.0, 0.0]] * 3)
 
 
-@pytest.mark.parametrize("given", [X, torch.tensor(X), pd.DataFrame(X), X.reshape(12, 2, 1), sparse.csr_matrix(X)])
+@pytest.mark.parametrize(
+    "given", [X, torch_case(lambda: torch.tensor(X)), pd.DataFrame(X), X.reshape(12, 2, 1), sparse.csr_matrix(X)]
+)
 def test_records_of_any_type_are_a_finite_matrix(given):
     assert (numeric.to_matrix(given, None) == FINITE).all()
 

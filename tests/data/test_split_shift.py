@@ -3,8 +3,8 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from scipy import sparse
+from torches import torch, torch_case
 
 from pytest_mia.data import split_shift
 from pytest_mia.data.split_shift import blind_advantage, describe_shift, measure_shift
@@ -56,7 +56,7 @@ class TestShift:
     @pytest.mark.parametrize(
         "kind",
         [
-            torch.tensor,
+            torch_case(lambda: torch.tensor),
             sparse.csr_matrix,
             lambda X: pd.DataFrame({"a": X[:, 0], "b": pd.Categorical(np.where(X[:, 1] > 1, "u", "v"))}),
             lambda X: np.where(X > 1, "high", "low").ravel().tolist()[:: X.shape[1]],

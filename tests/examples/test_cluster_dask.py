@@ -3,11 +3,11 @@
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import clusters
 import pytest
+import warm
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "cluster_dask"
 
@@ -19,7 +19,7 @@ def test_a_cluster_finds_what_one_process_finds(tmp_path):
 
     def audits(*args):
         # Where models are trained is what counts here, so two attacks will do.
-        command = (sys.executable, "-m", "pytest", "-Werror", "--mia-cache=off", "--mia-json=report.json")
+        command = (warm.executable(), "-m", "pytest", "-Werror", "--mia-cache=off", "--mia-json=report.json")
         command += ("--mia-attacks=gap,loss", *args)
         run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stdout + run.stderr

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from pages import run
 from sklearn.datasets import load_digits
+from torches import needs_torch, torch
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 VERDICTS = {
@@ -38,6 +39,8 @@ VERDICTS = {
     },
 }
 
+NEED_TORCH = {"defences", "images_torch"}
+
 pytestmark = pytest.mark.slow
 
 
@@ -58,7 +61,10 @@ def copied(name, to):
     return shutil.copytree(EXAMPLES / name, to / name, ignore=shutil.ignore_patterns("__pycache__", "*.joblib"))
 
 
-@pytest.fixture(scope="module", params=sorted(VERDICTS))
+EACH = [pytest.param(name, marks=needs_torch if name in NEED_TORCH else ()) for name in sorted(VERDICTS)]
+
+
+@pytest.fixture(scope="module", params=EACH)
 def example(request, tmp_path_factory):
     folder = copied(request.param, tmp_path_factory.mktemp("example"))
     command = ("-m", "pytest", "-W", "error", "--xfail-tb", "--mia-json=report.json")
@@ -101,6 +107,7 @@ def defences(monkeypatch):
     del sys.modules["defences"]
 
 
+@needs_torch
 def test_the_table_of_defences_has_a_row_each(defences):
     lines = (EXAMPLES / "defences" / "README.md").read_text().splitlines()
     rows = [line.split("|")[1].strip() for line in lines if line.startswith("| ")][1:]
@@ -108,8 +115,8 @@ def test_the_table_of_defences_has_a_row_each(defences):
     assert [row.partition(", epsilon")[0] for row in rows] == [each.name for each in defences.DEFENCES]
 
 
+@needs_torch
 def test_private_training_learns_and_leaves_nothing_behind(defences):
-    torch = pytest.importorskip("torch")
     pytest.importorskip("opacus")
     digits = load_digits()
     X, y = (digits.images / 16).astype("float32"), digits.target

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from torches import needs_torch, torch, torch_case
 
 from pytest_mia.core.errors import InvalidAuditError, MIAUsageError
 from pytest_mia.models.answers import (
@@ -18,8 +19,6 @@ from pytest_mia.models.answers import (
     smallest_probability,
 )
 
-torch = pytest.importorskip("torch")
-
 TWO, THREE, NAMES = np.array([0, 1]), np.array([0, 1, 2]), np.array(["cat", "dog", "eel"])
 P3 = np.array([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]])
 Z3 = np.array([[2.0, 1.0, 0.0], [-1.0, 3.0, 1.0]])
@@ -36,8 +35,8 @@ class TestInterpret:
             (P3.astype(np.float32), NAMES, Probabilities, P3),
             (P3 * 0.9, THREE, Probabilities, P3 * 0.9),
             (Z3, THREE, Logits, Z3),
-            (torch.tensor(Z3), THREE, Logits, Z3),
-            (torch.tensor(Z3, requires_grad=True), THREE, Logits, Z3),
+            torch_case(lambda: torch.tensor(Z3), THREE, Logits, Z3),
+            torch_case(lambda: torch.tensor(Z3, requires_grad=True), THREE, Logits, Z3),
             (pd.DataFrame(Z3), THREE, Logits, Z3),
             (Z3.tolist(), THREE, Logits, Z3),
             (np.array([[3, 1, 0], [0, 2, 2]]), THREE, Logits, [[3, 1, 0], [0, 2, 2]]),
@@ -58,7 +57,7 @@ class TestInterpret:
         [
             (np.array([2, 0, 1]), THREE, [2, 0, 1]),
             (np.array([2.0, 0.0, 1.0]), THREE, [2, 0, 1]),
-            (torch.tensor([2, 0, 1]), THREE, [2, 0, 1]),
+            torch_case(lambda: torch.tensor([2, 0, 1]), THREE, [2, 0, 1]),
             (np.array([1.0, 0.0]), TWO, [1, 0]),
             (np.array([True, False]), TWO, [1, 0]),
             (np.array([[1], [0]]), TWO, [1, 0]),
@@ -96,6 +95,9 @@ class TestInterpret:
         assert interpret(P3.astype(np.float32), THREE).values.dtype == np.float32
         assert interpret(P3, THREE).values.dtype == np.float64
         assert interpret(P3.astype(np.float16), THREE).values.dtype == np.float32
+
+    @needs_torch
+    def test_widens_halves_of_torch(self):
         assert interpret(torch.tensor(P3, dtype=torch.bfloat16), THREE).values.dtype == np.float32
 
 
@@ -124,7 +126,8 @@ class TestAsLogits:
 
 class TestLosses:
     @pytest.mark.parametrize(
-        "values", [[1.5, 2.0], np.array([[1.5], [2.0]]), torch.tensor([1.5, 2.0]), pd.Series([1.5, 2])]
+        "values",
+        [[1.5, 2.0], np.array([[1.5], [2.0]]), torch_case(lambda: torch.tensor([1.5, 2.0])), pd.Series([1.5, 2])],
     )
     def test_one_per_record(self, values):
         assert read_losses(values).values.tolist() == [1.5, 2.0]
@@ -132,7 +135,7 @@ class TestLosses:
     def test_whole_numbers_are_losses_too(self):
         assert read_losses(np.array([0, 1])).values.dtype == np.float64
 
-    @pytest.mark.parametrize("values", [1.5, torch.tensor(1.5), np.zeros((2, 2)), ["a"]])
+    @pytest.mark.parametrize("values", [1.5, torch_case(lambda: torch.tensor(1.5)), np.zeros((2, 2)), ["a"]])
     def test_anything_else_is_refused(self, values):
         with pytest.raises(MIAUsageError, match="one loss per record"):
             read_losses(values)

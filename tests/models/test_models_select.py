@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from networks import linear
 from sklearn.linear_model import LogisticRegression
+from torches import torch, torch_case
 
 from pytest_mia import TorchTraining
 from pytest_mia.models import select
@@ -14,6 +14,10 @@ from pytest_mia.models.sklearn import EstimatorAsker, EstimatorTrainer
 from pytest_mia.models.torch.module import ModuleAsker, ModuleTrainer
 
 CLASSES = np.array([0, 1])
+
+
+def linear():
+    return torch.nn.Linear(4, 3)
 
 
 def own(model, X, y=None):
@@ -30,9 +34,9 @@ def own(model, X, y=None):
         (LogisticRegression, {}, NoTrainer, EstimatorAsker),
         (object(), {"training": own, "loss": own}, FunctionTrainer, LossAsker),
         (object(), {}, NoTrainer, EstimatorAsker),
-        (linear(), {}, ModuleTrainer, ModuleAsker),
-        (linear(), {"training": TorchTraining(), "predict": own}, ModuleTrainer, FunctionAsker),
-        (linear(), {"training": own}, FunctionTrainer, ModuleAsker),
+        torch_case(linear, {}, ModuleTrainer, ModuleAsker),
+        torch_case(linear, {"training": TorchTraining(), "predict": own}, ModuleTrainer, FunctionAsker),
+        torch_case(linear, {"training": own}, FunctionTrainer, ModuleAsker),
     ],
 )
 def test_how_models_are_trained_and_asked(model, given, trainer, asker):

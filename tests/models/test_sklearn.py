@@ -3,6 +3,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from adapters import find_problems
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import ColumnTransformer
@@ -33,14 +34,16 @@ CLASSES = np.array(["ant", "bee", "cat"])
 
 def trained(model, X=X, y=Y, seed=1, classes=CLASSES):
     adapter = adapter_for(model, classes=classes)
-    assert adapter.problems(model, Dataset(X, y)) == []
-    return adapter, adapter.fit(model, X, y, seed)
+    assert find_problems(adapter, model, Dataset(X, y)) == []
+    return adapter, adapter.trainer.fit(model, X, y, seed)
 
 
 def answer(model, X=X, y=Y, seed=1, classes=CLASSES, asked=None):
     adapter, model = trained(model, X, y, seed, classes)
     asked = X if asked is None else asked
-    return check_answer(adapter.answer(model, asked, None), asked.shape[0] if hasattr(asked, "shape") else len(asked))
+    return check_answer(
+        adapter.asker.answer(model, asked, None), asked.shape[0] if hasattr(asked, "shape") else len(asked)
+    )
 
 
 class TestKinds:
@@ -115,7 +118,7 @@ class TestKinds:
         assert (CLASSES[given.values.argmax(axis=1)] == Y).mean() > 0.9
         np.testing.assert_array_equal(given.values, again.values)
         assert model.n_jobs is None
-        assert adapter_for(model, classes=CLASSES).fit(model, X, Y, 3).n_jobs == 1
+        assert adapter_for(model, classes=CLASSES).trainer.fit(model, X, Y, 3).n_jobs == 1
 
 
 class OnlyLabels(BaseEstimator, ClassifierMixin):
@@ -175,7 +178,7 @@ class TestDucks:
     def test_what_training_returned_must_be_a_model(self):
         adapter = adapter_for(Duck(), classes=CLASSES, training=lambda model, X, y: {"loss": 1.0})
         with pytest.raises(MIAUsageError, match=r"a dict, has none of predict_proba.*return the trained model or None"):
-            adapter.answer(adapter.fit(Duck(), X, Y, 0), X, Y)
+            adapter.asker.answer(adapter.trainer.fit(Duck(), X, Y, 0), X, Y)
 
 
 class TestMissingClasses:
@@ -216,13 +219,13 @@ class TestMissingClasses:
 
     def test_classes_that_the_dataset_lacks_are_dropped(self):
         adapter = adapter_for(GaussianNB(), classes=CLASSES[:2])
-        given = adapter.answer(GaussianNB().fit(X, Y), X, None)
+        given = adapter.asker.answer(GaussianNB().fit(X, Y), X, None)
         np.testing.assert_array_equal(given.values, GaussianNB().fit(X, Y).predict_proba(X)[:, :2])
 
     def test_no_class_in_common_is_refused(self):
         adapter = adapter_for(GaussianNB(), classes=np.array([0, 1, 2]))
         with pytest.raises(MIAUsageError, match="of which 0 are among the 3"):
-            adapter.answer(GaussianNB().fit(X, Y), X, None)
+            adapter.asker.answer(GaussianNB().fit(X, Y), X, None)
 
 
 class TestReproducibility:
@@ -257,7 +260,7 @@ class TestReproducibility:
 
 
 def problems(model, X=X, y=Y, **given):
-    return adapter_for(model, classes=CLASSES, **given).problems(model, Dataset(X, y))
+    return find_problems(adapter_for(model, classes=CLASSES, **given), model, Dataset(X, y))
 
 
 class TestProblems:
@@ -348,7 +351,7 @@ def test_the_halves_of_a_dataset_reach_the_model_in_their_type():
     frame, labels = pd.DataFrame(X), pd.Series(Y)
     rows = np.arange(0, 60, 2)
     adapter = adapter_for(Recording(), classes=CLASSES)
-    assert adapter.fit(Recording(), take(frame, rows), take(labels, rows), 0).given == (
+    assert adapter.trainer.fit(Recording(), take(frame, rows), take(labels, rows), 0).given == (
         pd.DataFrame,
         pd.Series,
         (30, 4),

@@ -5,17 +5,29 @@ import sys
 from pathlib import Path
 
 import distributed  # noqa: F401
+import execnet.gateway_io
 import joblib  # noqa: F401
 import matplotlib.figure  # noqa: F401
 import numpy  # noqa: F401
 import pytest
+import sklearn.compose
+import sklearn.dummy
+import sklearn.ensemble
 import sklearn.naive_bayes
+import sklearn.pipeline
 import sklearn.tree  # noqa: F401
+import warm
 from projects import ATTACKS, conftest, trees
 
 # An inner run drops what it imported first, and numpy can't be imported twice: so all that is needed is imported here.
 # What distributed brings along takes the place of importlib.metadata: dropped, it would leave no package to be found.
-import pytest_mia.auditing  # noqa: F401
+import pytest_mia.auditing.run
+import pytest_mia.plugin.audit_test
+import pytest_mia.reports.registry
+import pytest_mia.reports.terminal
+import pytest_mia.training.backends.loky
+import pytest_mia.verdicts.judgement
+import pytest_mia.verdicts.next_steps  # noqa: F401
 
 # The filters of these tests hold inside the inner runs too: only -W takes their "error" back.
 MODES = {
@@ -50,6 +62,13 @@ def mode(request):
 def alone(request):
     """The arguments of one way to run pytest in one process: others take seconds to start."""
     return MODES[request.param]
+
+
+@pytest.fixture(autouse=True)
+def warm_xdist(monkeypatch):
+    """Workers of pytest-xdist start in no time."""
+    command = [warm.executable(), "-u", "-c", execnet.gateway_io.popen_bootstrapline]
+    monkeypatch.setattr(execnet.gateway_io, "popen_args", lambda spec: command)
 
 
 @pytest.fixture

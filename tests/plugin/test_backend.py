@@ -4,6 +4,7 @@ import json
 
 import clusters
 import pytest
+import warm
 from projects import trees
 
 from pytest_mia.training.backends import dask
@@ -58,7 +59,10 @@ def test_an_audit_on_a_cluster_is_the_audit_of_one_process(pytester, tmp_path):
         (audit,) = json.loads((pytester.path / "mia.json").read_text())["audits"]
         return audit["advantage"], audit["attacks"]
 
+    def in_another_process(*args):
+        return pytester.run(warm.executable(), "-m", "pytest", *args)
+
     with clusters.running(tmp_path) as cluster:
         cluster.start_workers(1)
-        there = advantage(pytester.runpytest_subprocess, "--mia-backend=dask", f"--mia-scheduler={cluster.address}")
+        there = advantage(in_another_process, "--mia-backend=dask", f"--mia-scheduler={cluster.address}")
     assert there == advantage(pytester.runpytest, "--mia-jobs=1")

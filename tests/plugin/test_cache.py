@@ -14,6 +14,11 @@ TWO = TESTS + TESTS.replace("one", "two")
 
 
 @pytest.fixture
+def warm_xdist():
+    """Here workers start cold: what a process has loaded may be a part of the keys of its models."""
+
+
+@pytest.fixture
 def run(pytester):
     """Run an audit of four models, and tell what its report says of it."""
 

@@ -1,9 +1,9 @@
 """Options that do something else than run tests."""
 
-import sys
 from importlib.util import find_spec
 
 import pytest
+import warm
 
 from pytest_mia.attacks import registry
 from pytest_mia.plugin import scaffold
@@ -33,7 +33,7 @@ def test_the_first_files_run_as_they_are(pytester, kind):
     result.stdout.fnmatch_lines([f"mia: wrote conftest.py, for {kind}", f"mia: wrote test_privacy.py, for {kind}"])
     # In a process of its own: the inner run would drop torch, which can't be imported twice.
     few = ["--mia-shadows=7", "--mia-attacks=gap,calibrated_gap", "--mia-jobs=1"]
-    run = pytester.run(sys.executable, "-m", "pytest", "-Werror", *few)
+    run = pytester.run(warm.executable(), "-m", "pytest", "-Werror", *few)
     run.assert_outcomes(passed=1)
 
 

@@ -3,9 +3,9 @@
 import os
 import re
 import subprocess
-import sys
 
 import pytest
+import warm
 
 from pytest_mia.plugin.progress import words
 
@@ -73,7 +73,7 @@ def test_it_keeps_out_of_what_a_test_captures(fake):
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a terminal")
 def test_a_terminal_gets_a_live_line_that_leaves_pytests_own_alone(fake, pytester):
     fake(GATE + OTHER)  # writes the files
-    raw, shown = in_terminal([sys.executable, "-mpytest", "-pno:cacheprovider", "--color=no", "-Wdefault"])
+    raw, shown = in_terminal([warm.executable(), "-m", "pytest", "-pno:cacheprovider", "--color=no", "-Wdefault"])
 
     assert "\rmia: 3/8 models, 12 s, about 20 s left" in raw
     assert [line for line in shown if line.startswith("mia: ") and "models" in line] == [
@@ -86,7 +86,7 @@ def test_a_terminal_gets_a_live_line_that_leaves_pytests_own_alone(fake, pyteste
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a terminal")
 def test_a_narrow_terminal_gets_rows_that_are_folded(fake):
     fake(GATE)  # writes the files
-    _, shown = in_terminal([sys.executable, "-mpytest", "-pno:cacheprovider", "--color=no", "-Wdefault"])
+    _, shown = in_terminal([warm.executable(), "-m", "pytest", "-pno:cacheprovider", "--color=no", "-Wdefault"])
 
     first = shown.index("test_privacy.py::test_release  pass")
     assert shown[first + 1 : first + 3] == [

@@ -13,6 +13,7 @@ import pytest
 import test_layering
 import yaml
 from pages import LANGUAGES, ROOT, blocks_of, check_installed, follow, rows_of, run, sections_of
+from torches import needs_torch
 
 import pytest_mia
 from pytest_mia import knowledge, plugin, remedies, statistics
@@ -45,7 +46,11 @@ def guide(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", FOLLOWED, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=needs_torch if page.stem == "torch" else ()) for page in FOLLOWED],
+    ids=lambda page: page.stem,
+)
 def test_a_guide_does_what_it_shows(page, tmp_path):
     follow(blocks_of(text_of(page)), tmp_path)
 

@@ -5,13 +5,12 @@ import importlib.util
 
 import numpy as np
 import pytest
+from torches import needs_torch, torch
 
 from pytest_mia import MIAUsageError, TorchTraining
 from pytest_mia.core.seeding import single_threaded
 from pytest_mia.models.torch import loop
 from pytest_mia.remedies import EarlyStoppedTraining, PrivateTraining
-
-torch = pytest.importorskip("torch")
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(200, 4)).astype(np.float32)
@@ -51,15 +50,18 @@ class TestEarlyStopped:
         monkeypatch.setattr(loop, "epochs", counting)
         return counted
 
+    @needs_torch
     def test_it_learns(self):
         assert right(trained(EarlyStoppedTraining(TorchTraining(lr=0.02)))) > 0.9
 
+    @needs_torch
     def test_labels_drawn_by_chance_are_not_learnt_by_heart(self, epochs):
         y, training = RNG.integers(0, 2, 200), TorchTraining(lr=0.1, epochs=40)
         stopped = right(trained(EarlyStoppedTraining(training), y), y)
         assert len(epochs) < 20
         assert stopped < right(trained(training, y), y) - 0.05
 
+    @needs_torch
     def test_it_keeps_the_best_epoch(self, monkeypatch):
         losses = iter([3.0, 1.0, 2.0, 2.0])
         monkeypatch.setattr(EarlyStoppedTraining, "_loss", lambda *_: next(losses))
@@ -70,12 +72,14 @@ class TestEarlyStopped:
         for one, other in zip(stopped.parameters(), second.parameters(), strict=True):
             assert torch.equal(one, other)
 
+    @needs_torch
     def test_a_loss_that_is_no_number_stops_it(self, monkeypatch):
         asked = []
         monkeypatch.setattr(EarlyStoppedTraining, "_loss", lambda *_: asked.append(None) or float("nan"))
         trained(EarlyStoppedTraining(TorchTraining(epochs=9), patience=1))
         assert len(asked) == 1
 
+    @needs_torch
     def test_the_records_that_are_kept_out_are_not_trained_on(self, monkeypatch):
         seen = []
         monkeypatch.setattr(loop, "epochs", lambda module, inputs, *_, **__: seen.append(len(inputs)) or iter(()))
@@ -94,6 +98,7 @@ def test_noise_and_clip_are_above_zero(values):
         PrivateTraining(**values)
 
 
+@needs_torch
 @pytest.mark.skipif(importlib.util.find_spec("opacus") is None, reason="Opacus isn't installed")
 @pytest.mark.filterwarnings("ignore")
 class TestPrivate:

@@ -5,6 +5,7 @@ import dataclasses
 import joblib
 import numpy as np
 import pytest
+from torches import needs_torch, torch
 from whole import finish
 
 from pytest_mia import audit
@@ -25,8 +26,7 @@ from pytest_mia.training.factories import FactoryProbe
 from pytest_mia.training.jobs import Job, Method
 from pytest_mia.training.train import train_all, train_steps
 
-torch = pytest.importorskip("torch")
-nn = torch.nn
+nn = torch and torch.nn
 
 RECORDS = 120
 RNG = np.random.default_rng(0)
@@ -83,6 +83,7 @@ def cores(monkeypatch):
 
 
 class TestWho:
+    @needs_torch
     def test_blocks_by_number_after_the_first(self, cores):
         cores(1)
         jobs, reasons = in_company(37)
@@ -91,22 +92,26 @@ class TestWho:
         assert (numbers(jobs), reasons) == (expected, ())
         assert [job.number for job in jobs] == list(range(37))
 
+    @needs_torch
     @pytest.mark.parametrize("models", [8, 16, 32])
     def test_full_blocks_stay_when_models_are_added(self, cores, models):
         cores(1)
         assert numbers(in_company(64)[0])[:models] == numbers(in_company(models)[0])
 
+    @needs_torch
     @pytest.mark.parametrize(("models", "together"), [(15, False), (16, True)])
     def test_on_a_cpu_only_where_each_core_has_eight(self, cores, models, together):
         cores(2)
         jobs, reasons = in_company(models)
         assert (any(job.batch for job in jobs), reasons) == (together, ())
 
+    @needs_torch
     def test_models_of_one_factory_only(self, cores):
         cores(1)
         jobs, _ = in_company(8, network, lambda: network())
         assert numbers(jobs)[:2] == [(), (1, 3, 5, 7)]
 
+    @needs_torch
     @pytest.mark.parametrize(
         ("factory", "training", "why"),
         [
@@ -130,6 +135,7 @@ class TestWho:
         assert reasons == ()
 
 
+@needs_torch
 class TestTraining:
     def test_as_one_and_one_by_one_find_the_same(self, cores):
         cores(1)
@@ -212,6 +218,7 @@ class TestTraining:
             train_all(jobs, DATA, method)
 
 
+@needs_torch
 class TestCache:
     def found(self, folder, shadows=7):
         return audited(shadows=shadows, cache_dir=folder)
@@ -234,6 +241,7 @@ class TestCache:
         assert (more.cache.hits, more.cache.misses) == (8, 8)
 
 
+@needs_torch
 def test_a_cluster_and_who_may_stop_early_train_each_alone(cores, monkeypatch):
     def fail(*given):
         raise AssertionError

@@ -7,6 +7,7 @@ from dataclasses import replace
 import joblib
 import numpy as np
 import pytest
+from torches import needs_torch, torch
 
 import pytest_mia
 from pytest_mia import ModelTrainingError, TorchTraining
@@ -20,8 +21,7 @@ from pytest_mia.training.failures import attempts
 from pytest_mia.training.jobs import Job, Method
 from pytest_mia.training.train import train_all
 
-torch = pytest.importorskip("torch")
-nn = torch.nn
+nn = torch and torch.nn
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 4))
@@ -76,6 +76,7 @@ def full(gpu, monkeypatch):
     return fill
 
 
+@needs_torch
 @pytest.mark.parametrize("name", ["train", "forward"])
 def test_an_audit_goes_on_on_the_cpu_from_the_first_model_on(full, name, tmp_path):
     def audited(device):
@@ -92,6 +93,7 @@ def test_an_audit_goes_on_on_the_cpu_from_the_first_model_on(full, name, tmp_pat
     assert len(tries) == (3 if name == "forward" else 1)
 
 
+@needs_torch
 def test_a_released_model_is_asked_on_the_cpu(full):
     training, other = np.arange(0, 60), np.arange(60, 120)
     target = pytest_mia.Target(
@@ -102,6 +104,7 @@ def test_a_released_model_is_asked_on_the_cpu(full):
     assert found.notes[0] == f"models that the GPU has no room for were run on the CPU: {RAN_OUT}"
 
 
+@needs_torch
 @pytest.mark.usefixtures("gpu")
 def test_half_as_many_are_trained_as_one_until_they_fit(monkeypatch):
     tries, held, train_many = [], [], batched.train_many
@@ -127,6 +130,7 @@ def test_half_as_many_are_trained_as_one_until_they_fit(monkeypatch):
         assert one.signals.confidence == pytest.approx(other.signals.confidence, abs=1e-8)
 
 
+@needs_torch
 def test_what_fails_on_the_cpu_too_is_an_error_that_names_the_model(monkeypatch):
     def train(model, X, y):
         raise torch.cuda.OutOfMemoryError(RAN_OUT)
@@ -162,6 +166,7 @@ def test_whoever_fits_stays():
     assert tries == [(METHOD, "")]
 
 
+@needs_torch
 def test_a_second_attempt_is_made_on_the_cpu_and_says_why():
     tries = []
     for attempt in attempts(METHOD):

@@ -3,6 +3,7 @@ import pytest
 
 from pytest_mia.core.errors import InvalidAuditError
 from pytest_mia.models.answers import Labels, LogOdds, Losses, Probabilities, Residuals, TokenLogProbabilities
+from pytest_mia.models.protocol import Adapter
 from pytest_mia.training.query import check_order
 
 rng = np.random.default_rng(0)
@@ -10,15 +11,15 @@ X = rng.normal(size=(200, 3))
 Y = rng.normal(size=200)
 
 
-class Adapter:
-    """Asks a function, as an adapter asks a model."""
+class Asker:
+    """Asks a function, as others ask a model."""
 
     def answer(self, model, X, y):
         return model(X, y)
 
 
 def check(answer, X=X, y=Y):
-    check_order(Adapter(), answer, X, y, 0)
+    check_order(Adapter(None, Asker()), answer, X, y, 0)
 
 
 def probabilities(X):

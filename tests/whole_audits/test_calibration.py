@@ -44,7 +44,10 @@ def test_at_the_limit_neither_verdict_is_said_too_often(benchmark, name, kind, m
 
 @pytest.mark.slow
 def test_who_looks_several_times_sees_no_more_leaks_where_there_are_none(benchmark):
-    _, _, shares = benchmark.rates(row(benchmark, "stops early"), RUNS)
+    """Of two attacks, which take a third of the time of four."""
+    given = row(benchmark, "stops early")
+    few = dataclasses.replace(given, design=given.design._replace(attacks=("gap", "loss")))
+    _, _, shares = benchmark.rates(few, RUNS)
     assert shares["leak at"] <= MOST
 
 

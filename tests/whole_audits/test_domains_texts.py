@@ -6,13 +6,12 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
+from torches import needs_torch, torch
 from whole import assert_leaks, assert_not_accused, audit, names, other_than
 from worlds import Bigrams
 
 import pytest_mia
 from pytest_mia import MIAUsageError, Target, TokenLogProbabilities, TorchTraining
-
-torch = pytest.importorskip("torch")
 
 
 class TestLanguageModels:
@@ -85,6 +84,7 @@ class TestTexts:
         result = audit(lambda: make_pipeline(TfidfVectorizer(), LogisticRegression(C=100)), self.texts())
         assert_leaks(result, 0.5)
 
+    @needs_torch
     @pytest.mark.parametrize("bag", [True, False])
     def test_a_module_over_padded_tokens(self, bag):
         rng = np.random.default_rng(0)

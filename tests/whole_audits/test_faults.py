@@ -15,6 +15,7 @@ import warnings
 import joblib
 import numpy as np
 import pytest
+import warm
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
@@ -178,7 +179,7 @@ print(result.advantage.estimate, *result.notes)
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits of resources")
 def test_records_that_find_no_room_on_the_disk_are_trained_on_here(tmp_path):
     """Workers get large arrays by a file; where it can't be written, this process trains, and says so."""
-    script = [sys.executable, "-W", "always", "-c", LIMITED, tmp_path / "cache"]
+    script = [warm.executable(), "-W", "always", "-c", LIMITED, tmp_path / "cache"]
     environment = os.environ | {"JOBLIB_TEMP_FOLDER": str(tmp_path)}
     done = subprocess.run(script, capture_output=True, text=True, check=True, env=environment)
     rng = np.random.default_rng(0)

@@ -200,7 +200,8 @@ def _plant_and_attack(run: AuditRun, plan: Plan) -> Generator[Progress, None, Ca
         planted.data.labels[planted.canaries],
         seed=seed,
     )
-    design = AuditDesign("recipe", len(planted.canaries), MODELS - 1, MODELS, drawn=True)
+    observations = dataclasses.replace(observations, drawn=True)
+    design = AuditDesign("recipe", len(planted.canaries), MODELS - 1, MODELS)
     result = attack_stage.attack(run, observations, design)
     guessed = tuple(dataclasses.replace(each, planted=True) for each in result.coins)
     return Canaries(len(planted.canaries), MODELS, result.attack, result.advantage, result.selected, guessed)
@@ -214,7 +215,7 @@ def _train(run: AuditRun, plan: Plan, data: Data, members: BoolArray) -> Generat
         model_cache.open_model_cache(run.store, data, plan.tried),
     )
     trained = list[Trained]()
-    with contextlib.closing(select.connect(run.settings)) as backend:
+    with select.connect(run.settings) as backend:
         training = Training(data, method, backend, cache, run.deadline)
         with contextlib.closing(train_steps(jobs, training)) as steps:
             for step in steps:

@@ -60,7 +60,7 @@ def find_failure(interval: Interval) -> str | None:
 
 def add_control(run: AuditRun, result: AuditResult, models: QueriedModels) -> AuditResult:
     """The result of an audit of these models with this control, whose failure makes it invalid."""
-    return add_measured(run, result, attack_stage.observe(run, models), attack_stage.make_design(run, models))
+    return add_measured(run, result, attack_stage.observe(run, models), models.plan.design(models.looks))
 
 
 def add_measured(run: AuditRun, result: AuditResult, observations: Observations, design: AuditDesign) -> AuditResult:

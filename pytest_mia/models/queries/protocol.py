@@ -40,7 +40,7 @@ class QueryTarget:
         InvalidAuditError
             For answers that can't be judged.
         """
-        return check_answer(self.adapter.answer(self.model, X, None), len(self.labels))
+        return check_answer(self.adapter.asker.answer(self.model, X, None), len(self.labels))
 
     def guesses(self, X: Any) -> IntArray:
         """The class (records,) that the model guesses for a copy of each record.

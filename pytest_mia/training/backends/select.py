@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING
 
 from pytest_mia.training.backends.protocol import Backend
@@ -18,7 +19,9 @@ BACKENDS: Mapping[str, str] = {
 """The module of each backend, by the name that the setting ``backend`` gives it; its `connect` makes the backend."""
 
 
-def connect(settings: Settings) -> Backend:
-    """The backend that the settings name."""
+@contextlib.contextmanager
+def connect(settings: Settings) -> Generator[Backend, None, None]:
+    """The backend that the settings name; it is closed at the end of the ``with`` statement."""
     backend: Backend = importlib.import_module(BACKENDS[settings.backend]).connect(settings)
-    return backend
+    with contextlib.closing(backend):
+        yield backend

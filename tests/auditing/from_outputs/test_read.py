@@ -2,11 +2,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from torches import torch, torch_case
 
 from pytest_mia import Losses, MIAUsageError, ModelOutputs, Residuals, TokenLogProbabilities
 from pytest_mia.auditing.from_outputs.read import read_outputs
-
-torch = pytest.importorskip("torch")
 
 rng = np.random.default_rng(0)
 MODELS, RECORDS = 5, 40
@@ -36,7 +35,7 @@ class TestRead:
             FIELDS,
             ModelOutputs(**FIELDS),
             {name: value.tolist() for name, value in FIELDS.items()},
-            {name: torch.tensor(value) for name, value in FIELDS.items()},
+            torch_case(lambda: {name: torch.tensor(value) for name, value in FIELDS.items()}),
         ],
     )
     def test_every_form(self, given):

@@ -3,11 +3,10 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
+from torches import torch, torch_case
 
 from pytest_mia import MIAUsageError
 from pytest_mia.knowledge import hill_climbing
-
-torch = pytest.importorskip("torch")
 
 BITS = np.array([np.zeros(20, dtype=int), np.ones(20, dtype=int)])
 
@@ -111,8 +110,8 @@ def test_a_model_is_asked_by_its_probabilities_and_names_its_classes():
         BITS.astype(bool),
         BITS.astype("float32"),
         BITS.astype("uint8").reshape(2, 4, 5),
-        torch.as_tensor(BITS),
-        torch.as_tensor(BITS.astype("float32")),
+        torch_case(lambda: torch.as_tensor(BITS)),
+        torch_case(lambda: torch.as_tensor(BITS.astype("float32"))),
         pd.DataFrame(BITS),
     ],
     ids=["bools", "floats", "images", "tensor", "float tensor", "frame"],

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
+from torches import needs_torch, torch
 from whole import finish
 
 import pytest_mia
@@ -13,8 +14,6 @@ from pytest_mia.models.signals import signals_of
 from pytest_mia.training.fit import train_one
 from pytest_mia.training.jobs import Job, Method
 from pytest_mia.training.query import measure_signals
-
-torch = pytest.importorskip("torch")
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 3))
@@ -150,9 +149,12 @@ class TestTraces:
 class TestProblems:
     def test_a_good_one_has_none(self):
         assert find_problems(jitter, X) == []
-        assert find_problems(lambda X, rng: X.flip(-1), torch.zeros(5, 2, 2)) == []
         assert find_problems(lambda X, rng: X, ["a text"] * 20) == []
         assert find_problems(lambda X, rng: X, X[:1]) == []
+
+    @needs_torch
+    def test_a_good_one_for_tensors_has_none(self):
+        assert find_problems(lambda X, rng: X.flip(-1), torch.zeros(5, 2, 2)) == []
 
     @pytest.mark.parametrize(
         ("augment", "problem"),

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import special
 from sklearn.naive_bayes import GaussianNB
+from torches import needs_torch, torch
 
 import pytest_mia
 from pytest_mia import MIAUsageError, TorchTraining
@@ -11,8 +12,7 @@ from pytest_mia.models.queries.protocol import QueryTarget
 from pytest_mia.models.queries.registry import find_problems
 from pytest_mia.models.select import adapter_for
 
-torch = pytest.importorskip("torch")
-nn = torch.nn
+nn = torch and torch.nn
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 5))
@@ -38,6 +38,7 @@ def alone(model, loss):
     return found
 
 
+@needs_torch
 class TestClosedForms:
     def test_a_linear_layer(self):
         """The gradient is (p - onehot) x^T and p - onehot for the bias: ||p - onehot|| sqrt(||x||^2 + 1)."""
@@ -92,6 +93,7 @@ class TestClosedForms:
             assert found[record] == pytest.approx(expected, rel=1e-9)
 
 
+@needs_torch
 class TestTraces:
     def test_the_module_and_the_records_stay_as_they_were(self):
         model = module(lambda: nn.Linear(5, 8), lambda: nn.BatchNorm1d(8), nn.Dropout, lambda: nn.Linear(8, 3)).train()
@@ -127,6 +129,7 @@ class TestAudits:
     def refused(self, model, X=X, **how):
         return find_problems(["gradient_norm"], adapter_for(model, classes=np.arange(3), **how), model, X)
 
+    @needs_torch
     def test_other_models_are_refused(self):
         (problem,) = self.refused(GaussianNB())
         assert problem.startswith(
@@ -136,6 +139,7 @@ class TestAudits:
         (problem,) = self.refused(nn.Linear(5, 3), predict=lambda model, X: None)
         assert "got Linear asked by mia_predict" in problem
 
+    @needs_torch
     def test_what_is_no_loss_of_scores_is_refused(self):
         class GuessPlan(nn.Linear):
             def forward(self, x):
@@ -144,6 +148,7 @@ class TestAudits:
         (problem,) = self.refused(GuessPlan(5, 3))
         assert "the module gives labels" in problem
 
+    @needs_torch
     def test_a_module_fits(self):
         assert self.refused(nn.Linear(5, 3)) == []
 
@@ -151,6 +156,7 @@ class TestAudits:
         with pytest.raises(MIAUsageError, match="gradient_norm needs a torch module"):
             pytest_mia.audit(GaussianNB, (X, Y), attacks=["gradient_norm"], shadows=3)
 
+    @needs_torch
     def test_a_network_that_memorises_asks_for_no_more_change(self):
         rng = np.random.default_rng(0)
         X, y = rng.normal(size=(160, 20)).astype(np.float32), rng.integers(0, 2, 160)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
+from torches import generator_state, named_cases, torch
 from whole import finish
 
 import pytest_mia
@@ -21,9 +22,6 @@ from pytest_mia.training.backends.loky import Loky
 from pytest_mia.training.jobs import Job, Method
 from pytest_mia.training.query import query_released
 from pytest_mia.training.train import train_all
-
-torch = pytest.importorskip("torch")
-nn = torch.nn
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(80, 4)).astype(np.float32)
@@ -184,16 +182,17 @@ EVERYTHING = ("label_noise", "hop_skip_jump", "gradient_norm")
 
 
 def network():
+    nn = torch.nn
     return nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.2), nn.Linear(8, 2))
 
 
 KINDS = {
     "labels": (tree, method(("label_noise", "hop_skip_jump"), labels, augment=jitter)),
-    "network": (network, method(EVERYTHING, training=TorchTraining(epochs=1), augment=jitter)),
+    "network": torch and (network, method(EVERYTHING, training=TorchTraining(epochs=1), augment=jitter)),
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", named_cases(KINDS))
 class TestAnyProcess:
     @pytest.mark.slow
     def test_any_number_of_workers_gives_the_same_bits(self, kind, monkeypatch):
@@ -204,12 +203,12 @@ class TestAnyProcess:
 
     def test_arrays_and_generators_stay_as_they_were(self, kind, monkeypatch):
         monkeypatch.setattr(hop_skip_jump, "ROUNDS", 2)
-        before, generators = X.copy(), (random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state())  # noqa: NPY002
+        before, generators = X.copy(), (random.getstate(), np.random.get_state()[1].copy(), generator_state())  # noqa: NPY002
         trained(*KINDS[kind], models=1)
         assert (before == X).all()
         assert random.getstate() == generators[0]
         assert (np.random.get_state()[1] == generators[1]).all()  # noqa: NPY002
-        assert (torch.get_rng_state() == generators[2]).all()
+        assert generator_state() == generators[2]
 
 
 class TestCache:

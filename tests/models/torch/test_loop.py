@@ -51,7 +51,7 @@ class TestLoop:
             training=TorchTraining(epochs=1, batch_size=60, optimizer="sgd", lr=0.5),
             device="cpu",
         )
-        adapter.fit(model, X, Y, 0)
+        adapter.trainer.fit(model, X, Y, 0)
         scores = np.exp(X @ weight.T + bias)
         gradient = (scores / scores.sum(axis=1, keepdims=True) - np.eye(3)[CODES]) / 60
         np.testing.assert_allclose(model.weight.detach(), weight - 0.5 * gradient.T @ X)

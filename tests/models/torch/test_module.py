@@ -90,7 +90,14 @@ class TestKinds:
         # 57 records in batches of 8 leave one over, on which batch normalisation would fail.
         adapter = adapter_for(model, classes=CLASSES, training=TorchTraining(epochs=1, batch_size=8), device="cpu")
         images = X.reshape(60, 1, 2, 2)
-        assert len(check_answer(adapter.answer(adapter.fit(model, images[:57], Y[:57], 0), images, Y), 60).values) == 60
+        assert (
+            len(
+                check_answer(
+                    adapter.asker.answer(adapter.trainer.fit(model, images[:57], Y[:57], 0), images, Y), 60
+                ).values
+            )
+            == 60
+        )
 
     def test_lazy_layers(self):
         given = answer(
@@ -102,7 +109,7 @@ class TestKinds:
         model, many = linear(), np.tile(X, (20, 1))
         adapter = adapter_for(model, classes=CLASSES, device="cpu")
         expected = many @ model.weight.detach().numpy().T + model.bias.detach().numpy()
-        np.testing.assert_allclose(adapter.answer(model, many, None).values, expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(adapter.asker.answer(model, many, None).values, expected, rtol=1e-4, atol=1e-5)
 
     def test_own_loss_gets_codes(self):
         seen = []
@@ -180,5 +187,5 @@ def test_half_the_records_train_without_touching_the_rest():
 
     rows = np.arange(0, 60, 2)
     adapter = adapter_for(Remembering(), classes=CLASSES, training=TorchTraining(epochs=2), device="cpu")
-    model = adapter.fit(Remembering(), take(X, rows), take(Y, rows), 0)
+    model = adapter.trainer.fit(Remembering(), take(X, rows), take(Y, rows), 0)
     assert sorted(model.seen) == sorted(X[rows, 0].astype(np.float32).tolist() * 2)

@@ -26,8 +26,10 @@ class TestReproducibility:
 
     def test_answers_do_not_vary(self):
         adapter = adapter_for(self.dropping(), classes=CLASSES, device="cpu")
-        model = adapter.fit(self.dropping(), X, Y, 0)
-        np.testing.assert_array_equal(adapter.answer(model, X, Y).values, adapter.answer(model, X, Y).values)
+        model = adapter.trainer.fit(self.dropping(), X, Y, 0)
+        np.testing.assert_array_equal(
+            adapter.asker.answer(model, X, Y).values, adapter.asker.answer(model, X, Y).values
+        )
 
     def test_the_users_data_and_generators_stay_as_they_were(self):
         tensor, state = torch.tensor(X, dtype=torch.float32), torch.get_rng_state()
@@ -52,9 +54,9 @@ class TestReproducibility:
         adapter = adapter_for(linear(), classes=CLASSES, training=QUICK, device="cpu")
         copy = pickling.loads(pickling.dumps(adapter))
         with seeded(1), single_threaded():
-            there = copy.answer(copy.fit(linear(), X, Y, 1), X, Y).values
+            there = copy.asker.answer(copy.trainer.fit(linear(), X, Y, 1), X, Y).values
         np.testing.assert_array_equal(there, answer(linear()).values)
-        assert (copy.device, copy.description) == ("cpu", str(QUICK))
+        assert (copy.device, copy.trainer.description) == ("cpu", str(QUICK))
 
 
 @pytest.mark.slow

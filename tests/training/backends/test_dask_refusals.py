@@ -90,9 +90,7 @@ class TestRefused:
         assert "has no module 'clinic', which your model needs: install it there" in problem
         assert problem.startswith("worker tcp://127.0.0.1:")
 
-        old = empty.processes.pop()
-        old.kill()
-        old.wait()
+        empty.dismiss_workers()
         empty.start_worker(PYTHONPATH=written("there", code + "    # older\n"))
         empty.wait_for_workers(1)
         (problem,) = self.refused(empty.address, clinic.made)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torches import needs_torch, torch
 
 from pytest_mia import ModelTrainingError, TorchTraining
 from pytest_mia.data.records import Data
@@ -23,8 +24,7 @@ from pytest_mia.training.factories import FactoryProbe
 from pytest_mia.training.jobs import Job, Method, Trained
 from pytest_mia.training.train import train_all
 
-torch = pytest.importorskip("torch")
-nn = torch.nn
+nn = torch and torch.nn
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 4))
@@ -69,6 +69,7 @@ def gpus(monkeypatch):
         monkeypatch.setattr(module, "devices_named", named)
 
 
+@needs_torch
 @pytest.mark.usefixtures("gpus")
 def test_they_share_blocks_that_are_the_same_however_many_they_are():
     factory = functools.partial(nn.Linear, 4, 3)
@@ -78,6 +79,7 @@ def test_they_share_blocks_that_are_the_same_however_many_they_are():
     assert [len(job.batch) or 1 for job in jobs] == blocks
 
 
+@needs_torch
 @pytest.mark.usefixtures("gpus")
 @pytest.mark.parametrize("alone", [False, True])
 def test_both_train_and_figures_are_those_of_one(tmp_path, alone):
@@ -92,6 +94,7 @@ def test_both_train_and_figures_are_those_of_one(tmp_path, alone):
     assert len({model.signals.confidence.tobytes() for model in one}) == len(jobs)
 
 
+@needs_torch
 @pytest.mark.usefixtures("gpus")
 def test_an_error_on_one_of_them_names_the_model(tmp_path):
     method = dataclasses.replace(METHOD, training=failing)
@@ -102,6 +105,7 @@ def test_an_error_on_one_of_them_names_the_model(tmp_path):
     assert caught.value.__notes__ in [[f"on {gpu}"] for gpu in BOTH]
 
 
+@needs_torch
 @pytest.mark.usefixtures("gpus")
 @pytest.mark.parametrize(("device", "workers", "suits"), [("auto", 2, True), ("auto", 1, False), ("cpu:1", 2, False)])
 def test_all_of_them_only_where_they_are_meant_and_may_work_at_once(device, workers, suits):
@@ -110,6 +114,7 @@ def test_all_of_them_only_where_they_are_meant_and_may_work_at_once(device, work
     assert Loky(workers).suits([[(None, None)]] * 3, method, first) is suits
 
 
+@needs_torch
 def test_cuda_means_the_gpu_of_the_model_in_the_users_training(monkeypatch):
     meant = []
 
