@@ -40,22 +40,16 @@ def quick_children():
         yield
 
 
-class WarmSystem:
-    """The module ``sys``, but for the Python that workers are started by."""
-
-    executable = property(lambda self: warm.executable())
-
-    def __getattr__(self, name):
-        return getattr(sys, name)
-
-
 @pytest.fixture(scope="session", autouse=True)
 def warm_workers():
     """Joblib's workers start warm."""
     if sys.platform == "linux":
         from joblib.externals.loky.backend import popen_loky_posix
 
-        popen_loky_posix.sys = WarmSystem()
+        # The module ``sys``, but for the Python that workers are started by.
+        stand_in = types.ModuleType("sys")
+        stand_in.__getattr__ = lambda name: warm.executable() if name == "executable" else getattr(sys, name)
+        popen_loky_posix.sys = stand_in
 
 
 @pytest.fixture

@@ -146,7 +146,13 @@ def find_mentioned_modules(words: frozenset[str], among: list[ModuleType]) -> li
 
 
 def words_of(module: ModuleType) -> frozenset[str]:
-    """What the whole code of a module mentions, from its cached bytecode where that is up to date."""
+    """What the whole code of a module mentions."""
+    code = _code_of(module)
+    return frozenset() if code is None else find_uses(code).words
+
+
+def _code_of(module: ModuleType) -> CodeType | None:
+    """The code of a module, from its cached bytecode where that is up to date; ``None`` where it has none."""
     loader: Any = getattr(getattr(module, "__spec__", None), "loader", None)
     file = _file(module)
     try:
@@ -154,8 +160,8 @@ def words_of(module: ModuleType) -> frozenset[str]:
         if code is None and file.endswith(".py"):
             code = compile(importlib.util.decode_source(Path(file).read_bytes()), file, "exec", dont_inherit=True)
     except (ImportError, OSError, SyntaxError, ValueError):
-        return frozenset()
-    return frozenset() if code is None else find_uses(code).words
+        return None
+    return code
 
 
 PICKLING = ("__getstate__", "__reduce__", "__reduce_ex__")
@@ -190,10 +196,10 @@ def find_patches() -> Iterator[tuple[str, Any]]:
         if not isinstance(module, ModuleType) or is_user_module(module):
             continue
         content = [*vars(module).items()]
-        yield from _own_values(name, content)
+        yield from _own_values(name, content, module)
         for key, value in content:
             if issubclass(type(value), type) and value.__module__ == name:
-                yield from _own_values(f"{name}.{key}", [*vars(value).items()])
+                yield from _own_values(f"{name}.{key}", [*vars(value).items()], module)
 
 
 def find_aliases(module: ModuleType, names: frozenset[str]) -> Iterator[str]:
@@ -222,15 +228,16 @@ def _kind(value: object) -> str:
     return type(value).__name__
 
 
-def _own_values(place: str, content: list[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """The functions and classes of the user, and the objects of such classes, each with its place."""
+def _own_values(place: str, content: list[tuple[str, Any]], module: ModuleType) -> Iterator[tuple[str, Any]]:
+    """The functions and classes of the user, and the objects of such classes, each with its place in a module."""
     for key, value in content:
         kind = type(value)
         if kind is FunctionType:
             own = is_user_file(value.__code__.co_filename)
         elif kind in WRAPPED:
             # A partial call of what has its own name may stand in the place of that.
-            own = is_user_function(value) or getattr(getattr(value, "func", None), "__name__", "") == key
+            replaces = getattr(getattr(value, "func", None), "__name__", "") == key
+            own = is_user_function(value) or (replaces and key not in _partials_of(module))
         elif kind.__module__ == "unittest.mock":
             own = not place.startswith("unittest")
         else:
@@ -238,6 +245,20 @@ def _own_values(place: str, content: list[tuple[str, Any]]) -> Iterator[tuple[st
             own = _is_own_class(owner)
         if own:
             yield f"{place}.{key}", value
+
+
+@functools.cache
+def _partials_of(module: ModuleType) -> frozenset[str]:
+    """The names that a module's own code gives to partial calls."""
+    code, found = _code_of(module), set[str]()
+    for part in [] if code is None else _nested(code):
+        made = False
+        for step in dis.get_instructions(part):
+            made = made or (step.opname.startswith("LOAD") and step.argval in ("partial", "partialmethod"))
+            if step.opname == "STORE_NAME":
+                found.update([step.argval] if made else [])
+                made = False
+    return frozenset(found)
 
 
 @functools.lru_cache(maxsize=2**16)

@@ -14,7 +14,8 @@ from pytest_mia.training.backends.select import BACKENDS, connect
     [({}, Loky), ({"backend": "dask", "scheduler": "tcp://127.0.0.1:8786"}, Dask)],
 )
 def test_the_settings_choose(settings, kind):
-    assert isinstance(connect(Settings(**settings)), kind)
+    with connect(Settings(**settings)) as backend:
+        assert isinstance(backend, kind)
 
 
 def test_the_setting_takes_those_that_there_are():
