@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia.cache import pickling, user_modules
+from pytest_mia.cache import patches, pickling, user_modules
 from pytest_mia.cache.hash_values import ATOMS, Walk, Way
 
 MADE_BY_PYTHON = {
@@ -96,7 +96,7 @@ def name_code(value: Any) -> str:
     for memo in walk.memos:
         if memo in _fresh:
             memo.cache_clear()
-    name = hash_content((walk.hash.hexdigest(), dict(user_modules.find_patches())))
+    name = hash_content((walk.hash.hexdigest(), patches.find_patches()))
     return _first_names.get(name, name)
 
 

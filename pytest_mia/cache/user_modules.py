@@ -11,7 +11,7 @@ import itertools
 import os
 import sys
 import sysconfig
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -65,7 +65,7 @@ class Uses:
 def find_uses(code: CodeType) -> Uses:
     """Read from compiled code what it refers to."""
     names, whole, words = set[str](), set[str](), set[str]()
-    for part in _nested(code):
+    for part in nested(code):
         texts = [*part.co_names, *_texts(part.co_consts)]
         words.update(word for text in texts for word in text.split("."))
         steps = [step for step in dis.get_instructions(part) if step.opname not in FILLERS]
@@ -139,6 +139,13 @@ def find_user_modules() -> list[ModuleType]:
     return [found[name] for name in sorted(found)]
 
 
+def find_other_modules() -> list[tuple[str, ModuleType]]:
+    """All other loaded modules with their names, in the order of these."""
+    find_user_modules()
+    loaded = sorted(name for name, module in _others.items() if sys.modules.get(name) is module)
+    return [(name, _others[name]) for name in loaded if isinstance(_others[name], ModuleType)]
+
+
 def find_mentioned_modules(words: frozenset[str], among: list[ModuleType]) -> list[ModuleType]:
     """The modules whose last name stands among some words, and the packages that hold them."""
     names = [module.__name__ for module in among if module.__name__.rpartition(".")[2] in words]
@@ -147,11 +154,11 @@ def find_mentioned_modules(words: frozenset[str], among: list[ModuleType]) -> li
 
 def words_of(module: ModuleType) -> frozenset[str]:
     """What the whole code of a module mentions."""
-    code = _code_of(module)
+    code = code_of(module)
     return frozenset() if code is None else find_uses(code).words
 
 
-def _code_of(module: ModuleType) -> CodeType | None:
+def code_of(module: ModuleType) -> CodeType | None:
     """The code of a module, from its cached bytecode where that is up to date; ``None`` where it has none."""
     loader: Any = getattr(getattr(module, "__spec__", None), "loader", None)
     file = _file(module)
@@ -190,18 +197,6 @@ def is_user_function(value: Any) -> bool:
     return isinstance(inner, FunctionType) and is_user_file(inner.__code__.co_filename)
 
 
-def find_patches() -> Iterator[tuple[str, Any]]:
-    """What the user's code has put into the modules and classes of others, each with its place."""
-    for name, module in sorted(sys.modules.items()):
-        if not isinstance(module, ModuleType) or is_user_module(module):
-            continue
-        content = [*vars(module).items()]
-        yield from _own_values(name, content, module)
-        for key, value in content:
-            if issubclass(type(value), type) and value.__module__ == name:
-                yield from _own_values(f"{name}.{key}", [*vars(value).items()], module)
-
-
 def find_aliases(module: ModuleType, names: frozenset[str]) -> Iterator[str]:
     """What stands in a library's modules under some names that aren't its own: one thing may be in another's place."""
     content = vars(module)
@@ -228,50 +223,12 @@ def _kind(value: object) -> str:
     return type(value).__name__
 
 
-def _own_values(place: str, content: list[tuple[str, Any]], module: ModuleType) -> Iterator[tuple[str, Any]]:
-    """The functions and classes of the user, and the objects of such classes, each with its place in a module."""
-    for key, value in content:
-        kind = type(value)
-        if kind is FunctionType:
-            own = is_user_file(value.__code__.co_filename)
-        elif kind in WRAPPED:
-            # A partial call of what has its own name may stand in the place of that.
-            replaces = getattr(getattr(value, "func", None), "__name__", "") == key
-            own = is_user_function(value) or (replaces and key not in _partials_of(module))
-        elif kind.__module__ == "unittest.mock":
-            own = not place.startswith("unittest")
-        else:
-            owner: Any = value if issubclass(kind, type) else kind
-            own = _is_own_class(owner)
-        if own:
-            yield f"{place}.{key}", value
-
-
-@functools.cache
-def _partials_of(module: ModuleType) -> frozenset[str]:
-    """The names that a module's own code gives to partial calls."""
-    code, found = _code_of(module), set[str]()
-    for part in [] if code is None else _nested(code):
-        made = False
-        for step in dis.get_instructions(part):
-            made = made or (step.opname.startswith("LOAD") and step.argval in ("partial", "partialmethod"))
-            if step.opname == "STORE_NAME":
-                found.update([step.argval] if made else [])
-                made = False
-    return frozenset(found)
-
-
-@functools.lru_cache(maxsize=2**16)
-def _is_own_class(kind: Hashable) -> bool:
-    file = getattr(sys.modules.get(getattr(kind, "__module__", "")), "__file__", None)
-    return file is not None and is_user_file(file)
-
-
-def _nested(code: CodeType) -> Iterator[CodeType]:
+def nested(code: CodeType) -> Iterator[CodeType]:
+    """Code, and that of the functions and classes in it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _nested(constant)
+            yield from nested(constant)
 
 
 def _texts(constants: tuple[Any, ...]) -> Iterator[str]:

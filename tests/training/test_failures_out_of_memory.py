@@ -11,7 +11,7 @@ from torches import needs_torch, torch
 
 import pytest_mia
 from pytest_mia import ModelTrainingError, TorchTraining
-from pytest_mia.cache import user_modules
+from pytest_mia.cache import patches
 from pytest_mia.data.records import Data
 from pytest_mia.models.torch import batched, module, tensors
 from pytest_mia.models.torch.cuda import memory_ran_out
@@ -56,7 +56,7 @@ def gpu(monkeypatch):
 def full(gpu, monkeypatch):
     """Have a function of a module find no memory where it is told to work on the GPU."""
     # A function of a test in the place of one of torch's, or of ours, would be another recipe.
-    monkeypatch.setattr(user_modules, "find_patches", lambda: ())
+    monkeypatch.setattr(patches, "find_patches", dict)
 
     def fill(place, name):
         function, held = getattr(place, name), []

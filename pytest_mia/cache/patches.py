@@ -1,0 +1,109 @@
+"""What the user's code has put into the modules and classes of others, whose names no longer tell what they do."""
+
+from __future__ import annotations
+
+import dis
+import functools
+import operator
+import sys
+import weakref
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from types import FunctionType, ModuleType
+from typing import Any
+
+from pytest_mia.cache import user_modules
+from pytest_mia.cache.user_modules import WRAPPED, is_user_file, is_user_function
+
+
+def find_patches() -> dict[str, Any]:
+    """All that stands in loaded modules of others and is the user's, by its place.
+
+    These are functions and classes of the user, objects of such classes, stand-ins of `unittest.mock`, and partial
+    calls in the place of what they call.
+    """
+    return {place: value for name, module in user_modules.find_other_modules() for place, value in _look(name, module)}
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a module held when it was looked at.
+
+    Attributes
+    ----------
+    parts
+        The module and its classes, each by its place with what it holds.
+    values
+        What that was.
+    patches
+        What of it was the user's.
+    """
+
+    parts: Mapping[str, Mapping[str, Any]]
+    values: list[list[Any]]
+    patches: list[tuple[str, Any]]
+
+    @property
+    def holds(self) -> bool:
+        """Whether the module still holds the same."""
+        return all(map(_are_same, self.values, self.parts.values()))
+
+
+def _are_same(values: list[Any], part: Mapping[str, Any]) -> bool:
+    now = [*part.values()]
+    return len(now) == len(values) and all(map(operator.is_, now, values))
+
+
+_looks: weakref.WeakKeyDictionary[ModuleType, _Look] = weakref.WeakKeyDictionary()
+
+
+def _look(name: str, module: ModuleType) -> list[tuple[str, Any]]:
+    """What is the user's in a module, which is looked through only where it has changed since the last time."""
+    known = _looks.get(module)
+    if known is not None and known.holds:
+        return known.patches
+    parts: dict[str, Mapping[str, Any]] = {name: vars(module)}
+    for key, value in [*vars(module).items()]:
+        if issubclass(type(value), type) and value.__module__ == name:
+            parts[f"{name}.{key}"] = vars(value)
+    found = [each for place, part in parts.items() for each in _find_in(place, part, module)]
+    _looks[module] = _Look(parts, [[*part.values()] for part in parts.values()], found)
+    return found
+
+
+def _find_in(place: str, part: Mapping[str, Any], module: ModuleType) -> Iterator[tuple[str, Any]]:
+    """What is the user's in a part of a module, each with its place."""
+    for key, value in [*part.items()]:
+        kind = type(value)
+        if kind is FunctionType:
+            own = is_user_file(value.__code__.co_filename)
+        elif kind in WRAPPED:
+            # A partial call of what has its own name may stand in the place of that.
+            replaces = getattr(getattr(value, "func", None), "__name__", "") == key
+            own = is_user_function(value) or (replaces and key not in _partials_of(module))
+        elif kind.__module__ == "unittest.mock":
+            own = not place.startswith("unittest")
+        else:
+            owner: Any = value if issubclass(kind, type) else kind
+            own = _is_own_class(owner)
+        if own:
+            yield f"{place}.{key}", value
+
+
+def _partials_of(module: ModuleType) -> frozenset[str]:
+    """The names that a module's own code gives to partial calls."""
+    code, found = user_modules.code_of(module), set[str]()
+    for part in [] if code is None else user_modules.nested(code):
+        made = False
+        for step in dis.get_instructions(part):
+            made = made or (step.opname.startswith("LOAD") and step.argval in ("partial", "partialmethod"))
+            if step.opname == "STORE_NAME":
+                found.update([step.argval] if made else [])
+                made = False
+    return frozenset(found)
+
+
+@functools.lru_cache(maxsize=2**16)
+def _is_own_class(kind: Hashable) -> bool:
+    file = getattr(sys.modules.get(getattr(kind, "__module__", "")), "__file__", None)
+    return file is not None and is_user_file(file)
