@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import itertools
 import operator
 import sys
 import weakref
@@ -15,6 +16,8 @@ from typing import Any
 from pytest_mia.cache import user_modules
 from pytest_mia.cache.user_modules import WRAPPED, is_user_file, is_user_function
 
+PARTIALS = {functools.partial, functools.partialmethod}
+
 
 def find_patches() -> dict[str, Any]:
     """All that stands in loaded modules of others and is the user's, by its place.
@@ -22,7 +25,9 @@ def find_patches() -> dict[str, Any]:
     These are functions and classes of the user, objects of such classes, stand-ins of `unittest.mock`, and partial
     calls in the place of what they call.
     """
-    return {place: value for name, module in user_modules.find_other_modules() for place, value in _look(name, module)}
+    looks = [_look(name, module) for name, module in user_modules.find_other_modules()]
+    own = {id(each) for look in looks for each in look.partials}
+    return {place: value for look in looks for place, value in look.patches if id(value) not in own}
 
 
 @dataclass(frozen=True)
@@ -36,12 +41,15 @@ class _Look:
     values
         What that was.
     patches
-        What of it was the user's.
+        What of it was the user's, or a partial call.
+    partials
+        Partial calls that the module's own code has made; other modules may import them.
     """
 
     parts: Mapping[str, Mapping[str, Any]]
     values: list[list[Any]]
     patches: list[tuple[str, Any]]
+    partials: list[Any]
 
     @property
     def holds(self) -> bool:
@@ -57,30 +65,31 @@ def _are_same(values: list[Any], part: Mapping[str, Any]) -> bool:
 _looks: weakref.WeakKeyDictionary[ModuleType, _Look] = weakref.WeakKeyDictionary()
 
 
-def _look(name: str, module: ModuleType) -> list[tuple[str, Any]]:
+def _look(name: str, module: ModuleType) -> _Look:
     """What is the user's in a module, which is looked through only where it has changed since the last time."""
     known = _looks.get(module)
     if known is not None and known.holds:
-        return known.patches
+        return known
     parts: dict[str, Mapping[str, Any]] = {name: vars(module)}
     for key, value in [*vars(module).items()]:
         if issubclass(type(value), type) and value.__module__ == name:
             parts[f"{name}.{key}"] = vars(value)
-    found = [each for place, part in parts.items() for each in _find_in(place, part, module)]
-    _looks[module] = _Look(parts, [[*part.values()] for part in parts.values()], found)
-    return found
+    found = [each for place, part in parts.items() for each in _find_in(place, part)]
+    values = [[*part.values()] for part in parts.values()]
+    made = frozenset() if PARTIALS.isdisjoint(map(type, itertools.chain(*values))) else _list_partials(module)
+    own = [value for part in parts.values() for key, value in [*part.items()] if key in made]
+    _looks[module] = _Look(parts, values, found, own)
+    return _looks[module]
 
 
-def _find_in(place: str, part: Mapping[str, Any], module: ModuleType) -> Iterator[tuple[str, Any]]:
-    """What is the user's in a part of a module, each with its place."""
+def _find_in(place: str, part: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What is the user's in a part of a module, or a partial call of what has its own name, each with its place."""
     for key, value in [*part.items()]:
         kind = type(value)
         if kind is FunctionType:
             own = is_user_file(value.__code__.co_filename)
         elif kind in WRAPPED:
-            # A partial call of what has its own name may stand in the place of that.
-            replaces = getattr(getattr(value, "func", None), "__name__", "") == key
-            own = is_user_function(value) or (replaces and key not in _partials_of(module))
+            own = is_user_function(value) or getattr(getattr(value, "func", None), "__name__", "") == key
         elif kind.__module__ == "unittest.mock":
             own = not place.startswith("unittest")
         else:
@@ -90,7 +99,7 @@ def _find_in(place: str, part: Mapping[str, Any], module: ModuleType) -> Iterato
             yield f"{place}.{key}", value
 
 
-def _partials_of(module: ModuleType) -> frozenset[str]:
+def _list_partials(module: ModuleType) -> frozenset[str]:
     """The names that a module's own code gives to partial calls."""
     code, found = user_modules.code_of(module), set[str]()
     for part in [] if code is None else user_modules.nested(code):
