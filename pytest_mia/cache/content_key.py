@@ -359,7 +359,8 @@ class CodeWalk(Walk):
         """Add the file of a module of the user's, and those of all that it mentions."""
         if module is None or not user_modules.counts_as_whole(module) or self.passes_by(module):
             return
-        if not self.is_new(("file", module.__name__), module):
+        # A folder of modules has no code, and may be loaded in this process alone.
+        if not getattr(module, "__file__", None) or not self.is_new(("file", module.__name__), module):
             return
         self.write("file", f"{module.__name__} {user_modules.digest_module_file(module)}")
         for each in user_modules.find_mentioned_modules(self._words_of(module), self._own_modules):

@@ -4,8 +4,8 @@ import os
 import re
 
 import pytest
-from changes import classes, environment, files, libraries, modules, neutral, settings, unknown, values
-from changes.runs import Runs, Server
+from change_table import classes, environment, files, libraries, modules, neutral, settings, unknown, values
+from change_table.runs import Runs, Server
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="runs are forks")
 

@@ -8,8 +8,8 @@ import warnings
 
 import numpy as np
 import pytest
-from elsewhere import Noisy
 from elsewhere import trained as trained_there
+from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 
 from pytest_mia import MIAWarning, ModelTrainingError
@@ -114,7 +114,7 @@ def test_a_lost_process_is_an_error(monkeypatch):
     monkeypatch.setattr(loky, "WORTH_A_PROCESS", 0.0)
     here = os.getpid()
 
-    class Deadly(Noisy):
+    class Deadly(GaussianNB):
         def fit(self, X, y):
             if os.getpid() != here:
                 os._exit(1)

@@ -5,7 +5,7 @@ import subprocess
 import sysconfig
 import zipfile
 
-from changes.repository import change, made, trained
+from change_table.repository import change, made, trained
 
 DEPTHS = "DEPTH = <2|5>\n"
 LATE = "def depth():\n    from depths import DEPTH\n    return DEPTH\n"

@@ -1,6 +1,6 @@
 """Changes of environment variables, however they are read: MODEL_DEPTH is 2, then 5."""
 
-from changes.repository import made, trained
+from change_table.repository import made, trained
 
 DEPTH = {"MODEL_DEPTH": "<2|5>"}
 HOME = {"HOME": "/nowhere/<2|5>"}

@@ -7,7 +7,7 @@ import sqlite3
 
 import numpy as np
 
-from changes.repository import WRITTEN, change, made, trained
+from change_table.repository import WRITTEN, change, made, trained
 
 DEPTH = {"depth.txt": "<2|5>"}
 ABSENT = {"depth.txt": "<|5>"}

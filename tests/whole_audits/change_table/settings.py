@@ -1,6 +1,6 @@
 """Changes of records, of what fixtures give, and of this plugin's settings."""
 
-from changes.repository import change, trained
+from change_table.repository import change, trained
 
 RECORDS = """
 def records():

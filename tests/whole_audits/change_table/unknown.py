@@ -1,6 +1,6 @@
 """Changes of what no record of training can show, so that models aren't cached and a note says why."""
 
-from changes.repository import trained
+from change_table.repository import trained
 
 DEPTH = {"depth.txt": "<2|5>"}
 OTHER = "process|program"

@@ -1,6 +1,6 @@
 """Changes of the user's own classes and objects."""
 
-from changes.repository import change, made, trained
+from change_table.repository import change, made, trained
 
 SETTINGS = """
 class Settings:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from changes.repository import Change, Repository, before_or_after
+from change_table.repository import Change, Repository, before_or_after
 
 OPTIONS = "-p pytest_mia.plugin -W ignore::pytest.PytestAssertRewriteWarning --mia-shadows=3 --mia-jobs=1"
 

@@ -4,8 +4,8 @@ import os
 import shutil
 import time
 
-from changes.libraries import installed
-from changes.repository import TESTS, change, trained
+from change_table.libraries import installed
+from change_table.repository import TESTS, change, trained
 
 TEST = """
 def test_{}(mia_audit):

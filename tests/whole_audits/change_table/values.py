@@ -1,6 +1,6 @@
 """Changes of values that a factory or a training refers to, and of functions that hold them."""
 
-from changes.repository import change, made, trained
+from change_table.repository import change, made, trained
 
 CHANGES = {
     "a hyperparameter": change("def make():\n    return Tree(max_depth=<2|5>)\n"),

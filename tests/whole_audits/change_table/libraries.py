@@ -1,6 +1,6 @@
 """Changes of libraries: the user's code in their place, their settings, other versions."""
 
-from changes.repository import change, made, trained
+from change_table.repository import change, made, trained
 
 RANK = "np.linalg.matrix_rank"
 PACK = """
