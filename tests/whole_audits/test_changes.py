@@ -36,11 +36,16 @@ def servers():
         yield one, other
 
 
-def cases(*modules):
-    """All changes; most of them are slow tests."""
-    changes = {name: each for module in modules for name, each in (module.CHANGES | module.VARIANTS).items()}
-    marks = {name: [] if name in ALWAYS else [pytest.mark.slow] for name in changes}
-    return [pytest.param(each, id=name, marks=marks[name]) for name, each in changes.items()]
+def cases(*modules, often):
+    """All changes: one of each kind is tried always, so many more of each module in CI, and the others on request."""
+    found = []
+    for module in modules:
+        names = [*module.CHANGES, *module.VARIANTS]
+        for place, name in enumerate(names):
+            change = {**module.CHANGES, **module.VARIANTS}[name]
+            marks = [] if name in ALWAYS else [pytest.mark.slow, *([pytest.mark.exhaustive] if place >= often else [])]
+            found.append(pytest.param(change, id=name, marks=marks))
+    return found
 
 
 def uses(audit):
@@ -57,7 +62,7 @@ def refusals(audit):
     return [note for note in audit["notes"] if "not cached" in note]
 
 
-@pytest.mark.parametrize("change", cases(*MATTER))
+@pytest.mark.parametrize("change", cases(*MATTER, often=8))
 def test_a_change_that_matters(servers, tmp_path, change):
     """All models are trained again; where none can be cached, a note names what can't be told."""
     runs = Runs(servers, tmp_path, change)
@@ -70,7 +75,8 @@ def test_a_change_that_matters(servers, tmp_path, change):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("change", cases(*MATTER))
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("change", cases(*MATTER, often=0))
 def test_no_change(servers, tmp_path, change):
     """Each of these repositories is cached, or a note says why it can't be."""
     runs = Runs(servers, tmp_path, change)
@@ -79,7 +85,7 @@ def test_no_change(servers, tmp_path, change):
     assert uses(again) == (4, 0) or refusals(first), (uses(again), first["notes"])
 
 
-@pytest.mark.parametrize("change", cases(neutral))
+@pytest.mark.parametrize("change", cases(neutral, often=20))
 def test_a_change_that_does_not_matter(servers, tmp_path, change):
     """No model is trained again."""
     runs = Runs(servers, tmp_path, change)
@@ -91,8 +97,8 @@ def test_a_change_that_does_not_matter(servers, tmp_path, change):
 
 def test_how_many_changes_there_are():
     """None is lost because two have the same name."""
-    matter, others = ([module.CHANGES | module.VARIANTS for module in each] for each in (MATTER, [neutral]))
-
-    assert len(cases(*MATTER)) == sum(map(len, matter)) >= 60
-    assert len(cases(neutral)) == sum(map(len, others)) >= 20
-    assert {each.id for each in (*cases(*MATTER), *cases(neutral))} >= ALWAYS
+    for parts, often, least in ((MATTER, 8, 60), ([neutral], 20, 20)):
+        found = cases(*parts, often=often)
+        assert len({each.id for each in found}) == len(found)
+        assert sum(pytest.mark.exhaustive not in each.marks for each in found) >= least
+    assert {each.id for each in cases(*MATTER, neutral, often=8)} >= ALWAYS
