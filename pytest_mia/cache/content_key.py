@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import copy
 import functools
 import os
 import sys
@@ -28,7 +29,8 @@ MADE_BY_PYTHON = {
 }
 
 Memo = functools._lru_cache_wrapper
-PLAIN = {*ATOMS, dict, list, tuple, set, frozenset}
+CHANGEABLE = {dict, list, set}
+PLAIN = {*ATOMS, *CHANGEABLE, tuple, frozenset}
 TOLD_STEPS = 3
 """How deep a quick walk tells its steps."""
 LARGE, PIECES, PIECE = 2**22, 1024, 2**11
@@ -121,7 +123,7 @@ class CodeWatch:
 
     def __init__(self, value: Any, name: str) -> None:
         self._value, self._name = value, name
-        self._before = {module.__name__: digest_values(module) for module in user_modules.find_user_modules()}
+        self._before = {module.__name__: _copy_values(module) for module in user_modules.find_user_modules()}
         self._steps = self._look(frozenset())
         self.values: dict[str, str] = {}
 
@@ -155,15 +157,24 @@ class CodeWatch:
         words = frozenset[str]().union(*map(user_modules.words_of, loaded))
         known = [sys.modules[name] for name in self._before if name in sys.modules and name not in _loaded_late]
         return {
-            module.__name__: self._before[module.__name__]
+            module.__name__: _digest(self._before[module.__name__])
             for module in user_modules.find_mentioned_modules(words, known)
         }
 
 
 def digest_values(module: types.ModuleType) -> str:
     """The hash of the plain values that stand in a module."""
+    return _digest(_copy_values(module))
+
+
+def _copy_values(module: types.ModuleType) -> dict[str, Any]:
+    """The plain values that stand in a module, as they are now: what is looked at later may have changed by then."""
     plain = {name: value for name, value in vars(module).items() if type(value) in PLAIN and not name.startswith("__")}
-    return hash_content([(name, try_hash_content(value)) for name, value in sorted(plain.items())])
+    return {name: copy.copy(value) if type(value) in CHANGEABLE else value for name, value in plain.items()}
+
+
+def _digest(values: dict[str, Any]) -> str:
+    return hash_content([(name, try_hash_content(value)) for name, value in sorted(values.items())])
 
 
 def hash_sent_content(value: Any) -> str | None:
