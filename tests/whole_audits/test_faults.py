@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import warnings
 
 import joblib
@@ -21,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 
 import pytest_mia
 from pytest_mia import MIAWarning, ModelTrainingError
-from pytest_mia.cache import store
+from pytest_mia.cache import patches, store
 from pytest_mia.cache.store import Store
 from pytest_mia.training.backends import loky
 
@@ -228,6 +229,8 @@ def test_records_that_cannot_be_sent_are_trained_on_here(kind):
 
 
 def test_a_cache_that_can_only_be_read_is_read(tmp_path, monkeypatch):
+    # What this test puts into other modules is no patch of a user's.
+    monkeypatch.setattr(patches, "find_patches", dict)
     whole = audit(cache_dir=tmp_path)
 
     def refused(*_args, **_keywords):
@@ -266,7 +269,7 @@ class TestAClockThatWasSetBack:
 
     def test_an_audit_ends_all_the_same(self, tmp_path, monkeypatch):
         clock, moment = time.time, iter(range(10**6))
-        monkeypatch.setattr(store.time, "time", lambda: clock() - 3600 * next(moment))
+        monkeypatch.setattr(store, "time", types.SimpleNamespace(time=lambda: clock() - 3600 * next(moment)))
         first, again = audit(cache_dir=tmp_path), audit(cache_dir=tmp_path)
         assert again.advantage == first.advantage
         assert again.cache.hits == 4

@@ -17,7 +17,11 @@ class Server:
     def __enter__(self) -> "Server":
         # Its own folder isn't on its path, where modules of any names lie.
         command = [sys.executable, "-P", Path(__file__).with_name("server.py")]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # Coverage would follow the processes that users' code starts, and write files into their folders.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
         return self
 
     def __exit__(self, *_) -> None:
