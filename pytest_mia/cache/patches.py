@@ -77,7 +77,8 @@ def _look(name: str, module: ModuleType) -> _Look:
     found = [each for place, part in parts.items() for each in _find_in(place, part)]
     values = [[*part.values()] for part in parts.values()]
     made = frozenset() if PARTIALS.isdisjoint(map(type, itertools.chain(*values))) else _list_partials(module)
-    own = [value for part in parts.values() for key, value in [*part.items()] if key in made]
+    named = [value for part in parts.values() for key, value in [*part.items()] if key in made]
+    own = [each for each in named if type(each) in PARTIALS and not is_user_function(each)]
     _looks[module] = _Look(parts, values, found, own)
     return _looks[module]
 

@@ -44,6 +44,12 @@ def test_what_a_library_makes_itself_is_its_own():
     assert not [place for place in find_patches() if place.startswith("numpy.")]
 
 
+@pytest.mark.parametrize("value", [ours, functools.partial(ours)])
+def test_what_is_the_users_in_the_place_of_such_a_call(monkeypatch, value):
+    monkeypatch.setattr(np._core.fromnumeric, "array_function_dispatch", value)
+    assert find_patches()["numpy._core.fromnumeric.array_function_dispatch"] is value
+
+
 @pytest.mark.parametrize("value", [3, len, types.ModuleType("ours"), json.dumps])
 def test_what_isnt_the_users_is_not_found(monkeypatch, value):
     before = find_patches().keys()
