@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dis
 import functools
-import itertools
 import operator
 import sys
 import weakref
@@ -25,9 +24,10 @@ def find_patches() -> dict[str, Any]:
     These are functions and classes of the user, objects of such classes, stand-ins of `unittest.mock`, and partial
     calls in the place of what they call.
     """
-    looks = [_look(name, module) for name, module in user_modules.find_other_modules()]
-    own = {id(each) for look in looks for each in look.partials}
-    return {place: value for look in looks for place, value in look.patches if id(value) not in own}
+    modules = user_modules.find_other_modules()
+    found = dict(each for name, module in modules for each in _look(name, module).patches)
+    own = _find_own_partials(found, [module for _, module in modules])
+    return {place: value for place, value in found.items() if id(value) not in own}
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,16 @@ class _Look:
     Attributes
     ----------
     parts
-        The module and its classes, each by its place with what it holds.
+        The module and its classes, each with what it holds.
     values
-        What that was.
+        What each of these held.
     patches
-        What of it was the user's, or a partial call.
+        What of it was the user's, or a partial call, by its place.
     partials
-        Partial calls that the module's own code has made; other modules may import them.
+        All partial calls in it.
     """
 
-    parts: Mapping[str, Mapping[str, Any]]
+    parts: list[Mapping[str, Any]]
     values: list[list[Any]]
     patches: list[tuple[str, Any]]
     partials: list[Any]
@@ -54,7 +54,7 @@ class _Look:
     @property
     def holds(self) -> bool:
         """Whether the module still holds the same."""
-        return all(map(_are_same, self.values, self.parts.values()))
+        return all(map(_are_same, self.values, self.parts))
 
 
 def _are_same(values: list[Any], part: Mapping[str, Any]) -> bool:
@@ -63,6 +63,7 @@ def _are_same(values: list[Any], part: Mapping[str, Any]) -> bool:
 
 
 _looks: weakref.WeakKeyDictionary[ModuleType, _Look] = weakref.WeakKeyDictionary()
+_partial_names: weakref.WeakKeyDictionary[ModuleType, frozenset[str]] = weakref.WeakKeyDictionary()
 
 
 def _look(name: str, module: ModuleType) -> _Look:
@@ -75,12 +76,30 @@ def _look(name: str, module: ModuleType) -> _Look:
         if issubclass(type(value), type) and value.__module__ == name:
             parts[f"{name}.{key}"] = vars(value)
     found = [each for place, part in parts.items() for each in _find_in(place, part)]
-    values = [[*part.values()] for part in parts.values()]
-    made = frozenset() if PARTIALS.isdisjoint(map(type, itertools.chain(*values))) else _list_partials(module)
-    named = [value for part in parts.values() for key, value in [*part.items()] if key in made]
-    own = [each for each in named if type(each) in PARTIALS and not is_user_function(each)]
-    _looks[module] = _Look(parts, values, found, own)
+    held = [*parts.values()]
+    values = [[*part.values()] for part in held]
+    partials = [value for part in values for value in part if type(value) in PARTIALS]
+    _partial_names.pop(module, None)
+    _looks[module] = _Look(held, values, found, partials)
     return _looks[module]
+
+
+def _find_own_partials(found: Mapping[str, Any], modules: list[ModuleType]) -> frozenset[int]:
+    """Which of them are partial calls that a library's own code has made, for itself or for others to import."""
+    partials = {id(value) for value in found.values() if type(value) in PARTIALS and not is_user_function(value)}
+    own = set[int]()
+    for module in modules if partials else []:
+        if not partials.isdisjoint(map(id, _looks[module].partials)):
+            own.update(map(id, _partials_of(module)))
+    return frozenset(partials & own)
+
+
+def _partials_of(module: ModuleType) -> Iterator[Any]:
+    """What stands under the names to which a module's own code gives partial calls."""
+    if module not in _partial_names:
+        _partial_names[module] = _list_partials(module)
+    for part in _looks[module].parts:
+        yield from (part[name] for name in _partial_names[module] if name in part)
 
 
 def _find_in(place: str, part: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
