@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import copy
 import functools
 import os
 import sys
@@ -11,11 +10,11 @@ import types
 import weakref
 from collections import ChainMap
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from pytest_mia.cache import patches, pickling, user_modules
+from pytest_mia.cache import user_modules
 from pytest_mia.cache.hash_values import ATOMS, Walk, Way
 
 MADE_BY_PYTHON = {
@@ -29,26 +28,9 @@ MADE_BY_PYTHON = {
 }
 
 Memo = functools._lru_cache_wrapper
-CHANGEABLE = {dict, list, set}
-PLAIN = {*ATOMS, *CHANGEABLE, tuple, frozenset}
-TOLD_STEPS = 3
-"""How deep a quick walk tells its steps."""
-LARGE, PIECES, PIECE = 2**22, 1024, 2**11
-"""Bytes above which a quick walk takes pieces, how many of them, and their size."""
 
-
-_first_names: dict[str, str] = {}
-"""The name of code before this process first ran it, by the one that it has since it loaded modules of the user's."""
-
-
-_loaded_late = set[str]()
-"""Modules of the user's that training has loaded."""
-_fresh: weakref.WeakSet[Memo[Any]] = weakref.WeakSet()
+fresh_memos: weakref.WeakSet[Memo[Any]] = weakref.WeakSet()
 """Functions that kept no answers yet when this process first looked at them."""
-
-
-class ChangedCodeError(Exception):
-    """Code changed what it reads itself; the message says so."""
 
 
 class UnhashableValue(Exception):
@@ -80,112 +62,20 @@ def hash_content(value: Any) -> str:
     UnhashableValue
         For what has no content to hash, such as a generator or an open connection.
     """
-    return _walked(value, CodeWalk()).hash.hexdigest()
+    return walked(value, CodeWalk()).hash.hexdigest()
 
 
-def name_code(value: Any) -> str:
-    """The hash of code before this process first runs it, with what the user's code has put in the place of others'.
-
-    Functions that keep their answers (`functools.lru_cache`) forget those that they found in training: what they read
-    to find them again is then recorded. Answers that they had before this process first looked at them count as values.
-
-    Raises
-    ------
-    UnhashableValue
-        As `hash_content` does.
-    """
-    walk = _walked(value, CodeWalk())
-    for memo in walk.memos:
-        if memo in _fresh:
-            memo.cache_clear()
-    name = hash_content((walk.hash.hexdigest(), patches.find_patches()))
-    return _first_names.get(name, name)
+AnyWalk = TypeVar("AnyWalk", bound=Walk)
 
 
-class CodeWatch:
-    """Whether code stays as it is while it runs, but for modules of the user's that it loads.
-
-    Parameters
-    ----------
-    value, name
-        The code, and what `name_code` said of it.
-
-    Attributes
-    ----------
-    values
-        Once it was checked: modules that those mention which were loaded, with the hashes of their values before.
+def walked(value: Any, walk: AnyWalk) -> AnyWalk:
+    """The same walk, once it went through a value.
 
     Raises
     ------
     UnhashableValue
         As `hash_content` does.
     """
-
-    def __init__(self, value: Any, name: str) -> None:
-        self._value, self._name = value, name
-        self._before = {module.__name__: _copy_values(module) for module in user_modules.find_user_modules()}
-        self._steps = self._look(frozenset())
-        self.values: dict[str, str] = {}
-
-    def check(self) -> None:
-        """Look at it again.
-
-        Raises
-        ------
-        ChangedCodeError
-            When it has changed.
-        UnhashableValue
-            As `hash_content` does.
-        """
-        loaded = [module for module in user_modules.find_user_modules() if module.__name__ not in self._before]
-        steps = self._look(frozenset(module.__name__ for module in loaded))
-        if steps != self._steps:
-            changed = next((new for new, old in zip(steps, self._steps, strict=False) if new != old), steps[-1])
-            raise ChangedCodeError(f"{changed[0]} changes while they are trained")
-        if loaded:
-            _first_names[name_code(self._value)] = self._name
-            _loaded_late.update(module.__name__ for module in loaded)
-            self.values = self._find_values(loaded)
-
-    def _look(self, modules: frozenset[str]) -> list[tuple[str, str]]:
-        walk = QuickWalk(modules)
-        _walked(self._value, walk)
-        return [*walk.steps, ("a value that their factory or training reads", walk.hash.hexdigest())]
-
-    def _find_values(self, loaded: list[types.ModuleType]) -> dict[str, str]:
-        """What stood in modules of the user's that those mention which were loaded in training."""
-        words = frozenset[str]().union(*map(user_modules.words_of, loaded))
-        known = [sys.modules[name] for name in self._before if name in sys.modules and name not in _loaded_late]
-        return {
-            module.__name__: _digest(self._before[module.__name__])
-            for module in user_modules.find_mentioned_modules(words, known)
-        }
-
-
-def digest_values(module: types.ModuleType) -> str:
-    """The hash of the plain values that stand in a module."""
-    return _digest(_copy_values(module))
-
-
-def _copy_values(module: types.ModuleType) -> dict[str, Any]:
-    """The plain values that stand in a module, as they are now: what is looked at later may have changed by then."""
-    plain = {name: value for name, value in vars(module).items() if type(value) in PLAIN and not name.startswith("__")}
-    return {name: copy.copy(value) if type(value) in CHANGEABLE else value for name, value in plain.items()}
-
-
-def _digest(values: dict[str, Any]) -> str:
-    return hash_content([(name, try_hash_content(value)) for name, value in sorted(values.items())])
-
-
-def hash_sent_content(value: Any) -> str | None:
-    """As `try_hash_content`, for comparison with another process, where classes may be made anew."""
-    try:
-        return _walked(value, SentWalk()).hash.hexdigest()
-    except UnhashableValue:
-        return None
-
-
-def _walked(value: Any, walk: CodeWalk) -> CodeWalk:
     try:
         walk.visit(value)
     except Exception as error:
@@ -333,11 +223,11 @@ class CodeWalk(Walk):
         self.memos.append(memo)
         self.items("memo", (memo.cache_parameters(), memo.__wrapped__))
         if not memo.cache_info().currsize:
-            _fresh.add(memo)
+            fresh_memos.add(memo)
         self._kept(memo)
 
     def _kept(self, memo: Memo[Any]) -> None:
-        if memo not in _fresh:
+        if memo not in fresh_memos:
             self.visit(user_modules.find_answers(memo), "answers that it keeps")
 
     def _property(self, value: property) -> None:
@@ -380,65 +270,3 @@ class CodeWalk(Walk):
     def _words_of(self, module: types.ModuleType) -> frozenset[str]:
         # Its name stands for the packages that hold it.
         return user_modules.words_of(module) | {module.__name__.rpartition(".")[2]}
-
-
-class QuickWalk(CodeWalk):
-    """The same walk past some modules, which takes samples of what is large: it is made for each model.
-
-    Parameters
-    ----------
-    modules
-        The names of the modules that it passes by.
-
-    Attributes
-    ----------
-    steps
-        Where it was, with its hash then.
-    """
-
-    def __init__(self, modules: frozenset[str] = frozenset()) -> None:
-        super().__init__()
-        self._passed = modules
-        self.steps: list[tuple[str, str]] = []
-
-    def another(self) -> QuickWalk:
-        """A walk of the same kind that has met nothing yet."""
-        return type(self)(self._passed)
-
-    def visit(self, value: Any, place: str = "") -> None:
-        """Add a value, and where that was."""
-        super().visit(value, place)
-        if place and len(self._path) < TOLD_STEPS:
-            self.steps.append(("/".join([*self._path, place]), self.hash.hexdigest()))
-
-    def _kept(self, memo: Memo[Any]) -> None:
-        """Training may ask for more answers."""
-
-    def passes_by(self, module: types.ModuleType) -> bool:
-        """Whether it is one of those."""
-        return module.__name__ in self._passed
-
-    def add_bytes(self, content: memoryview) -> None:
-        """Add pieces of what is large, evenly spread, and all of what isn't."""
-        if len(content) <= LARGE:
-            self.hash.update(content)
-            return
-        for start in range(0, len(content), len(content) // PIECES):
-            self.hash.update(content[start : start + PIECE])
-
-
-class SentWalk(QuickWalk):
-    """The same walk without what is another in another process though it does the same.
-
-    A class inside of a function forgets which one. A class that is sent as code is made anew there, where its bases may
-    give it more than here, as those of scikit-learn do.
-    """
-
-    def _name(self, cls: type) -> str:
-        return cls.__name__
-
-    def _attributes(self, cls: type) -> dict[str, Any]:
-        found = super()._attributes(cls)
-        if not pickling.is_sent(cls):
-            return found
-        return {name: value for name, value in found.items() if user_modules.is_user_function(value)}

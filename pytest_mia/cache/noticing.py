@@ -10,32 +10,24 @@ from typing import Any
 
 from pytest_mia.cache import traces
 from pytest_mia.cache.callers import by_package, by_user, is_function
+from pytest_mia.cache.record import PROCESSES, Record
 
 ASKING = ("stat", "lstat", "access", "readlink")
 """Functions of `os` that tell something of a file without opening it."""
 
-Note = Callable[[str, str], None]
-
 
 @contextmanager
-def noticing(note: Note) -> Iterator[None]:
-    """Note what is looked up inside, by whatever name and function.
-
-    Parameters
-    ----------
-    note
-        Called with ``variables`` or ``paths`` and what was asked for, with ``assigned`` and the variable that was set,
-        or with ``processes`` when one is started that Python's hooks don't hear of.
-    """
+def noticing(record: Record) -> Iterator[None]:
+    """Note in a record what is looked up inside, by whatever name and function, and which processes are started."""
     with ExitStack() as stack:
-        stack.enter_context(_noting_variables(note))
+        stack.enter_context(_noting_variables(record))
         for name in ASKING:
-            stack.enter_context(_in_place(os, name, lambda path: note("paths", os.fsdecode(path))))
-        stack.enter_context(_in_place(os, "getcwd", lambda: _note_folder(note)))
+            stack.enter_context(_in_place(os, name, lambda path: record.note("paths", os.fsdecode(path))))
+        stack.enter_context(_in_place(os, "getcwd", lambda: _note_folder(record)))
         starting = sys.modules.get("_posixsubprocess")
         if starting is not None:
             # As multiprocessing starts the processes that are no forks.
-            stack.enter_context(_in_place(starting, "fork_exec", lambda *_: _note_process(note)))
+            stack.enter_context(_in_place(starting, "fork_exec", lambda *_: _note_process(record)))
         yield
 
 
@@ -47,8 +39,8 @@ class _Noting:
 
     def __call__(self, *arguments: Any, **rest: Any) -> Any:
         """Call the function."""
-        # File descriptors are no names, and were opened before.
-        with suppress(TypeError, ValueError):
+        # File descriptors are no names, and were opened before; and there may be no working folder.
+        with suppress(TypeError, ValueError, OSError):
             self._note(*[*arguments, *rest.values()][:1])
         return self._function(*arguments, **rest)
 
@@ -75,21 +67,21 @@ def _in_place(module: Any, name: str, note: Callable[..., object]) -> Iterator[N
             setattr(module, name, before)
 
 
-def _note_folder(note: Note) -> None:
+def _note_folder(record: Record) -> None:
     """Note the working folder where the user wants to know it, and not only what the whole name of a file is."""
     if by_user(4) or is_function("cwd", 4):
-        note("paths", traces.HERE)
+        record.note("paths", traces.HERE)
 
 
-def _note_process(note: Note) -> None:
+def _note_process(record: Record) -> None:
     if not by_package(4):
-        note("processes", "")
+        record.note("doubts", PROCESSES)
 
 
 class _Variables(dict[Any, Any]):
     """The environment's own mapping while it is noted what is looked up in it."""
 
-    note: Note
+    record: Record
 
     def __getitem__(self, name: Any) -> Any:
         self._tell("variables", os.fsdecode(name))
@@ -113,14 +105,14 @@ class _Variables(dict[Any, Any]):
 
     def _tell(self, part: str, name: str) -> None:
         if traces.counts(name):
-            self.note(part, name)
+            self.record.note(part, name)
 
 
 @contextmanager
-def _noting_variables(note: Note) -> Iterator[None]:
+def _noting_variables(record: Record) -> Iterator[None]:
     before: dict[Any, Any] = os.environ._data  # type: ignore[attr-defined]
     noted = _Variables(before)
-    noted.note = note
+    noted.record = record
     _exchange(noted)
     try:
         yield

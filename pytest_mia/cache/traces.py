@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from pytest_mia.cache import content_key
+from pytest_mia.cache import module_values
 from pytest_mia.cache.user_modules import INSTALLED
 
 ABSENT = ""
@@ -160,7 +160,7 @@ def digest_module(name: str) -> str:
 def digest_values(name: str) -> str:
     """The hash of the plain values in a module of the user's; `ABSENT` where it isn't loaded."""
     module = sys.modules.get(name)
-    return ABSENT if module is None else content_key.digest_values(module)
+    return ABSENT if module is None else module_values.digest_values(module_values.copy_values(module))
 
 
 def digest_package(name: str) -> str:

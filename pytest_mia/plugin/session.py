@@ -209,7 +209,7 @@ def _follow(events: Generator[Event, None, T], progress: ProgressLine) -> T:
 
 def _content(request: AuditRequest) -> str | None:
     """A name for all that an audit of `request` depends on, or ``None`` where it can't be told."""
-    from pytest_mia.cache import content_key
+    from pytest_mia.cache import code_watch, content_key
 
     if isinstance(request.outputs, (str, os.PathLike)):
         # A file's name says nothing about what it holds.
@@ -217,6 +217,6 @@ def _content(request: AuditRequest) -> str | None:
     # User code may read the environment and the working folder, which tests change too.
     surroundings = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
     try:
-        return content_key.name_code((request, os.getcwd(), sorted(surroundings.items())))
+        return code_watch.name_code((request, os.getcwd(), sorted(surroundings.items())))
     except content_key.UnhashableValue:
         return None

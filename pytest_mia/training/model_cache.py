@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mia.cache import content_key, environment, recorder
+from pytest_mia.cache import code_watch, content_key, environment, recorder
+from pytest_mia.cache.record import UnknownReadsError
 from pytest_mia.cache.store import Entry, Store
 from pytest_mia.cache.traces import Trace
 from pytest_mia.core.types import AnyArray
@@ -38,7 +39,7 @@ OTHER_VALUES = (
     "their code reads a value that differs in the cluster's workers, such as an environment variable, a file, or a "
     "changed variable of a module"
 )
-NOT_CACHED = (content_key.ChangedCodeError, content_key.UnhashableValue, recorder.UnknownReadsError)
+NOT_CACHED = (code_watch.ChangedCodeError, content_key.UnhashableValue, UnknownReadsError)
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class ModelSlot:
         """Observe a training: what it reads, and whether the user's code stays as it is; see `Slot`."""
         watch = Watch()
         try:
-            code = content_key.CodeWatch(self.code, self.name)
+            code = code_watch.CodeWatch(self.code, self.name)
         except NOT_CACHED as error:
             self._remark(error)
             yield watch
@@ -113,7 +114,7 @@ class ModelSlot:
         try:
             code.check()
             if watch.doubt or not watch.elsewhere.holds():
-                raise recorder.UnknownReadsError(watch.doubt or OTHER_VALUES)
+                raise UnknownReadsError(watch.doubt or OTHER_VALUES)
             here = record.trace(without=str(self.store.folder)).with_earlier(watch.elsewhere)
             watch.trace = dataclasses.replace(here, values=code.values).with_earlier(self.earlier)
         except NOT_CACHED as error:
@@ -180,7 +181,7 @@ class ModelCache:
             content = _code(factory, method)
             device = tensors.device_kind(method.adapter(fresh, self._data).device)
             rest = content_key.hash_content(({"a fresh model": fresh}, device, self._records, self._environment))
-            self._codes[place] = _Code(content, content_key.name_code(content), rest)
+            self._codes[place] = _Code(content, code_watch.name_code(content), rest)
         return self._codes[place]
 
     @functools.cached_property

@@ -3,40 +3,11 @@
 import importlib
 import sys
 
-import numpy as np
 import pytest
+from users_code import FILES, factory_of
 
 from pytest_mia.cache import content_key
 
-
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    """Files of the user's, whose modules are forgotten afterwards."""
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    known = set(sys.modules)
-
-    def write(files):
-        for name, text in files.items():
-            path = tmp_path.joinpath(name).with_suffix(".py")
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(text)
-        importlib.invalidate_caches()
-
-    yield write
-    for name in set(sys.modules) - known:
-        del sys.modules[name]
-
-
-FILES = {
-    "mia_layers": "import mia_units\nfrom mia_units import WIDTH\n\ndef layer():\n    return WIDTH\n",
-    "mia_units": "WIDTH = 3\nEFFECT = print\n",
-    "mia_pack/__init__": "",
-    "mia_pack/nets": "from . import parts\n\ndef make():\n    import mia_late\n    return parts.PART\n",
-    "mia_pack/parts": "PART = 1\n",
-    "mia_late": "LATE = 1\n",
-    "mia_other": "OTHER = 1\n",
-}
 LAYERS = {
     "attribute": "import mia_layers\ndef factory(): return mia_layers.layer()",
     "name": "from mia_layers import layer\ndef factory(): return layer()",
@@ -46,12 +17,6 @@ LAYERS = {
     "passed on": "import mia_layers\ndef factory(): return (lambda module: module.layer())(mia_layers)",
 }
 PACKAGE = "import mia_pack.nets, mia_late\ndef factory(): return mia_pack.nets.make()"
-
-
-def factory_of(lines):
-    namespace = {"__name__": "test_lines"}
-    exec(lines, namespace)
-    return namespace["factory"]
 
 
 @pytest.mark.parametrize(
@@ -87,43 +52,6 @@ def test_values_of_modules_that_the_code_reaches(package, monkeypatch, lines):
     monkeypatch.setattr(sys.modules["mia_layers"], "WIDTH", 4)
 
     assert content_key.hash_content(factory) != before
-
-
-LATE = "def factory():\n    import mia_layers\n    return mia_layers.layer()"
-
-
-def test_what_training_loads_counts_only_once_it_changes(package, monkeypatch):
-    package(FILES)
-    factory = factory_of(LATE)
-    name = content_key.name_code(factory)
-    watch = content_key.CodeWatch(factory, name)
-    factory()
-    watch.check()
-
-    assert content_key.name_code(factory) == name
-    monkeypatch.setattr(sys.modules["mia_layers"], "WIDTH", 4)
-    assert content_key.name_code(factory) != name
-
-
-def test_what_changes_while_it_is_trained(package):
-    package(FILES)
-    factory = factory_of("import mia_units\ndef factory():\n    mia_units.WIDTH += 1\n    return mia_units.WIDTH")
-    watch = content_key.CodeWatch(factory, content_key.name_code(factory))
-    watch.check()
-    factory()
-
-    with pytest.raises(content_key.ChangedCodeError, match=r"mia_units\.WIDTH changes"):
-        watch.check()
-
-
-def test_what_is_large_is_seen_to_change():
-    large = np.zeros(content_key.LARGE)
-    watch = content_key.CodeWatch(lambda: large, "large")
-    watch.check()
-    large += 1
-
-    with pytest.raises(content_key.ChangedCodeError):
-        watch.check()
 
 
 def test_values_of_modules_that_are_found_by_names_made_on_the_way(package, monkeypatch):

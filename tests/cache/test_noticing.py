@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from pytest_mia.cache import callers, noticing, traces
+from pytest_mia.cache.record import Record
 
 
 @pytest.fixture
 def noted(monkeypatch):
     found = []
     monkeypatch.setenv("MIA_THERE", "1")
-    with noticing.noticing(lambda part, what: found.append((part, what))):
+    monkeypatch.setattr(Record, "note", lambda _record, part, what: found.append((part, what)))
+    with noticing.noticing(Record()):
         yield found
 
 
@@ -111,7 +113,7 @@ def test_functions_do_as_ever(noted, tmp_path):
 
 def test_everything_is_put_back():
     before = [getattr(os, name) for name in (*noticing.ASKING, "getcwd")]
-    with pytest.raises(ValueError, match="any"), noticing.noticing(lambda *_: None):
+    with pytest.raises(ValueError, match="any"), noticing.noticing(Record()):
         raise ValueError("any")
 
     assert [getattr(os, name) for name in (*noticing.ASKING, "getcwd")] == before
@@ -121,7 +123,7 @@ def test_everything_is_put_back():
 def test_what_the_code_puts_in_its_place_stays(monkeypatch):
     monkeypatch.setattr(os, "stat", os.stat)
     other = threading.Event
-    with noticing.noticing(lambda *_: None):
+    with noticing.noticing(Record()):
         os.stat = other
 
     assert os.stat is other

@@ -11,19 +11,9 @@ import sys
 import pytest
 
 from pytest_mia.cache import callers, recorder
-from pytest_mia.cache.recorder import Record, recording
+from pytest_mia.cache.record import UnknownReadsError
+from pytest_mia.cache.recorder import recording
 from pytest_mia.cache.traces import ABSENT, ALL_NAMES, digest_file
-
-
-@pytest.fixture
-def file(tmp_path):
-    path = tmp_path / "settings.yaml"
-    path.write_text("depth: 3")
-    return path
-
-
-def files_of(record, **where):
-    return record.trace(**where).files
 
 
 def keep_open(path, mode):
@@ -48,7 +38,7 @@ def keep_open(path, mode):
 def test_what_is_read_is_told_by_its_content(file, read):
     with recording("code") as record:
         read(file)
-    before = files_of(record)
+    before = record.trace().files
     file.write_text("depth: 4")
 
     assert before.keys() == {str(file)}
@@ -60,7 +50,7 @@ def test_a_folder_is_told_by_its_names(file, listed):
     with recording("code") as record:
         listed(file.parent)
     os.utime(file.parent, (1e9, 1e9))
-    before = files_of(record)
+    before = record.trace().files
     file.write_text("depth: 4")
     same = digest_file(str(file.parent))
     file.with_name("more.yaml").touch()
@@ -69,22 +59,15 @@ def test_a_folder_is_told_by_its_names(file, listed):
     assert digest_file(str(file.parent)) != same
 
 
-def test_the_names_in_the_caches_own_folder_do_not_count(file):
-    with recording("code") as record:
-        os.listdir(file.parent)
-
-    assert files_of(record, without=str(file.parent)) == {}
-
-
 def test_other_processes_may_read_what_is_not_heard():
     with recording("code") as record:
         subprocess.run([sys.executable, "-S", "-c", ""], check=True)
-    with pytest.raises(recorder.UnknownReadsError, match="other processes"):
+    with pytest.raises(UnknownReadsError, match="other processes"):
         record.trace()
     with recording("code") as record:
         pass
 
-    assert not files_of(record), "each model is another matter"
+    assert not record.trace().files, "each model is another matter"
 
 
 def test_programs_that_packages_start_by_themselves(monkeypatch):
@@ -93,32 +76,7 @@ def test_programs_that_packages_start_by_themselves(monkeypatch):
     with recording("code") as record:
         subprocess.run([sys.executable, "-S", "-c", ""], check=True)
 
-    assert not files_of(record)
-
-
-def test_names_count_from_the_folder_they_were_read_in(file, monkeypatch):
-    monkeypatch.chdir(file.parent)
-    with recording("code") as record:
-        open("settings.yaml").close()
-    here = files_of(record)
-    monkeypatch.chdir("/")
-
-    assert here.keys() == {"settings.yaml"}
-    assert digest_file("settings.yaml") == ABSENT, "another run may read another file of this name"
-    assert files_of(record).keys() == {str(file)}
-
-
-def test_what_another_machine_must_have_too(file, monkeypatch):
-    monkeypatch.chdir(file.parent)
-    with recording("there") as record:
-        open("settings.yaml").close()
-        os.environ.get("MIA_ELSEWHERE")
-    found = record.trace_for_others()
-    monkeypatch.chdir("/")
-
-    assert (found.files.keys(), found.variables.keys()) == ({str(file)}, {"MIA_ELSEWHERE"})
-    assert found.packages == {}
-    assert found.holds()
+    assert not record.trace().files
 
 
 def test_what_is_read_outside_does_not_count(file):
@@ -128,7 +86,7 @@ def test_what_is_read_outside_does_not_count(file):
     file.read_text()
     os.environ.get("MIA_OUTSIDE")
 
-    assert files_of(record) == {}
+    assert record.trace().files == {}
     assert record.variables == {}
 
 
@@ -136,27 +94,7 @@ def test_a_file_that_was_looked_for_and_is_absent(tmp_path):
     with recording("code") as record, pytest.raises(FileNotFoundError):
         (tmp_path / "override.yaml").read_text()
 
-    assert files_of(record) == {str(tmp_path / "override.yaml"): ABSENT}
-
-
-def test_what_is_written_does_not_count(tmp_path):
-    with recording("code") as record:
-        (tmp_path / "checkpoint").write_text("1")
-        (tmp_path / "checkpoint").read_text()
-        os.close(os.open(tmp_path / "new", os.O_RDWR | os.O_CREAT | os.O_EXCL))
-        with open(tmp_path / "log", "a") as log:
-            log.write("1")
-
-    assert files_of(record) == {}
-
-
-def test_what_changes_after_it_was_read_is_an_error(file):
-    with recording("code") as record:
-        file.read_text()
-    os.utime(file, (2e9, 2e9))
-
-    with pytest.raises(recorder.UnknownReadsError, match="was changed while"):
-        record.trace()
+    assert record.trace().files == {str(tmp_path / "override.yaml"): ABSENT}
 
 
 def test_what_the_same_code_read_is_not_forgotten(file):
@@ -168,8 +106,8 @@ def test_what_the_same_code_read_is_not_forgotten(file):
     with recording("code") as again:
         pass
 
-    assert files_of(again).keys() == {str(file)}
-    assert files_of(other) == {}
+    assert again.trace().files.keys() == {str(file)}
+    assert other.trace().files == {}
 
 
 def test_records_of_long_ago_are_forgotten(file, monkeypatch):
@@ -181,30 +119,6 @@ def test_records_of_long_ago_are_forgotten(file, monkeypatch):
     assert [*recorder._records] == ["c", "d"]
 
 
-def test_bytecode_counts_as_its_source(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sys, "dont_write_bytecode", False)
-    source = tmp_path / "mia_read_module.py"
-    source.write_text("DEPTH = 3\n")
-    for _ in range(2):
-        with recording("code") as record:
-            importlib.import_module("mia_read_module")
-        del sys.modules["mia_read_module"]
-
-    assert list(tmp_path.glob("__pycache__/*.pyc"))
-    assert files_of(record) == {str(source): digest_file(str(source))}
-
-
-def test_installed_packages_and_the_system_do_not_count():
-    with recording("code") as record:
-        open(pytest.__file__).close()
-        open(os.__file__).close()
-        open(recorder.__file__).close()
-        open(os.devnull).close()
-
-    assert files_of(record) == {}
-
-
 def test_file_descriptors_and_folders_do_no_harm(tmp_path):
     with recording("code") as record:
         handle = os.open(tmp_path, os.O_RDONLY)
@@ -213,7 +127,7 @@ def test_file_descriptors_and_folders_do_no_harm(tmp_path):
         open(reader).close()
         os.close(writer)
 
-    assert files_of(record).keys() <= {str(tmp_path)}, "to open a folder is to list it"
+    assert record.trace().files.keys() <= {str(tmp_path)}, "to open a folder is to list it"
 
 
 def test_recording_inside_recording(file):
@@ -223,7 +137,7 @@ def test_recording_inside_recording(file):
         file.read_text()
         os.environ.get("MIA_AFTER")
 
-    assert files_of(record).keys() == {str(file)}
+    assert record.trace().files.keys() == {str(file)}
     assert "MIA_AFTER" in record.variables
 
 
@@ -265,14 +179,6 @@ def test_a_variable_that_is_new_counts_where_all_are_listed(monkeypatch):
     assert not before.holds()
 
 
-def test_variables_that_say_where_a_run_is_do_not_count():
-    with recording("code") as record:
-        for name in ("PYTEST_CURRENT_TEST", "PWD", "TMPDIR", "COLUMNS", "OMP_NUM_THREADS"):
-            os.environ.get(name)
-
-    assert record.variables == {}
-
-
 def test_the_environment_is_changed_and_left_as_ever(monkeypatch):
     monkeypatch.setenv("MIA_GONE", "1")
     content = os.environ._data
@@ -299,41 +205,18 @@ def test_a_module_that_is_looked_for_and_absent(tmp_path, monkeypatch):
     assert not before.holds()
 
 
-def test_a_record_can_be_read_while_another_thread_adds_to_it(monkeypatch):
-    record = Record({("", "/first"): 0.0})
-
-    def meanwhile(path):
-        record.files["", f"/{len(record.files)}"] = 0.0
-        return path
-
-    monkeypatch.setattr(recorder.os.path, "abspath", meanwhile)
-    assert [path for path, _ in record._counting(record.files)] == ["/first"]
-
-
 def test_a_database_by_its_address(file):
     with recording("code") as record:
         sqlite3.connect(f"file:{file}?mode=ro", uri=True).close()
 
-    assert files_of(record).keys() == {str(file)}
-
-
-def test_a_file_and_a_folder_that_are_made_do_not_count(tmp_path):
-    with recording("code") as record:
-        (tmp_path / "models").mkdir()
-        (tmp_path / "part").write_text("1")
-        (tmp_path / "part").rename(tmp_path / "models" / "whole")
-        (tmp_path / "models" / "whole").read_text()
-        (tmp_path / "models").exists()
-    found = record.trace()
-
-    assert (found.files, found.paths) == ({}, {})
+    assert record.trace().files.keys() == {str(file)}
 
 
 def test_a_compiled_module_is_a_file(file, monkeypatch):
     with recording("code") as record:
         sys.audit("import", "mia_compiled", str(file), None, None, None)
 
-    assert files_of(record).keys() == {str(file)}
+    assert record.trace().files.keys() == {str(file)}
 
 
 @pytest.mark.parametrize(
@@ -349,75 +232,13 @@ def test_what_is_only_asked_about(file, ask):
     assert not found.holds()
 
 
-def test_the_folders_above_do_not_count(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with recording("code") as record:
-        tmp_path.exists()
-        tmp_path.parent.exists()
-
-    assert record.trace().paths == {}
-
-
-def test_a_variable_that_the_code_has_set_does_not_count(monkeypatch):
-    monkeypatch.setenv("MIA_OWN", "1")
-    for _ in range(2):
-        with recording("code") as record:
-            os.environ["MIA_OWN"] = "2"
-            os.environ["MIA_OWN"]
-    assert record.trace().variables == {}
-    monkeypatch.setenv("MIA_OWN", "3")
-    with recording("code") as record:
-        os.environ["MIA_OWN"]
-
-    assert record.trace().variables.keys() == {"MIA_OWN"}
-
-
-def test_variables_are_those_that_were_read(monkeypatch):
-    monkeypatch.setenv("MIA_DEPTH", "1")
-    with recording("code") as record:
-        os.environ["MIA_DEPTH"]
-        os.environ["MIA_DEPTH"] = "2"
-    found = record.trace()
-
-    assert not found.holds()
-    monkeypatch.setenv("MIA_DEPTH", "1")
-    assert found.holds()
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks")
-def test_what_a_fork_reads(file):
-    with recording("code") as record:
-        child = os.fork()
-        if child == 0:
-            file.read_text()
-            os.environ.get("MIA_FORKED")
-            os._exit(0)
-        os.waitpid(child, 0)
-    found = record.trace()
-
-    assert str(file) in found.files
-    assert "MIA_FORKED" in found.variables
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks")
-def test_programs_that_a_fork_starts():
-    with recording("code") as record:
-        child = os.fork()
-        if child == 0:
-            os.execv(sys.executable, [sys.executable, "-S", "-c", ""])
-        os.waitpid(child, 0)
-
-    with pytest.raises(recorder.UnknownReadsError, match="other processes"):
-        record.trace()
-
-
 def test_processes_of_which_python_says_nothing():
     with recording("code") as record:
         process = multiprocessing.get_context("spawn").Process(target=print)
         process.start()
         process.join()
 
-    with pytest.raises(recorder.UnknownReadsError, match="other processes"):
+    with pytest.raises(UnknownReadsError, match="other processes"):
         record.trace()
 
 

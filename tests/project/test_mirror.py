@@ -34,6 +34,8 @@ COVERED_BY = {
     "auditing/attack_stage": "auditing/test_run.py",
     "auditing/attacker_run": "auditing/test_run.py",
     "cache/hash_values": "cache/test_content_key.py",
+    "cache/module_values": "cache/test_code_watch.py",
+    "cache/sent_code": "training/backends/test_loky.py",
     "data/attacker_data/cell_mixing": "data/attacker_data/test_synthesis.py",
     "models/reading": "data/test_labels.py",
     "models/queries/perturb": "models/queries/test_queries_label_noise.py",

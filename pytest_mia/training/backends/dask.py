@@ -13,7 +13,7 @@ from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-from pytest_mia.cache import content_key, pickling
+from pytest_mia.cache import pickling, sent_code
 from pytest_mia.core.errors import MIAError, MIAUsageError, ModelTrainingError
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.records import Data
@@ -275,7 +275,7 @@ def _parcel(factories: Sequence[Callable[[], Any]], method: Method) -> WorkerTas
     device = str(device_named(method.device)) if torch else method.device
     sent = replace(method, device=device), tuple(factories)
     code = _pickled(sent, "the model factory and its functions")
-    return WorkerTask(worker_check.here(device), torch, code, content_key.hash_sent_content(sent))
+    return WorkerTask(worker_check.here(device), torch, code, sent_code.hash_sent_content(sent))
 
 
 def _pickled(value: Any, what: str) -> bytes:

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_mia.cache import content_key, pickling
-from pytest_mia.cache.recorder import UnknownReadsError, recording
+from pytest_mia.cache import pickling, sent_code
+from pytest_mia.cache.record import UnknownReadsError
+from pytest_mia.cache.recorder import recording
 from pytest_mia.cache.traces import Trace
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import BoolArray
@@ -116,7 +117,7 @@ def train(records: bytes, parcel: WorkerTask, number: int, seed: int, factory: i
     """
     with _one_at_a_time, recording(parcel.name or "") as record:
         method, factories = parcel.opened()
-        same = content_key.hash_sent_content((method, factories)) == parcel.name
+        same = sent_code.hash_sent_content((method, factories)) == parcel.name
         data: Data = pickling.loads(records)
         trained = train_one(Job(number, seed, factories[factory], members), data, method)
         # Training may have loaded more of the user's modules.

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_mia.cache import content_key, pickling, recorder, user_modules
+from pytest_mia.cache import pickling, recorder, sent_code, user_modules
 from pytest_mia.core.errors import MIAError, MIAWarning, ModelTrainingError
 from pytest_mia.core.settings import Settings
 from pytest_mia.data.records import Data
@@ -72,7 +72,7 @@ class Loky:
             return None
         release()
         gpus = _gpus(method, first)
-        sent = SentCode(code, content_key.hash_sent_content(apart), _Surroundings.here(), os.getpid())
+        sent = SentCode(code, sent_code.hash_sent_content(apart), _Surroundings.here(), os.getpid())
         tasks = [LokyTask(parcel, unit[0][1].name) for parcel, unit in zip(parcels, units, strict=True)]
         return _sharing(gpus, tasks, sent, data, min(self.workers, len(units), len(gpus) or self.workers))
 
@@ -212,10 +212,10 @@ class SentCode:
     def opened(self) -> tuple[Any, ...] | None:
         """The user's code; ``None`` where this process would train other models than the one that it works for."""
         found: tuple[Any, ...] = pickling.loads(self.code.tobytes())
-        if content_key.hash_sent_content(found) == self.name:
+        if sent_code.hash_sent_content(found) == self.name:
             return found
         self.surroundings.load()
-        return found if content_key.hash_sent_content(found) == self.name else None
+        return found if sent_code.hash_sent_content(found) == self.name else None
 
 
 @dataclass(frozen=True)
