@@ -16,6 +16,7 @@ from pytest_mia.cache import user_modules
 from pytest_mia.cache.user_modules import WRAPPED, is_user_file, is_user_function
 
 PARTIALS = {functools.partial, functools.partialmethod}
+NAMES = {"partial", "partialmethod"}
 
 
 def find_patches() -> dict[str, Any]:
@@ -124,8 +125,8 @@ def _list_partials(module: ModuleType) -> frozenset[str]:
     code, found = user_modules.code_of(module), set[str]()
     for part in [] if code is None else user_modules.nested(code):
         made = False
-        for step in dis.get_instructions(part):
-            made = made or (step.opname.startswith("LOAD") and step.argval in ("partial", "partialmethod"))
+        for step in [] if NAMES.isdisjoint(part.co_names) else dis.get_instructions(part):
+            made = made or (step.opname.startswith("LOAD") and step.argval in NAMES)
             if step.opname == "STORE_NAME":
                 found.update([step.argval] if made else [])
                 made = False

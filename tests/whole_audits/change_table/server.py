@@ -14,7 +14,7 @@ import warnings
 
 LIBRARIES = ("numpy", "scipy.stats", "pandas", "yaml", "sqlite3", "pytest")
 PARTS = ("compose", "ensemble", "linear_model", "pipeline", "preprocessing", "tree")
-ENGINE = ("pytest_mia.auditing.run", "pytest_mia.plugin.audit_test")
+ENGINE = ("pytest_mia.auditing.run", "pytest_mia.plugin.audit_test", "pytest_mia.cache.patches")
 
 
 def load():
@@ -23,6 +23,8 @@ def load():
         importlib.import_module(name)
     for name in sys.modules["_pytest.config"].default_plugins:
         importlib.import_module(f"_pytest.{name}")
+    # Each run looks again at what has changed since.
+    sys.modules["pytest_mia.cache.patches"].find_patches()
 
 
 def run(folder, environment, arguments, log):
