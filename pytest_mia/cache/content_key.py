@@ -28,6 +28,10 @@ MADE_BY_PYTHON = {
 }
 
 Memo = functools._lru_cache_wrapper
+TOLD_STEPS = 3
+"""How deep a quick walk tells its steps."""
+LARGE, PIECES, PIECE = 2**22, 1024, 2**11
+"""Bytes above which a quick walk takes pieces, how many of them, and their size."""
 
 fresh_memos: weakref.WeakSet[Memo[Any]] = weakref.WeakSet()
 """Functions that kept no answers yet when this process first looked at them."""
@@ -270,3 +274,48 @@ class CodeWalk(Walk):
     def _words_of(self, module: types.ModuleType) -> frozenset[str]:
         # Its name stands for the packages that hold it.
         return user_modules.words_of(module) | {module.__name__.rpartition(".")[2]}
+
+
+class QuickWalk(CodeWalk):
+    """The same walk past some modules, which takes samples of what is large: it is made for each model.
+
+    Parameters
+    ----------
+    modules
+        The names of the modules that it passes by.
+
+    Attributes
+    ----------
+    steps
+        Where it was, with its hash then.
+    """
+
+    def __init__(self, modules: frozenset[str] = frozenset()) -> None:
+        super().__init__()
+        self._passed = modules
+        self.steps: list[tuple[str, str]] = []
+
+    def another(self) -> QuickWalk:
+        """A walk of the same kind that has met nothing yet."""
+        return type(self)(self._passed)
+
+    def visit(self, value: Any, place: str = "") -> None:
+        """Add a value, and where that was."""
+        super().visit(value, place)
+        if place and len(self._path) < TOLD_STEPS:
+            self.steps.append(("/".join([*self._path, place]), self.hash.hexdigest()))
+
+    def _kept(self, memo: Memo[Any]) -> None:
+        """Training may ask for more answers."""
+
+    def passes_by(self, module: types.ModuleType) -> bool:
+        """Whether it is one of those."""
+        return module.__name__ in self._passed
+
+    def add_bytes(self, content: memoryview) -> None:
+        """Add pieces of what is large, evenly spread, and all of what isn't."""
+        if len(content) <= LARGE:
+            self.hash.update(content)
+            return
+        for start in range(0, len(content), len(content) // PIECES):
+            self.hash.update(content[start : start + PIECE])

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_mia.cache import pickling, user_modules
-from pytest_mia.cache.code_watch import QuickWalk
-from pytest_mia.cache.content_key import UnhashableValue, walked
+from pytest_mia.cache.content_key import QuickWalk, UnhashableValue, walked
 
 
 def hash_sent_content(value: Any) -> str | None:

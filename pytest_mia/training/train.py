@@ -14,6 +14,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_mia.core.seeding import single_threaded
 from pytest_mia.data.records import Data
 from pytest_mia.training.fit import train_together
 from pytest_mia.training.jobs import UNCACHED, Cache, Job, Method, Slot, Trained, Unit
@@ -175,7 +176,8 @@ def train_unit(unit: Unit, training: Training, *, wait: float) -> list[Trained]:
 def _train_and_save(missing: Unit, training: Training) -> Mapping[int, Trained]:
     """The models by their numbers; a model of a batch is trained together with the whole batch."""
     job, slot = missing[0]
-    with slot.watch() as watch:
+    # What is looked up to find all libraries that have threads isn't what training reads.
+    with single_threaded(), slot.watch() as watch:
         trained = train_together(job.batch or (job,), training.data, training.method, keep_models=training.keep_models)
     models = {one.number: dataclasses.replace(one, trace=watch.trace) for one in trained}
     for job, slot in missing:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from users_code import FILES, factory_of
 
-from pytest_mia.cache import code_watch
+from pytest_mia.cache import code_watch, content_key
 
 
 def train(model, X, _y, depth):
@@ -94,7 +94,7 @@ def test_what_changes_while_it_is_trained(package):
 
 
 def test_what_is_large_is_seen_to_change():
-    large = np.zeros(code_watch.LARGE)
+    large = np.zeros(content_key.LARGE)
     watch = code_watch.CodeWatch(lambda: large, "large")
     watch.check()
     large += 1
