@@ -8,7 +8,6 @@ import time
 import types
 from pathlib import Path
 
-import coverage
 import hypothesis
 import pytest
 import warm
@@ -68,33 +67,10 @@ def load_benchmark():
         yield importlib.import_module
 
 
-MANY_ROOMS = {"examples", "project", "properties", "whole_audits"}
-"""Tests of the whole, which run once more, or hundreds of times, what the tests of the rooms run."""
-
-_traced: set[str] = set()
-"""Tests of which coverage has seen a case."""
-
-
 def pytest_collection_finish():
     """What tests and libraries consist of stays: to look through it for garbage again and again takes minutes."""
     gc.collect()
     gc.freeze()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item):
-    """Coverage is what the first case of each fast test of a room runs: to trace more takes minutes, for few lines."""
-    name = item.nodeid.partition("[")[0]
-    quick = item.get_closest_marker("slow") is None and MANY_ROOMS.isdisjoint(item.path.parts) and name not in _traced
-    _traced.add(name)
-    tracer = None if quick else coverage.Coverage.current()
-    if tracer:
-        tracer.stop()
-    try:
-        return (yield)
-    finally:
-        if tracer:
-            tracer.start()
 
 
 @pytest.fixture(autouse=True)
