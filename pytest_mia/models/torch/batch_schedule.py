@@ -8,7 +8,6 @@ from itertools import count
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_mia.core.types import IntArray
-from pytest_mia.models.torch import cuda
 from pytest_mia.models.torch.batch_stack import Gradients, Stack, summed_loss
 from pytest_mia.models.torch.loop import batch_sizes, classification_loss
 from pytest_mia.models.torch.settings import TrainingSettings
@@ -100,7 +99,7 @@ class BatchSchedule:
             rows = [own[torch.randperm(len(own), generator=order)] for own, order in zip(members, orders, strict=True)]
             batches = torch.stack([own[: full * size] for own in rows]).view(len(rows), full, size).transpose(0, 1)
             yield Epoch(
-                cuda.send(batches.contiguous(), self.device),
+                batches.contiguous().to(self.device),
                 [
                     [
                         self._part(numbers, [rows[number][start : start + length] for number in numbers])
@@ -113,7 +112,7 @@ class BatchSchedule:
     def _part(self, numbers: list[int], rows: list[torch.Tensor]) -> Part:
         import torch
 
-        return cuda.send(torch.tensor(numbers), self.device), cuda.send(torch.stack(rows), self.device)
+        return torch.tensor(numbers).to(self.device), torch.stack(rows).to(self.device)
 
     def gradients(self, stack: Stack, rows: torch.Tensor) -> Gradients:
         """Gradients of each module of a stack on its own batch, whose `rows` are (modules, batch)."""

@@ -63,7 +63,7 @@ def train_many(
 
     try:
         course = BatchSchedule(inputs.to(device), targets.to(device), settings, device)
-        with torch.enable_grad(), reproducible(device), _without_warnings(), cuda.own_stream(device):
+        with torch.enable_grad(), reproducible(device), _loops_refused():
             trained = [(_train_group(group, course), group) for group in _groups(learners, course)]
     except CannotBatch:
         raise
@@ -97,17 +97,9 @@ def _train_group(learners: Sequence[Learner], course: BatchSchedule) -> Stack:
     _keep_freed_memory()
     stack = _checked(Stack.from_modules([learner.module for learner in learners], course.device), learners, course)
     updater = Updater.for_learners(stack, learners, course)
-
-    def gradients(rows: torch.Tensor) -> Gradients:
-        return course.gradients(stack, rows)
-
-    def step(rows: torch.Tensor) -> None:
-        updater.step(gradients(rows))
-
-    advance = cuda.Captured(gradients, updater.step) if course.device.type == "cuda" else step
     for epoch in course.epochs(learners):
         for rows in epoch.full:
-            advance(rows)
+            updater.step(course.gradients(stack, rows))
         for parts in epoch.rest:
             updater.step(course.gradients_of_parts(stack, parts))
     return stack
@@ -176,8 +168,6 @@ class Updater:
         optimizer = make_optimizer(course.settings, [tensor for _, own in shares for tensor in own])
         for group in optimizer.param_groups:
             group["fused"] = True
-            if "capturable" in group:
-                group["capturable"] = course.device.type == "cuda"
         return cls(optimizer, shares)
 
     def step(self, gradients: Gradients) -> None:
@@ -201,12 +191,8 @@ def _keep_freed_memory() -> None:
 
 
 @contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Have torch refuse operations that it would batch by a loop over the modules, rather than warn of them.
-
-    That steps before a capture are not captured is nothing to warn of.
-    """
+def _loops_refused() -> Iterator[None]:
+    """Have torch refuse operations that it would batch by a loop over the modules, rather than warn of them."""
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="(?s).*performance drop")
-        warnings.filterwarnings("ignore", message="(?s).*constructed with capturable=True")
         yield
