@@ -69,7 +69,8 @@ def _in_place(module: Any, name: str, note: Callable[..., object]) -> Iterator[N
 
 def _note_folder(record: Record) -> None:
     """Note the working folder where the user wants to know it, and not only what the whole name of a file is."""
-    if by_user(4) or is_function("cwd", 4):
+    # From Python 3.12 on, `Path.cwd` asks by way of `Path.absolute`.
+    if by_user(4) or is_function("cwd", 4) or is_function("cwd", 5):
         record.note("paths", traces.HERE)
 
 
