@@ -14,6 +14,10 @@ import warm
 
 pytest_plugins = ["pytester"]
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Threads of libraries beside those of another process wait for each other. They look here when they are loaded.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 # Timings are for benchmarks: a busy machine is no failure.
