@@ -9,7 +9,7 @@ from types import FrameType
 from pytest_mia.cache.user_modules import STANDARD, is_user_file
 
 IMPORT_SYSTEM = {"importlib", "importlib_metadata"}
-"""Folders of what looks for modules and packages; the latter is a package, which Dask's workers put in Python's place."""
+"""Folders of what looks for modules and packages; the latter, a package itself, comes with Dask in Python's place."""
 
 
 def by_package(depth: int = 1) -> bool:
