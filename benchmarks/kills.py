@@ -143,8 +143,7 @@ def killed(
             (os.kill if alone else os.killpg)(victim, signal.SIGKILL)
         except ProcessLookupError:
             ended = True
-        time.sleep(2.0 if alone else 0.2)
-        orphans = sum(map(alive, (folder / "workers").glob("*")))
+        orphans = left_of([*(folder / "workers").glob("*")])
         # Workers that are left hold the pipe open, so this waits for them.
         return Victim([first, *process.stdout.readlines()], ended, orphans)
 
@@ -205,9 +204,19 @@ def unharmed(seed: int) -> str:
         return whole_run(Path(place), seed, 1)
 
 
+def left_of(workers: list[Path], patience: float = 2.0) -> int:
+    """How many workers are still there after two seconds, of which files have the names; the files go."""
+    end = time.monotonic() + patience
+    while any(map(alive, workers)) and time.monotonic() < end:
+        time.sleep(0.05)
+    orphans = sum(map(alive, workers))
+    for each in workers:
+        each.unlink()
+    return orphans
+
+
 def alive(process: Path) -> bool:
-    """Whether a worker is still there, of which a file has the name; the file goes."""
-    process.unlink()
+    """Whether a worker is still there, of which a file has the name."""
     try:
         return Path("/proc", process.name, "stat").read_text().split()[2] not in "ZX"
     except OSError:
