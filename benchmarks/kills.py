@@ -46,34 +46,38 @@ class Slow(DecisionTreeClassifier):
         return super().fit(X, y)
 
 if __name__ == "__main__":
+    print(os.getpid(), flush=True)
     result = pytest_mia.audit(
-        Slow, (X, y), shadows=63, seed=seed, attacks=["gap", "loss"], jobs=jobs, cache_dir=folder / "cache",
-        progress=lambda done, models, _: print("done", done, flush=True),
+        Slow, (X, y), shadows=int(sys.argv[4]), seed=seed, attacks=["gap", "loss"], jobs=jobs,
+        cache_dir=folder / "cache", progress=lambda done, *_: print("done", done, flush=True),
     )
     found = result.to_dict()
     del found["seconds"], found["cache"], found["replay"]
     print(json.dumps(found), flush=True)
 """
 ENTRIES = """
-import itertools, pathlib, sys
+import itertools, os, pathlib, sys
 import numpy as np
 from pytest_mia.cache.store import Entry, Store
 
+print(os.getpid(), flush=True)
 kept = Store(pathlib.Path(sys.argv[1]) / "cache")
 for number in itertools.count():
     kept.save(f"{number % 3:064x}", Entry({"number": number}, {"values": np.full(500_000, number)}))
     print("done", number + 1, flush=True)
 """
 REPORTS = """
-import itertools, pathlib, sys
+import itertools, os, pathlib, sys
 from pytest_mia.reports import json
 from pytest_mia.results.run_outcome import Place, RunOutcome
 
+print(os.getpid(), flush=True)
 place = Place("test_a.py", 1, False)
 for number in itertools.count():
     json.write(pathlib.Path(sys.argv[1]) / "mia.json", RunOutcome([({"number": number}, place)] * 50_000))
     print("done", number + 1, flush=True)
 """
+SHADOWS = 63
 
 
 @dataclass
@@ -130,17 +134,16 @@ def killed(
     command = [sys.executable, "-c", script, str(folder), *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stdout is not None
-        first = process.stdout.readline()
-        while workers and process.poll() is None and not works_for(process.pid, folder):
+        victim, first = int(process.stdout.readline()), process.stdout.readline()
+        while workers and process.poll() is None and not works_for(victim, folder):
             time.sleep(0.005)
         time.sleep(after)
         ended = process.poll() is not None
         try:
-            (os.kill if alone else os.killpg)(process.pid, signal.SIGKILL)
+            (os.kill if alone else os.killpg)(victim, signal.SIGKILL)
         except ProcessLookupError:
             ended = True
-        time.sleep(2.0 if alone else 0.2)
-        orphans = sum(map(alive, (folder / "workers").glob("*")))
+        orphans = left_of([*(folder / "workers").glob("*")])
         # Workers that are left hold the pipe open, so this waits for them.
         return Victim([first, *process.stdout.readlines()], ended, orphans)
 
@@ -169,7 +172,8 @@ def training(folder: Path, kills: int, rng: np.random.Generator, *, jobs: int) -
     (folder / "workers").mkdir()
     while found.killed < kills:
         alone = jobs > 1 and found.killed % 2 == 1
-        victim = killed(TRAINING, folder, seed, jobs, after=rng.uniform(0.0, 1.2 / jobs), workers=jobs > 1, alone=alone)
+        after = rng.uniform(0.0, 1.2 / jobs)
+        victim = killed(TRAINING, folder, seed, jobs, SHADOWS, after=after, workers=jobs > 1, alone=alone)
         whole, damaged = whole_entries(folder)
         found.damaged += damaged
         found.lost += max(0, before + number_done(victim.said) - len(whole))
@@ -189,7 +193,7 @@ def training(folder: Path, kills: int, rng: np.random.Generator, *, jobs: int) -
 
 def whole_run(folder: Path, seed: int, jobs: int) -> str:
     """What an audit finds that nobody kills."""
-    command = [sys.executable, "-c", TRAINING, str(folder), str(seed), str(jobs)]
+    command = [sys.executable, "-c", TRAINING, str(folder), str(seed), str(jobs), str(SHADOWS)]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines(keepends=True)[-1]
 
 
@@ -200,9 +204,19 @@ def unharmed(seed: int) -> str:
         return whole_run(Path(place), seed, 1)
 
 
+def left_of(workers: list[Path], patience: float = 2.0) -> int:
+    """How many workers are still there after two seconds, of which files have the names; the files go."""
+    end = time.monotonic() + patience
+    while any(map(alive, workers)) and time.monotonic() < end:
+        time.sleep(0.05)
+    orphans = sum(map(alive, workers))
+    for each in workers:
+        each.unlink()
+    return orphans
+
+
 def alive(process: Path) -> bool:
-    """Whether a worker is still there, of which a file has the name; the file goes."""
-    process.unlink()
+    """Whether a worker is still there, of which a file has the name."""
     try:
         return Path("/proc", process.name, "stat").read_text().split()[2] not in "ZX"
     except OSError:

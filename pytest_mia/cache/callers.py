@@ -8,6 +8,9 @@ from types import FrameType
 
 from pytest_mia.cache.user_modules import STANDARD, is_user_file
 
+IMPORT_SYSTEM = {"importlib", "importlib_metadata"}
+"""Folders of what looks for modules and packages; the latter, a package itself, comes with Dask in Python's place."""
+
 
 def by_package(depth: int = 1) -> bool:
     """Whether an installed package does something by itself, as joblib counts the cores.
@@ -32,7 +35,7 @@ def by_user(depth: int = 1) -> bool:
 def by_import_system(depth: int = 1) -> bool:
     """Whether Python looks for modules or packages: what it loads is heard by itself."""
     name = sys._getframe(depth).f_code.co_filename
-    return name.startswith("<frozen importlib") or "importlib" in Path(name).parts
+    return name.startswith("<frozen importlib") or not IMPORT_SYSTEM.isdisjoint(Path(name).parts)
 
 
 def is_function(name: str, depth: int = 1) -> bool:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import dis
 import functools
+import inspect
 import operator
 import sys
 import weakref
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from pytest_mia.cache import user_modules
 from pytest_mia.cache.user_modules import WRAPPED, is_user_file, is_user_function
 
 PARTIALS = {functools.partial, functools.partialmethod}
-NAMES = {"partial", "partialmethod"}
+PARTIAL_NAMES = {"partial", "partialmethod"}
 
 
 def find_patches() -> dict[str, Any]:
@@ -123,14 +124,19 @@ def _find_in(place: str, part: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _list_partials(module: ModuleType) -> frozenset[str]:
     """The names that a module's own code gives to partial calls."""
     code, found = user_modules.code_of(module), set[str]()
-    for part in [] if code is None else user_modules.nested(code):
+    for part in [] if code is None else filter(_may_store_partials, user_modules.nested(code)):
         made = False
-        for step in [] if NAMES.isdisjoint(part.co_names) else dis.get_instructions(part):
-            made = made or (step.opname.startswith("LOAD") and step.argval in NAMES)
+        for step in dis.get_instructions(part):
+            made = made or (step.opname.startswith("LOAD") and step.argval in PARTIAL_NAMES)
             if step.opname == "STORE_NAME":
                 found.update([step.argval] if made else [])
                 made = False
     return frozenset(found)
+
+
+def _may_store_partials(code: CodeType) -> bool:
+    """Whether a body may give names to partial calls: functions, whose code is optimized, have places instead."""
+    return not (code.co_flags & inspect.CO_OPTIMIZED or PARTIAL_NAMES.isdisjoint(code.co_names + code.co_freevars))
 
 
 @functools.lru_cache(maxsize=2**16)

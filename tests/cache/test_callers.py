@@ -38,7 +38,12 @@ def test_code_without_a_file_may_be_the_users():
 
 @pytest.mark.parametrize(
     ("file", "found"),
-    [("<frozen importlib._bootstrap>", True), ("/usr/lib/python3/importlib/metadata/__init__.py", True), (OWN, False)],
+    [
+        ("<frozen importlib._bootstrap>", True),
+        ("/usr/lib/python3/importlib/metadata/__init__.py", True),
+        ("/usr/lib/python3/site-packages/importlib_metadata/__init__.py", True),
+        (OWN, False),
+    ],
 )
 def test_who_looks_for_modules(file, found):
     assert run(file, "found = callers.by_import_system()") is found

@@ -4,10 +4,10 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
+import warm
 from projects import trees
 
 SLOW = """
@@ -16,6 +16,7 @@ import os, pathlib, signal, time
 # As at a terminal: where a shell runs the tests in the background, they and all that they start ignore interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 RUN, FOLDER = os.getpid(), pathlib.Path(__file__).parent / "workers"
+pathlib.Path(__file__).with_name("run").write_text(str(RUN))
 
 class Slow(DecisionTreeClassifier):
     def fit(self, X, y):
@@ -40,12 +41,12 @@ def test_an_interrupt_from_the_keyboard(pytester):
     pytester.makeconftest(trees(80, SLOW, mia_model_factory="Slow"))
     pytester.makepyfile(test_privacy=TESTS)
     workers = pytester.mkdir("workers")
-    command = [sys.executable, "-m", "pytest", "--mia-shadows=3", "--mia-jobs=2", "--mia-json=mia.json", "-Wdefault"]
+    command = [warm.executable(), "-m", "pytest", "--mia-shadows=3", "--mia-jobs=2", "--mia-json=mia.json", "-Wdefault"]
     with pytester.popen(command, stdin=subprocess.DEVNULL, start_new_session=True) as process:
         while len([*workers.iterdir()]) < 2:
             assert process.poll() is None
             time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(int((pytester.path / "run").read_text()), signal.SIGINT)
         # The pipe closes with the last worker.
         output = process.communicate(timeout=60)[0].decode()
     assert process.returncode == pytest.ExitCode.INTERRUPTED

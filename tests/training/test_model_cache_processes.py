@@ -5,17 +5,19 @@ import json
 import os
 import signal
 import subprocess
-import sys
 
 import pytest
+import warm
 from whole import entries
 
 SCRIPT = """
-import json, pathlib, sys, time
+import json, os, pathlib, sys, time
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier
 import pytest_mia
+from pytest_mia.training.backends import loky
 
+loky.WORTH_A_PROCESS = 0.0
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(120, 4)), rng.integers(0, 3, 120)
 
@@ -29,7 +31,7 @@ class Slow(DecisionTreeClassifier):
         return super().fit(X, y)
 
 def main():
-    print("ready", flush=True)
+    print(os.getpid(), flush=True)
     sys.stdin.readline()
     result = pytest_mia.audit(
         Slow, (X, y), shadows=7, attacks=["loss"], jobs=int(sys.argv[2]),
@@ -46,18 +48,17 @@ if __name__ == "__main__":
 
 @contextlib.contextmanager
 def started(tmp_path, jobs=1, cache="cache", *, pause):
-    """An audit in another process, which waits until it is told to begin, and after 4 models until the file go is."""
+    """An audit in another process, and its id: it waits until it is told to begin, after 4 models for the file go."""
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     with subprocess.Popen(
-        [sys.executable, script, tmp_path / cache, str(jobs), str(pause)],
+        [warm.executable(), script, tmp_path / cache, str(jobs), str(pause)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
     ) as process:
-        assert process.stdout.readline() == "ready\n"
-        yield process
+        yield process, int(process.stdout.readline())
 
 
 def finished(process):
@@ -65,21 +66,21 @@ def finished(process):
     return json.loads(last)
 
 
-@pytest.mark.parametrize(("jobs", "pause"), [(1, 0.0), pytest.param(2, 0.4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("jobs", "pause"), [(1, 0.0), pytest.param(2, 0.1, marks=pytest.mark.slow)])
 def test_a_killed_audit_goes_on_from_the_models_that_were_finished(tmp_path, jobs, pause):
-    with started(tmp_path, jobs, pause=pause) as process:
+    with started(tmp_path, jobs, pause=pause) as (process, audit):
         process.stdin.write("\n")
         process.stdin.flush()
         while process.stdout.readline() != "4/8\n":
             assert process.poll() is None
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(audit, signal.SIGKILL)
         # The pipe closes with the last process that could write an entry.
         process.stdout.read()
     finished_before = len(entries(tmp_path))
     (tmp_path / "go").touch()
-    with started(tmp_path, jobs, pause=pause) as process:
+    with started(tmp_path, jobs, pause=pause) as (process, _):
         after = finished(process)
-    with started(tmp_path, jobs, "another", pause=pause) as process:
+    with started(tmp_path, jobs, "another", pause=pause) as (process, _):
         whole = finished(process)
 
     assert 4 <= finished_before < 8
@@ -91,7 +92,7 @@ def test_a_killed_audit_goes_on_from_the_models_that_were_finished(tmp_path, job
 
 def test_two_processes_train_each_model_once(tmp_path):
     (tmp_path / "go").touch()
-    with started(tmp_path, pause=0.4) as one, started(tmp_path, pause=0.4) as other:
+    with started(tmp_path, pause=0.4) as (one, _), started(tmp_path, pause=0.4) as (other, _):
         one.stdin.write("\n")
         one.stdin.flush()
         found = finished(other), finished(one)

@@ -5,9 +5,10 @@ of `executable` does what Python does with the same arguments, in a fork of a se
 neither this package nor anything of a user's; and torch counts as loaded only once it's imported, since that changes
 what an audit does.
 
-What the command does ends with the command, but its signals end there too. All forks hash texts alike, and variables
-of libraries, such as OMP_NUM_THREADS, are those of the server. Its parent is no process that the tests know. So tests
-of such things start Python cold, and those of what a process imports.
+What the command does ends with the command, has its parent, and leads a session of its own where the command does; but
+it's another process, so signals for it, or for its group, are sent to the id that it tells. All forks hash texts alike,
+and variables of libraries, such as OMP_NUM_THREADS, are those of the server. So tests of such things start Python cold,
+and those of what a process imports.
 """
 
 import atexit

@@ -20,7 +20,7 @@ for name in os.listdir("/proc/self/fd"):
     files.append(int(name))
 server = socket(AF_UNIX)
 server.connect(address)
-request = json.dumps([arguments, os.getcwd(), dict(os.environ), files]).encode() + b"\n"
+request = json.dumps([os.getpid(), arguments, os.getcwd(), dict(os.environ), files]).encode() + b"\n"
 sent = server.sendmsg([request], [(SOL_SOCKET, SCM_RIGHTS, array.array("i", files))])
 server.sendall(request[sent:])
 for file in files[3:]:

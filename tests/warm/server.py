@@ -22,7 +22,7 @@ from packages import load
 
 
 def requests(folder):
-    """Wait for requests; returns in a fork for each: Python's arguments, its folder, its variables, and its files."""
+    """Wait for requests; returns in a fork for each: the command, Python's arguments, folder, variables, and files."""
     client, command, address = Path(__file__).with_name("client.py"), folder / "python", str(folder / "socket")
     interrupts = signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Python warns of forks where a library has threads; those of NumPy expect them.
@@ -74,6 +74,24 @@ def _wait(child, connection, files):
     with contextlib.suppress(BrokenPipeError):
         connection.sendall(str(code).encode())
     os._exit(0)
+
+
+PARENT = """
+def getppid():
+    try:
+        return int(pread(_state, 4096, 0).rpartition(b")")[2].split()[1])
+    except ProcessLookupError:
+        return 1
+"""
+
+
+def stand_for(command):
+    """Have the parent that a command has, and lead a session where it leads one."""
+    os._state = os.open(f"/proc/{command}/stat", os.O_RDONLY)
+    # No function of a user's, whose patches in modules of others are looked for.
+    exec(compile(PARENT, os.__file__, "exec"), vars(os))
+    if os.getsid(command) == command:
+        os.setsid()
 
 
 def surround(folder, variables, files):
@@ -146,8 +164,9 @@ def end(command):
 if __name__ == "__main__":
     variables, filters, refresh = load()
     gc.freeze()
-    arguments, folder, environment, files = requests(Path(sys.argv[1]))
+    command, arguments, folder, environment, files = requests(Path(sys.argv[1]))
     surround(folder, variables | environment, files)
+    stand_for(command)
     arguments = take_options(arguments)
     # As if all were imported only now.
     warnings.filters[:0] = filters

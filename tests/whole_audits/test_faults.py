@@ -60,6 +60,7 @@ class Slow(GaussianNB):
 if __name__ == "__main__":
     # As at a terminal: where a shell runs the tests in the background, they and all that they start ignore interrupts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    print(HERE, flush=True)
     rng = np.random.default_rng(0)
     try:
         result = pytest_mia.audit(Slow, (rng.normal(size=(80, 3)), rng.integers(0, 2, 80)), shadows=3, jobs=2)
@@ -79,16 +80,17 @@ def is_running(process):
 def at_work(folder):
     """An audit of another process, once its two workers train: they would for ten minutes."""
     with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, folder], stdout=subprocess.PIPE, text=True, start_new_session=True
+        [warm.executable(), "-c", SCRIPT, folder], stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
+        audit = int(process.stdout.readline())
         try:
             while len(os.listdir(folder)) < 2:
                 assert process.poll() is None
                 time.sleep(0.05)
-            yield process
+            yield audit, process
         finally:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+                os.killpg(audit, signal.SIGKILL)
 
 
 @pytest.mark.skipif(not os.path.exists("/proc"), reason="looks for processes in /proc")
@@ -102,8 +104,8 @@ def at_work(folder):
 )
 def test_an_audit_that_is_ended_takes_its_workers_along(tmp_path, name, said):
     """Only the audit's own process gets the signal; models that train for minutes aren't waited for."""
-    with at_work(tmp_path) as process:
-        process.send_signal(getattr(signal, name))
+    with at_work(tmp_path) as (audit, process):
+        os.kill(audit, getattr(signal, name))
         # The pipe is closed when the workers are gone too, which hold its other end.
         assert process.communicate(timeout=30)[0] == said
         waited = time.monotonic() + 10

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import warm
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "kills.py"
 
@@ -22,7 +23,9 @@ def kills():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["training in two workers", "writing entries of the cache", "writing reports"])
-def test_what_is_killed_leaves_nothing_half_done(kills, tmp_path, kind):
+def test_what_is_killed_leaves_nothing_half_done(kills, tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(sys, "executable", warm.executable())
+    monkeypatch.setattr(kills, "SHADOWS", 15)
     _, kill = kills.KINDS[kind]
     found = kill(tmp_path, 1, np.random.default_rng(0))
     assert found.killed == 1
