@@ -48,6 +48,8 @@ def begin():
     # The server adds what a command's own variable says.
     outside = ("PYTHONPATH", "COVERAGE_PROCESS_CONFIG")
     environment = {name: value for name, value in os.environ.items() if name not in outside}
+    # Threads of libraries beside those of another process wait for each other.
+    environment.setdefault("OMP_NUM_THREADS", "1")
     server = subprocess.Popen(
         [sys.executable, Path(__file__).with_name("server.py"), folder], stdin=subprocess.PIPE, env=environment
     )
