@@ -85,6 +85,27 @@ def nothing_was_read(monkeypatch):
     monkeypatch.setattr(recorder, "_records", {})
 
 
+PATCHED_BY_NONE = {"PIL", "dask", "distributed", "matplotlib", "narwhals", "pandas", "scipy", "torch", "tornado"}
+
+
+@pytest.fixture
+def few_libraries(monkeypatch):
+    """What others may have patched isn't looked for in large libraries that other tests loaded.
+
+    That takes most of the time of a small audit; `tests/cache/test_patches.py` looks through all.
+    """
+    from pytest_mia.cache import patches, user_modules
+
+    def find_other_modules():
+        found = user_modules.find_other_modules()
+        return [each for each in found if each[0].partition(".")[0] not in PATCHED_BY_NONE]
+
+    # No function that is patched in, since that would be found as a patch itself.
+    stand_in = types.ModuleType("user_modules")
+    vars(stand_in).update(vars(user_modules), find_other_modules=find_other_modules)
+    monkeypatch.setattr(patches, "user_modules", stand_in)
+
+
 @pytest.fixture
 def deadline_passes(monkeypatch):
     """Call it to let any deadline of training pass: no test waits for one, or depends on how fast a machine is."""
@@ -117,7 +138,7 @@ def empty(scheduler, monkeypatch):
 
 
 @pytest.fixture
-def cached_audit(tmp_path):
+def cached_audit(tmp_path, few_libraries):
     """Audit a small tree, or anything else, with a cache in the folder of the test."""
     import whole
 

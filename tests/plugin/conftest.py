@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import distributed  # noqa: F401
 import execnet.gateway_io
@@ -17,15 +18,25 @@ import sklearn.naive_bayes
 import sklearn.pipeline
 import sklearn.tree  # noqa: F401
 import warm
+import xdist.dsession
+import xdist.looponfail
+import xdist.plugin
 from projects import ATTACKS, conftest, trees
 
 # An inner run drops what it imported first, and numpy can't be imported twice: so all that is needed is imported here.
 # What distributed brings along takes the place of importlib.metadata: dropped, it would leave no package to be found.
+import _pytest.stepwise
 import pytest_mia.auditing.run
+import pytest_mia.plugin
 import pytest_mia.plugin.audit_test
+import pytest_mia.reports.github
+import pytest_mia.reports.html
+import pytest_mia.reports.json
 import pytest_mia.reports.registry
 import pytest_mia.reports.terminal
 import pytest_mia.training.backends.loky
+import pytest_mia.verdicts.baseline
+import pytest_mia.verdicts.gate_arguments
 import pytest_mia.verdicts.judgement
 import pytest_mia.verdicts.next_steps  # noqa: F401
 
@@ -44,6 +55,11 @@ def away_from_github(monkeypatch):
     """Inner runs write nothing into the summary of a job that runs these tests."""
     for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def search_few(few_libraries):
+    """Inner runs find patches quickly."""
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +85,32 @@ def warm_xdist(monkeypatch):
     """Workers of pytest-xdist start in no time."""
     command = [warm.executable(), "-u", "-c", execnet.gateway_io.popen_bootstrapline]
     monkeypatch.setattr(execnet.gateway_io, "popen_args", lambda spec: command)
+
+
+class Plugins:
+    """The plugins of inner runs, under the names of their entry points, which take a while to be read."""
+
+    LOADED: ClassVar = {"mia": pytest_mia.plugin, "xdist": xdist.plugin, "xdist.looponfail": xdist.looponfail}
+
+    @staticmethod
+    def pytest_addoption(pluginmanager):
+        for name, plugin in Plugins.LOADED.items():
+            pluginmanager.register(plugin, name)
+
+
+@pytest.fixture(autouse=True)
+def quick_plugins(pytester, monkeypatch):
+    """Only runs with workers find the plugins by their entry points, and those of tests that want so."""
+    by_entry_points = pytester.inline_run
+
+    def inline_run(*args, plugins=(), **settings):
+        with monkeypatch.context() as patch:
+            if not any(str(each).startswith("-n") for each in args):
+                patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+                plugins = [*plugins, Plugins()]
+            return by_entry_points(*args, plugins=plugins, **settings)
+
+    monkeypatch.setattr(pytester, "inline_run", inline_run)
 
 
 @pytest.fixture
