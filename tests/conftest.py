@@ -85,25 +85,16 @@ def nothing_was_read(monkeypatch):
     monkeypatch.setattr(recorder, "_records", {})
 
 
-PATCHED_BY_NONE = {"PIL", "dask", "distributed", "matplotlib", "narwhals", "pandas", "scipy", "torch", "tornado"}
-
-
 @pytest.fixture
-def few_libraries(monkeypatch):
-    """What others may have patched isn't looked for in large libraries that other tests loaded.
+def no_patches(monkeypatch):
+    """What others may have patched in the thousands of modules that tests load isn't looked for.
 
-    That takes most of the time of a small audit; `tests/cache/test_patches.py` looks through all.
+    That takes half the time of a small audit; `tests/cache` and `tests/whole_audits` do look.
     """
-    from pytest_mia.cache import patches, user_modules
+    from pytest_mia.cache import user_modules
 
-    def find_other_modules():
-        found = user_modules.find_other_modules()
-        return [each for each in found if each[0].partition(".")[0] not in PATCHED_BY_NONE]
-
-    # No function that is patched in, since that would be found as a patch itself.
-    stand_in = types.ModuleType("user_modules")
-    vars(stand_in).update(vars(user_modules), find_other_modules=find_other_modules)
-    monkeypatch.setattr(patches, "user_modules", stand_in)
+    # A function of these tests would be a patch itself.
+    monkeypatch.setattr(user_modules, "find_other_modules", list)
 
 
 @pytest.fixture
@@ -138,7 +129,7 @@ def empty(scheduler, monkeypatch):
 
 
 @pytest.fixture
-def cached_audit(tmp_path, few_libraries):
+def cached_audit(tmp_path, no_patches):
     """Audit a small tree, or anything else, with a cache in the folder of the test."""
     import whole
 

@@ -164,6 +164,7 @@ def test_several_attackers(tmp_path):
     assert [each.what_if for each in judged.attackers] == [(), ()]
 
 
+@pytest.mark.usefixtures("no_patches")
 class TestCache:
     def test_both_are_kept(self, tmp_path):
         def run(what_if):

@@ -38,7 +38,7 @@ def found(monkeypatch):
 
 
 @pytest.fixture
-def audit(tmp_path, found):
+def audit(tmp_path, found, no_patches):
     def run(dataset=(X, Y), **settings):
         settings = {"shadows": 3, "attacks": ["loss", "gap"], "jobs": 1, "cache_dir": tmp_path / "cache"} | settings
         return pytest_mia.audit(DecisionTreeClassifier, dataset, **settings)

@@ -125,7 +125,7 @@ def audit(factory, what_if, **keywords):
     return pytest_mia.audit(factory, (X, Y), shadows=3, attacks=["gap", "loss"], jobs=1, what_if=what_if, **keywords)
 
 
-def test_each_is_the_audit_of_the_changed_recipe(tmp_path):
+def test_each_is_the_audit_of_the_changed_recipe(tmp_path, no_patches):
     result = audit(DecisionTreeClassifier, "train", cache_dir=tmp_path)
     trained = [each for each in result.what_if if each.trains]
     assert [each.idea for each in trained] == [

@@ -58,8 +58,8 @@ def away_from_github(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def search_few(few_libraries):
-    """Inner runs find patches quickly."""
+def without_patches(no_patches):
+    """Inner runs look for none."""
 
 
 @pytest.fixture(autouse=True)
@@ -68,13 +68,13 @@ def no_bytecode(monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
 
-@pytest.fixture(params=[name for name in MODES if name != "workers"])
+@pytest.fixture(params=["worker", "no-cache", "strict"])
 def mode(request):
     """The arguments of one way to run pytest; a second worker takes seconds, and is for what two may spoil."""
     return MODES[request.param]
 
 
-@pytest.fixture(params=["serial", "no-cache", "strict"])
+@pytest.fixture(params=["no-cache", "strict"])
 def alone(request):
     """The arguments of one way to run pytest in one process: others take seconds to start."""
     return MODES[request.param]
@@ -98,19 +98,25 @@ class Plugins:
             pluginmanager.register(plugin, name)
 
 
-@pytest.fixture(autouse=True)
-def quick_plugins(pytester, monkeypatch):
-    """Only runs with workers find the plugins by their entry points, and those of tests that want so."""
-    by_entry_points = pytester.inline_run
+@pytest.fixture
+def pytester(pytester, monkeypatch, request):
+    """Only runs with workers look for plugins by their entry points, and those of tests with `by_entry_points`."""
+    looks_for_all = pytester.inline_run
 
     def inline_run(*args, plugins=(), **settings):
         with monkeypatch.context() as patch:
-            if not any(str(each).startswith("-n") for each in args):
+            if not any(str(each).startswith("-n") for each in args) and "by_entry_points" not in request.fixturenames:
                 patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
                 plugins = [*plugins, Plugins()]
-            return by_entry_points(*args, plugins=plugins, **settings)
+            return looks_for_all(*args, plugins=plugins, **settings)
 
     monkeypatch.setattr(pytester, "inline_run", inline_run)
+    return pytester
+
+
+@pytest.fixture
+def by_entry_points():
+    """Ask for it to have pytest look for plugins."""
 
 
 @pytest.fixture

@@ -137,7 +137,7 @@ def test_a_run_without_audits_leaves_no_summary(fake, pytester, monkeypatch):
 
 
 @pytest.mark.parametrize("args", [(), ("-n1",)])
-def test_the_report_of_pytest_html_shows_the_figures(fake, pytester, undrawn, args):
+def test_the_report_of_pytest_html_shows_the_figures(by_entry_points, fake, pytester, undrawn, args):
     fake(TESTS, "-Wdefault", "--html=report.html", "--self-contained-html", *args)
 
     report = pytester.path.joinpath("report.html").read_text()
@@ -146,7 +146,7 @@ def test_the_report_of_pytest_html_shows_the_figures(fake, pytester, undrawn, ar
     assert all(report.count(name.replace("-verdict", "-scores")) == report.count(name) for name in names)
 
 
-def test_without_matplotlib_the_report_of_pytest_html_has_none(fake, pytester, undrawable):
+def test_without_matplotlib_the_report_of_pytest_html_has_none(by_entry_points, fake, pytester, undrawable):
     fake(GATE, "-Wdefault", "--html=report.html").assert_outcomes(passed=1)
 
     assert "mia-7465" not in pytester.path.joinpath("report.html").read_text()

@@ -39,7 +39,7 @@ def report(fake, pytester):
     return run
 
 
-@pytest.mark.parametrize("mode", ["serial", "workers", "no-cache", "strict"], indirect=True)
+@pytest.mark.parametrize("mode", ["workers", "no-cache", "strict"], indirect=True)
 def test_the_json_report_holds_every_audit_in_the_order_of_tests(report, mode):
     found = report(*mode)
 

@@ -14,6 +14,7 @@ from sklearn.naive_bayes import GaussianNB
 import pytest_mia
 from pytest_mia import Dataset, Losses, MIAError, MIAUsageError, Residuals, TokenLogProbabilities, strategies
 from pytest_mia.auditing.from_outputs.read import FIELDS
+from pytest_mia.cache import user_modules
 from pytest_mia.cache.store import Entry, Store
 from pytest_mia.core.settings import Settings, parse
 from pytest_mia.verdicts import baseline, baseline_file
@@ -253,9 +254,12 @@ RECORDS = np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2
 def cached(tmp_path_factory):
     """A cache, the words and arrays of its five entries, and what its audit found."""
     folder = tmp_path_factory.mktemp("cached")
-    result = pytest_mia.audit(GaussianNB, RECORDS, shadows=3, attacks=("loss",), jobs=1, cache_dir=folder)
-    keys = [path.stem.removeprefix("mia-") for path in sorted(folder.glob("*.entry"))]
-    return folder, {key: Store(folder).load(key) for key in keys}, result.advantage
+    with pytest.MonkeyPatch.context() as patch:
+        # To look through all loaded modules, again and again, would take most of the time.
+        patch.setattr(user_modules, "find_other_modules", list)
+        result = pytest_mia.audit(GaussianNB, RECORDS, shadows=3, attacks=("loss",), jobs=1, cache_dir=folder)
+        keys = [path.stem.removeprefix("mia-") for path in sorted(folder.glob("*.entry"))]
+        yield folder, {key: Store(folder).load(key) for key in keys}, result.advantage
 
 
 def audit_again(cached):

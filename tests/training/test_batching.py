@@ -219,6 +219,7 @@ class TestTraining:
 
 
 @needs_torch
+@pytest.mark.usefixtures("no_patches")
 class TestCache:
     def found(self, folder, shadows=7):
         return audited(shadows=shadows, cache_dir=folder)

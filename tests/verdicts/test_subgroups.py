@@ -139,7 +139,7 @@ class TestDivision:
 
 
 class TestPrivacy:
-    def test_a_result_from_the_cache_is_divided_alike_and_its_entry_holds_no_value(self, result, tmp_path):
+    def test_a_result_from_the_cache_is_divided_alike_and_its_entry_holds_no_value(self, result, tmp_path, no_patches):
         for _ in range(2):
             again = audit(cache_dir=tmp_path)
         assert again.cache.hits == 8

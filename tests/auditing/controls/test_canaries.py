@@ -218,6 +218,6 @@ class TestAudit:
         assert [type(each) for each in seen].count(Announcement) == 1
         assert [(each.done, each.total) for each in seen[1:]] == [(done, 4) for done in range(5)] * 2
 
-    def test_they_are_cached(self, tmp_path):
+    def test_they_are_cached(self, tmp_path, no_patches):
         first, again = (audit(cache_dir=tmp_path) for _ in range(2))
         assert again.controls == first.controls

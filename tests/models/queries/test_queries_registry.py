@@ -211,6 +211,7 @@ class TestAnyProcess:
         assert generator_state() == generators[2]
 
 
+@pytest.mark.usefixtures("no_patches")
 class TestCache:
     def audit(self, tmp_path, **changed):
         given = {"predict": labels, "attacks": ["gap", "label_noise"], "augment": jitter, "shadows": 3, "jobs": 1}
