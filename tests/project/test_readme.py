@@ -85,7 +85,7 @@ def test_the_second_command_runs_what_ci_runs():
     assert re.search(r'env/bin/pip" install .*\btox\n.*env/bin/tox" -p -o', ci)
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
     assert _ini("tox.ini")["tox"]["env_list"] == "lint, docs, checks"
-    assert _ini("tox.ini")["testenv:checks"]["commands"].split("\n")[:2] == ["", "mypy"]
+    assert _ini("tox.ini")["testenv:checks"]["commands"].split("\n")[:2] == ["", "mypy --num-workers=2"]
 
 
 def test_the_site_is_built_with_what_the_extra_brings():
