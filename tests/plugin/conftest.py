@@ -25,7 +25,6 @@ from projects import ATTACKS, conftest, trees
 
 # An inner run drops what it imported first, and numpy can't be imported twice: so all that is needed is imported here.
 # What distributed brings along takes the place of importlib.metadata: dropped, it would leave no package to be found.
-import _pytest.stepwise
 import pytest_mia.auditing.run
 import pytest_mia.plugin
 import pytest_mia.plugin.audit_test
@@ -38,7 +37,7 @@ import pytest_mia.training.backends.loky
 import pytest_mia.verdicts.baseline
 import pytest_mia.verdicts.gate_arguments
 import pytest_mia.verdicts.judgement
-import pytest_mia.verdicts.next_steps  # noqa: F401
+import pytest_mia.verdicts.next_steps
 
 # The filters of these tests hold inside the inner runs too: only -W takes their "error" back.
 MODES = {
