@@ -1,43 +1,24 @@
 """Runs of pytest inside these tests."""
 
+import importlib
 import json
 import sys
 from pathlib import Path
-from typing import ClassVar
 
-import distributed  # noqa: F401
 import execnet.gateway_io
-import joblib  # noqa: F401
-import matplotlib.figure  # noqa: F401
-import numpy  # noqa: F401
 import pytest
-import sklearn.compose
-import sklearn.dummy
-import sklearn.ensemble
-import sklearn.naive_bayes
-import sklearn.pipeline
-import sklearn.tree  # noqa: F401
 import warm
-import xdist.dsession
-import xdist.looponfail
-import xdist.plugin
 from projects import ATTACKS, conftest, trees
 
 # An inner run drops what it imported first, and numpy can't be imported twice: so all that is needed is imported here.
 # What distributed brings along takes the place of importlib.metadata: dropped, it would leave no package to be found.
-import pytest_mia.auditing.run
-import pytest_mia.plugin
-import pytest_mia.plugin.audit_test
-import pytest_mia.reports.github
-import pytest_mia.reports.html
-import pytest_mia.reports.json
-import pytest_mia.reports.registry
-import pytest_mia.reports.terminal
-import pytest_mia.training.backends.loky
-import pytest_mia.verdicts.baseline
-import pytest_mia.verdicts.gate_arguments
-import pytest_mia.verdicts.judgement
-import pytest_mia.verdicts.next_steps
+LOADED = ["_pytest.stepwise", "distributed", "joblib", "matplotlib.figure", "xdist.dsession"]
+LOADED += [f"sklearn.{name}" for name in ("compose", "dummy", "ensemble", "naive_bayes", "pipeline", "tree")]
+LOADED += ["pytest_mia.auditing.run", "pytest_mia.plugin.audit_test", "pytest_mia.training.backends.loky"]
+LOADED += [f"pytest_mia.reports.{name}" for name in ("github", "html", "json", "registry", "terminal")]
+LOADED += [f"pytest_mia.verdicts.{name}" for name in ("baseline", "gate_arguments", "judgement", "next_steps")]
+for name in LOADED:
+    importlib.import_module(name)
 
 # The filters of these tests hold inside the inner runs too: only -W takes their "error" back.
 MODES = {
@@ -89,12 +70,10 @@ def warm_xdist(monkeypatch):
 class Plugins:
     """The plugins of inner runs, under the names of their entry points, which take a while to be read."""
 
-    LOADED: ClassVar = {"mia": pytest_mia.plugin, "xdist": xdist.plugin, "xdist.looponfail": xdist.looponfail}
-
     @staticmethod
     def pytest_addoption(pluginmanager):
-        for name, plugin in Plugins.LOADED.items():
-            pluginmanager.register(plugin, name)
+        for name, module in (("mia", "pytest_mia.plugin"), ("xdist", "xdist.plugin")):
+            pluginmanager.register(importlib.import_module(module), name)
 
 
 @pytest.fixture
