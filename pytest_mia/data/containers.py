@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any, Protocol
 
 import numpy as np
@@ -228,6 +229,14 @@ def concatenate(first: Any, second: Any) -> Any:
     if _shape(first)[1:] != _shape(second)[1:]:
         raise MIAUsageError(f"records of different shapes can't be joined: {_shape(first)} and {_shape(second)}")
     return container_of(first).concatenate(first, second)
+
+
+def join_copies(copies: Sequence[Any]) -> Any:
+    """Copies of the same records, one after another; rows of a frame keep their index."""
+    joined = reduce(concatenate, copies)
+    if hasattr(joined, "iloc") and len(copies) > 1:
+        joined.index = copies[0].index.append([each.index for each in copies[1:]])
+    return joined
 
 
 def as_array(X: Any) -> npt.NDArray[Any]:

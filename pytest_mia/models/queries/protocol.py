@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import BoolArray, IntArray
+from pytest_mia.data.containers import join_copies
 from pytest_mia.models.answers import Answer, Labels, Logits, Probabilities, check_answer
 from pytest_mia.models.protocol import Adapter
 from pytest_mia.models.signals import Signals
@@ -56,6 +58,17 @@ class QueryTarget:
             case Probabilities(values) | Logits(values):
                 return np.asarray(values.argmax(axis=1))
         raise MIAUsageError("a model that answers without classes guesses none; leave the attacks on labels out")
+
+    def right_on_copies(self, copies: Sequence[Any]) -> BoolArray:
+        """Whether some copies of each record are answered with the record's own label (copies, records), in one call.
+
+        Parameters
+        ----------
+        copies
+            Copies of all records, each in the user's own type; the model may write to them.
+        """
+        together = replace(self, labels=np.tile(self.labels, len(copies)))
+        return together.right(join_copies(copies)).reshape(len(copies), -1)
 
     def right(self, X: Any) -> BoolArray:
         """Whether a copy of each record (records,) is answered with the record's own label."""

@@ -1,4 +1,5 @@
 import itertools
+import zlib
 
 import numpy as np
 import pandas as pd
@@ -7,9 +8,11 @@ from scipy import sparse, special
 from torches import Tensor, named_cases, needs_torch, torch
 
 from pytest_mia.core.errors import MIAUsageError
+from pytest_mia.data import containers
 from pytest_mia.data.numeric import as_features, as_floats
 from pytest_mia.models.answers import Labels, Losses, Probabilities
 from pytest_mia.models.protocol import Adapter, NoTrainer
+from pytest_mia.models.queries import label_noise
 from pytest_mia.models.queries.label_noise import COPIES, QUESTIONS, LabelNoise
 from pytest_mia.models.queries.perturb import FLIPPED, SHARES, noise_for
 from pytest_mia.models.queries.protocol import QueryTarget
@@ -249,6 +252,51 @@ class TestProbe:
             LabelNoise().measure(
                 QueryTarget(Adapter(NoTrainer(""), Losing()), None, np.zeros(500, dtype=int)), NORMAL, 0
             )
+
+
+class Counting(Threshold):
+    """Answers by a record's own content, and keeps how many records it was asked about, and under what index."""
+
+    def __init__(self):
+        self.calls, self.indexes = [], []
+
+    def answer(self, model, X, y):
+        self.calls.append(containers.count(X))
+        self.indexes.append([*getattr(X, "index", [])] if hasattr(X, "iloc") else [])
+        rows = X.to_numpy().tolist() if hasattr(X, "iloc") else containers.as_array(X).tolist()
+        return Labels(np.array([zlib.crc32(repr(row).encode()) % 2 for row in rows]))
+
+
+MIXED = pd.DataFrame(
+    {"a": NORMAL[:60, 0], "b": pd.Categorical(["x", "y", "z"] * 20), "c": [*"uvwxyz"] * 10}, index=range(100, 160)
+)
+KINDS = {
+    "array": NORMAL[:60],
+    "small floats": NORMAL[:60].astype(np.float32),
+    "frame": MIXED,
+    "table": MIXED.to_numpy().astype(str),
+    "sparse": sparse.csr_matrix(NORMAL[:60]),
+    "texts": WORDS[:60],
+    "array of texts": np.array(WORDS[:60]),
+    "series": pd.Series(WORDS[:60], index=range(7, 7 + len(WORDS[:60]))),
+}
+
+
+class TestCopiesTogether:
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_they_are_answered_as_they_are_one_by_one(self, kind, monkeypatch):
+        X, found, askers = KINDS[kind], [], []
+        records = containers.count(X)
+        for at_once in (1, 3 * records, 20_000):
+            monkeypatch.setattr(label_noise, "RECORDS_AT_ONCE", at_once)
+            askers.append(Counting())
+            target = QueryTarget(Adapter(NoTrainer(""), askers[-1]), None, np.arange(records) % 2)
+            found.append(LabelNoise().measure(target, X, 0).noise_robustness.tolist())
+
+        assert found[0] == found[1] == found[2]
+        assert [set(asker.calls) for asker in askers] == [{records}, {3 * records, records}, {COPIES * records}]
+        own = [*getattr(X, "index", [])] if hasattr(X, "iloc") else []
+        assert askers[2].indexes == [own * COPIES] * len(FLIPPED)
 
 
 class TestByDefault:
