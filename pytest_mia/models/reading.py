@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.data.containers import describe
@@ -21,7 +22,6 @@ from pytest_mia.models.answers import (
     check_answer,
     in_unit,
     interpret,
-    smallest_probability,
 )
 
 
@@ -77,9 +77,7 @@ def log_odds(given: npt.NDArray[Any], wanted: npt.NDArray[Any], *, probabilities
     if probabilities is False or (probabilities is None and not in_unit(given)):
         return LogOdds(np.where(wanted > 0, given, -given))
     check_answer(Probabilities(given), len(given))
-    smallest = smallest_probability(given.dtype)
-    true = np.asarray(np.where(wanted > 0, given, 1 - given), dtype=np.float64)
-    return LogOdds(np.log(np.maximum(true, smallest)) - np.log(np.maximum(1 - true, smallest)))
+    return LogOdds(np.where(wanted > 0, 1, -1) * special.logit(np.clip(given.astype(np.float64), 0.0, 1.0)))
 
 
 def _tokens(answer: TokenLogProbabilities) -> TokenLogProbabilities:

@@ -24,14 +24,15 @@ from pytest_mia.models.answers import (
     Probabilities,
     Residuals,
     TokenLogProbabilities,
-    smallest_probability,
 )
+from pytest_mia.models.log_odds import Odds, of_labels, of_logits, of_probabilities, settle, split_truth
 
 TEMPERATURE = 2.0
 SHOWN = 3
 SMALLEST_LOG = 1e-30
+LOWEST_LOG = float(np.log(np.finfo(np.float64).tiny))
+"""What stands for the logarithm of zero in a modified entropy."""
 LOSS_FLOOR = 1e-3
-SMALLEST_LOSS = 1e-300
 SMALLEST_DEVIATION = 1e-6
 LOWEST_PERCENTS = (5, 10, 20, 40, 100)
 """Parts of a text's tokens, the least likely ones, over which their log-probabilities are averaged."""
@@ -76,6 +77,9 @@ class Signals:
         How far the record lies from the decision boundary, 0 where the guessed label is wrong.
     gradient_norm
         Minus the logarithm of the norm of the loss's gradient.
+    certain, augmented_certain
+        How often `confidence` and `tempered`, or `augmented_confidence`, are infinite, as `log_odds.Odds` counts it;
+        ``None`` once models are stacked, where such answers get their place.
     """
 
     correct: FloatArray | None = None
@@ -92,6 +96,8 @@ class Signals:
     augmented_confidence: FloatArray | None = None
     boundary_distance: FloatArray | None = None
     gradient_norm: FloatArray | None = None
+    certain: FloatArray | None = None
+    augmented_certain: FloatArray | None = None
 
     def of(self, models: IntArray, records: IntArray) -> Signals:
         """The stacked signals of some models on some records."""
@@ -112,7 +118,7 @@ def signals_of(answer: Answer, labels: IntArray) -> Signals:
     """
     match answer:
         case Logits(values):
-            return _of_logits(_limited(values), labels)
+            return _of_logits(_limited(values), np.isneginf(values), labels)
         case Probabilities(values):
             return _of_probabilities(values, labels)
         case Labels(codes):
@@ -122,7 +128,7 @@ def signals_of(answer: Answer, labels: IntArray) -> Signals:
         case Residuals(values):
             return _of_residuals(_limited(values))
         case LogOdds(values):
-            return _of_log_odds(_limited(values))
+            return _of_log_odds(values)
         case TokenLogProbabilities():
             return _of_tokens(answer)
 
@@ -137,7 +143,7 @@ def stack(parts: Sequence[Signals], *, losses: bool = False) -> Signals:
     MIAUsageError
         When some models answer with scores and others with labels alone.
     """
-    stacked = _joined(parts, np.stack)
+    stacked = _settled(_joined(parts, np.stack))
     if stacked.residual is not None:
         scaled = _of_regressions(stacked.residual)
     elif losses and stacked.confidence is not None:
@@ -167,7 +173,8 @@ def merged(first: Signals, second: Signals) -> Signals:
 
 def same(first: Signals, second: Signals) -> bool:
     """Whether two models answered exactly alike, as far as their labels and confidences tell."""
-    pairs = (first.correct, second.correct), (first.confidence, second.confidence)
+    names = ("correct", "confidence", "certain")
+    pairs = ((getattr(first, name), getattr(second, name)) for name in names)
     return all(a is b or (a is not None and b is not None and np.array_equal(a, b)) for a, b in pairs)
 
 
@@ -187,52 +194,55 @@ def _limited(values: FloatArray) -> FloatArray:
     return np.clip(np.asarray(values, dtype=np.float64), -LARGEST, LARGEST)
 
 
-def _others(values: FloatArray, labels: IntArray) -> tuple[FloatArray, BoolArray]:
-    rows = np.arange(len(values))
-    mask = np.ones(values.shape, dtype=bool)
-    mask[rows, labels] = False
-    return values[rows, labels], mask
+def _settled(stacked: Signals) -> Signals:
+    """The signals with a place for answers that are certain."""
+
+    def placed(name: str, certain: FloatArray | None, temperature: float = 1.0) -> FloatArray | None:
+        values: FloatArray | None = getattr(stacked, name)
+        return values if values is None or certain is None else settle(Odds(values, certain), temperature)
+
+    return dataclasses.replace(
+        stacked,
+        confidence=placed("confidence", stacked.certain),
+        tempered=placed("tempered", stacked.certain, TEMPERATURE),
+        augmented_confidence=placed("augmented_confidence", stacked.augmented_certain),
+        certain=None,
+        augmented_certain=None,
+    )
 
 
-def _of_logits(logits: FloatArray, labels: IntArray) -> Signals:
-    true, others = _others(logits, labels)
-
-    def log_odds(temperature: float) -> FloatArray:
-        rest = special.logsumexp(logits / temperature, axis=1, b=others)
-        return np.asarray(true / temperature - rest)
-
-    phi = log_odds(1.0)
+def _of_logits(logits: FloatArray, impossible: BoolArray, labels: IntArray) -> Signals:
+    phi = of_logits(logits, impossible, labels, 1.0)
     probabilities = special.softmax(logits, axis=1)
+    _, others = split_truth(logits, labels)
+    odds = phi.values + phi.certain * LARGEST
+    log_true = np.maximum(special.log_expit(odds), LOWEST_LOG)
     return Signals(
         correct=(logits.argmax(axis=1) == labels).astype(np.float64),
-        confidence=phi,
-        tempered=log_odds(TEMPERATURE),
-        modified_entropy=_minus_modified_entropy(probabilities, others, special.log_expit(phi), special.expit(-phi)),
+        confidence=phi.values,
+        tempered=of_logits(logits, impossible, labels, TEMPERATURE).values,
+        modified_entropy=_minus_modified_entropy(probabilities, others, log_true, special.expit(-odds)),
         shown=_largest(probabilities),
         entropy=-special.entr(probabilities).sum(axis=1),
+        certain=phi.certain,
     )
 
 
 def _of_probabilities(values: FloatArray, labels: IntArray) -> Signals:
-    smallest = smallest_probability(values.dtype)
     # Rounding may leave them a little outside, where no root is defined.
     probabilities = np.clip(np.asarray(values, dtype=np.float64), 0.0, 1.0)
-    true, others = _others(probabilities, labels)
-
-    def log_odds(temperature: float) -> FloatArray:
-        rest = np.where(others, probabilities ** (1 / temperature), 0.0).sum(axis=1)
-        least = smallest ** (1 / temperature)
-        return np.asarray(np.log(np.maximum(true ** (1 / temperature), least)) - np.log(np.maximum(rest, least)))
-
-    log_true = np.log(np.maximum(true, SMALLEST_LOG))
+    true, others = split_truth(probabilities, labels)
+    phi = of_probabilities(probabilities, labels, 1.0)
+    log_true = np.log(np.maximum(true, np.finfo(np.float64).tiny))
     rest = np.where(others, probabilities, 0.0).sum(axis=1)
     return Signals(
         correct=(probabilities.argmax(axis=1) == labels).astype(np.float64),
-        confidence=log_odds(1.0),
-        tempered=log_odds(TEMPERATURE),
+        confidence=phi.values,
+        tempered=of_probabilities(probabilities, labels, TEMPERATURE).values,
         modified_entropy=_minus_modified_entropy(probabilities, others, log_true, rest),
         shown=_largest(probabilities),
         entropy=-special.entr(probabilities).sum(axis=1),
+        certain=phi.certain,
     )
 
 
@@ -250,16 +260,14 @@ def _of_regressions(residuals: FloatArray) -> Signals:
 
 
 def _of_log_odds(values: FloatArray) -> Signals:
-    """All labels of a record as one event, whose probability is the product of its labels'."""
-
-    def together(temperature: float) -> FloatArray:
-        loss = -special.log_expit(values / temperature).sum(axis=1)
-        return np.asarray(-loss - np.log(-np.expm1(-np.maximum(loss, SMALLEST_LOSS))))
-
+    """All labels of a record as one event."""
+    given = np.where(np.isinf(values), values, _limited(values))
+    together = of_labels(given, 1.0)
     return Signals(
-        correct=np.asarray((values > 0).all(axis=1), dtype=np.float64),
-        confidence=together(1.0),
-        tempered=together(TEMPERATURE),
+        correct=np.asarray((given > 0).all(axis=1), dtype=np.float64),
+        confidence=together.values,
+        tempered=of_labels(given, TEMPERATURE).values,
+        certain=together.certain,
     )
 
 
