@@ -16,7 +16,7 @@ from pytest_mia.core.types import FloatArray, IntArray
 OFFLINE = (0.3, 0.9)
 CALIBRATED = ("confidence", "tempered", "augmented_confidence")
 """Signals that are set against the shadows' rather than shown as they are."""
-APART = ("certain", "augmented_certain")
+APART = ("certain", "augmented_certain", "answered", "digits", "columns")
 """Signals that are part of others, or that attacks of their own look at."""
 LARGEST = 1e30
 """Where evidence is cut off, so that it stays finite in float32."""

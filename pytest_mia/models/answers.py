@@ -61,19 +61,24 @@ class Residuals:
     values
         The differences; of several models, for `pytest_mia.audit_outputs`, (models, records) or (models, records,
         outputs).
+    raw
+        What the model answered, where the differences are ours: its digits are looked at.
     """
 
     values: FloatArray
+    raw: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class LogOdds:
     """Where several labels may hold at once: log-odds of the truth about each of them (records, labels).
 
-    They are infinite where a label's probability is exactly 0 or 1.
+    They are infinite where a label's probability is exactly 0 or 1. `raw` is what the model answered, where the
+    log-odds are ours: its digits are looked at.
     """
 
     values: FloatArray
+    raw: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from pytest_mia.core.types import FloatArray
 from pytest_mia.models.queries.registry import FEWEST_VALUES
 from pytest_mia.validity.protocol import NOTHING, CheckResult, ObservedAudit
 
-MANY = 0.25
+MANY = 0.5
 """Share of the answers at one end of the scale from which it is said."""
 LOG_ODDS = {"confidence", "tempered"}
 

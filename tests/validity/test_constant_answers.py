@@ -22,14 +22,14 @@ def said(zeros, values=None):
 
 def test_how_many_answers_are_certain_and_what_that_blinds():
     """Fault 1: what is left constant is said."""
-    (note,) = said(30).notes
-    assert note.startswith("120 of 400 answers (30%) are as sure as the numbers that the model gives can say")
+    (note,) = said(60).notes
+    assert note.startswith("240 of 400 answers (60%) are as sure as the numbers that the model gives can say")
     for family in ("LiRA", "RMIA", "BASE", "NIG-t", "difficulty calibration"):
         assert family in note
     assert "combined" not in note
 
 
-@pytest.mark.parametrize("zeros", [0, 20])
+@pytest.mark.parametrize("zeros", [0, 40])
 def test_few_are_nothing_to_mention(zeros):
     assert said(zeros) == NOTHING
 
