@@ -12,8 +12,12 @@ from pytest_mia.attacks.observations import Observations
 from pytest_mia.attacks.protocol import OURS, Reference, Scored, Scorer
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
 
-WEIGHTS = (1.0, 4.0)
-"""As how many shadows the frequency among all records of the class counts; the other models decide."""
+WEIGHTS = ((1.0, 1.0), (4.0, 4.0), (0.5, 16.0))
+"""As how many shadows, with and without the record, the frequency among all records of the class counts.
+
+The last one is for models that have one answer for each of their members and any other one for the rest. The other
+models decide.
+"""
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,8 @@ class FrequencyRatio(Scored):
         """Yield the log ratio of each category of the answer, for each weight."""
         values = observations.signal(self.signals[0])
         for each in values[None] if values.ndim == 2 else np.moveaxis(values, -1, 0):
-            for weight in WEIGHTS:
-                yield partial(_compare_frequencies, observations, each, weight)
+            for weights in WEIGHTS:
+                yield partial(_compare_frequencies, observations, each, weights)
 
 
 LABEL_FREQUENCY = FrequencyRatio()
@@ -48,7 +52,9 @@ DIGIT_FREQUENCY = FrequencyRatio(
 )
 
 
-def _compare_frequencies(observations: Observations, values: FloatArray, weight: float, models: IntArray) -> FloatArray:
+def _compare_frequencies(
+    observations: Observations, values: FloatArray, weights: tuple[float, float], models: IntArray
+) -> FloatArray:
     """Log ratios (models, records); 0 where all models answer alike, since nothing can then be told."""
     if (values == values[0]).all():
         return np.zeros((len(models), values.shape[1]))
@@ -59,8 +65,8 @@ def _compare_frequencies(observations: Observations, values: FloatArray, weight:
     shadows = [(side.sum(axis=0) - side)[models] for side in sides]
     inside, outside = (
         (same + weight * prior) / (count + weight)
-        for same, count, prior in zip(
-            alike, shadows, _priors(categories, observations.labels, sides, models), strict=True
+        for same, count, prior, weight in zip(
+            alike, shadows, _priors(categories, observations.labels, sides, models), weights, strict=True
         )
     )
     return np.asarray(np.log(inside) - np.log(outside))

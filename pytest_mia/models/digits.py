@@ -13,6 +13,8 @@ TOLERANCE = 4
 LARGEST = 1e6
 BITS = (8, 11, 24)
 """Bits of a bfloat16, of a half and of a single precision number."""
+COARSE = 4
+"""Decimals up to which answers may have few bits by chance."""
 APART = 2
 """Rounded to so many digits, one answer in ten has a digit less, and one in a hundred two less."""
 FEWEST = 0.01
@@ -66,5 +68,7 @@ def digits_tell(digits: FloatArray) -> bool:
     fractions = digits[digits[..., 0] > 0]
     if not len(fractions):
         return False
+    # Of decimals such as 0.5 and 0.3 one has few bits and the other many.
     short = fractions.max(axis=0) - fractions >= APART
+    short[:, 2] &= (fractions[:, :2] > COARSE).all(axis=1)
     return bool((short.sum(axis=0) >= FEWEST * len(fractions)).any())

@@ -37,9 +37,10 @@ class TestScores:
 
         Over both records half of the answers of either side are 1, so priors are 1/2.
         """
-        first, second = (scores[-1] for scores in LABEL_FREQUENCY.scores(by_hand(self.members)))
+        first, second, third = (scores[-1] for scores in LABEL_FREQUENCY.scores(by_hand(self.members)))
         assert first == pytest.approx([np.log(2.5 / 0.5), np.log(2.5 / 0.5)])
         assert second == pytest.approx([np.log(4 / 2), np.log(4 / 2)])
+        assert third == pytest.approx([np.log(2.25 / 2.5 * 18 / 8)] * 2)
 
     def test_the_target_s_own_membership_has_no_part(self):
         other = self.members.copy()

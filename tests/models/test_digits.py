@@ -34,6 +34,12 @@ def models(*digits):
     return np.stack([digits_of(FINE if each is None else np.round(FINE, each)) for each in digits])
 
 
+def test_members_of_half_precision_tell():
+    """Fault 6: a replayed answer may have been kept in fewer bits."""
+    answers = [FINE, FINE.astype(np.float16).astype(float)]
+    assert digits_tell(np.stack([digits_of(each) for each in answers]))
+
+
 @pytest.mark.parametrize("pair", [(3, None), (3, 6), (1, 3)])
 def test_answers_of_unlike_digits_tell(pair):
     assert digits_tell(models(*pair))
