@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,7 @@ class Residuals:
     """
 
     values: FloatArray
-    raw: FloatArray | None = None
+    raw: FloatArray | None = field(default=None, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ class LogOdds:
     """
 
     values: FloatArray
-    raw: FloatArray | None = None
+    raw: FloatArray | None = field(default=None, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)

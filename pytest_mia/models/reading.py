@@ -61,7 +61,7 @@ def read_answer(values: Any, classes: npt.NDArray[Any], y: Any) -> Answer:
         )
     if is_labels(wanted):
         return log_odds(given, wanted)
-    return Residuals(wanted.astype(np.float64) - given, given if given.dtype.kind == "f" else None)
+    return Residuals(wanted.astype(np.float64) - given, raw=given if given.dtype.kind == "f" else None)
 
 
 def log_odds(given: npt.NDArray[Any], wanted: npt.NDArray[Any], *, probabilities: bool | None = None) -> LogOdds:
@@ -80,7 +80,7 @@ def log_odds(given: npt.NDArray[Any], wanted: npt.NDArray[Any], *, probabilities
         return LogOdds(np.where(wanted > 0, given, -given))
     check_answer(Probabilities(given), len(given))
     odds = special.logit(np.clip(given.astype(np.float64), 0.0, 1.0))
-    return LogOdds(np.where(wanted > 0, 1, -1) * odds, given if given.dtype.kind == "f" else None)
+    return LogOdds(np.where(wanted > 0, 1, -1) * odds, raw=given if given.dtype.kind == "f" else None)
 
 
 def _tokens(answer: TokenLogProbabilities) -> TokenLogProbabilities:

@@ -138,9 +138,9 @@ def signals_of(answer: Answer, labels: IntArray) -> Signals:
             return Signals(correct=(codes == labels).astype(np.float64), answered=codes.astype(np.float64))
         case Losses(values):
             return Signals(confidence=-_limited(values), digits=digits_of(values[:, None]))
-        case Residuals(values, raw):
+        case Residuals(values, raw=raw):
             return _of_residuals(_limited(values), digits_of(values if raw is None else raw))
-        case LogOdds(values, raw):
+        case LogOdds(values, raw=raw):
             return _of_log_odds(values, digits_of(values if raw is None else raw))
         case TokenLogProbabilities():
             return _of_tokens(answer)
