@@ -25,7 +25,9 @@ WORDS = {
     "gradient_norm": "gradients",
     "answered": "labels",
     "digits": "scores",
-    "columns": "several numbers",
+    "columns": "numbers",
+    "certain": "scores",
+    "augmented_certain": "your copies",
 }
 """What a signal is made of, in the words of users who know what their model answers."""
 
@@ -34,8 +36,8 @@ DEFAULT, ASKED = "Run wherever they fit what a model answers", "Run only where -
 ABOUT = """\
 shadows: the fewest that it needs
 reads: labels, or the scores behind them (probabilities, logits, losses);
-       numbers of a regression, or several numbers (outputs or labels) of a record;
-       tokens of a text; answers to changed copies"""
+       numbers of a regression, or of several labels; tokens of a text;
+       answers to changed copies"""
 
 
 @dataclass(frozen=True)
