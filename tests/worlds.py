@@ -66,6 +66,8 @@ def complete(signals, logits, labels):
     phi = signals.confidence
     several = np.repeat(phi[..., None], 5, axis=-1)
     others = {"residual": phi, "lowest": several, "lowest_standardised": several}
+    others |= {"certain": np.zeros_like(phi), "augmented_certain": np.zeros_like(phi)}
+    others |= {"answered": np.argmax(logits, axis=-1).astype(float), "digits": np.round(several), "columns": several}
     return probed(dataclasses.replace(signals, **others), logits, labels)
 
 

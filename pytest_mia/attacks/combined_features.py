@@ -16,6 +16,8 @@ from pytest_mia.core.types import FloatArray, IntArray
 OFFLINE = (0.3, 0.9)
 CALIBRATED = ("confidence", "tempered", "augmented_confidence")
 """Signals that are set against the shadows' rather than shown as they are."""
+APART = ("certain", "augmented_certain", "answered", "digits", "columns")
+"""Signals that are part of others, or that attacks of their own look at."""
 LARGEST = 1e30
 """Where evidence is cut off, so that it stays finite in float32."""
 
@@ -103,7 +105,7 @@ def _shown(observations: Observations, models: IntArray) -> Iterator[list[FloatA
     given = [
         array
         for field in dataclasses.fields(signals)
-        if field.name not in CALIBRATED and (array := getattr(signals, field.name)) is not None
+        if field.name not in (*CALIBRATED, *APART) and (array := getattr(signals, field.name)) is not None
     ]
     for model in models:
         yield [each[model] for each in given]

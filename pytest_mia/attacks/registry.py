@@ -8,6 +8,7 @@ from pytest_mia.attacks.attack_p_r import AttackP, AttackR
 from pytest_mia.attacks.class_centred import Centred
 from pytest_mia.attacks.combined import Combined
 from pytest_mia.attacks.combined_neighbours import CombinedNeighbours
+from pytest_mia.attacks.frequency_ratios import DIGIT_FREQUENCY, LABEL_FREQUENCY
 from pytest_mia.attacks.label_noise import Calibrated, LabelNoise
 from pytest_mia.attacks.likelihood_ratios import LiraOffline, LiraOnline, NigT
 from pytest_mia.attacks.mast_watson import Mast, Watson
@@ -18,6 +19,7 @@ from pytest_mia.attacks.protocol import Attack
 from pytest_mia.attacks.quantile_regression import QuantileRegression
 from pytest_mia.attacks.shokri import Shokri
 from pytest_mia.attacks.shokri_classifiers import SHOKRI_BY
+from pytest_mia.attacks.single_columns import SingleColumns
 from pytest_mia.attacks.threshold import (
     AUGMENTATION,
     ENTROPY,
@@ -39,6 +41,8 @@ ATTACKS: tuple[Attack, ...] = (
     PerClass("modified_entropy_per_class", ("modified_entropy",)),
     AttackP(),
     Mast("calibrated_gap", ("correct",)),
+    LABEL_FREQUENCY,
+    DIGIT_FREQUENCY,
     LabelNoise(),
     Calibrated(LabelNoise()),
     AUGMENTATION,
@@ -61,6 +65,7 @@ ATTACKS: tuple[Attack, ...] = (
     Centred(RmiaOnline()),
     LiraOnline("lira_online_residual", ("residual",)),
     NigT("nig_t_residual", ("residual",)),
+    SingleColumns(),
     LOSS_AUGMENTED,
     Mast("mast_augmented", ("augmented_confidence",)),
     LiraOnline("lira_online_augmented", ("augmented_confidence",)),

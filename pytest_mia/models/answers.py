@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ class Probabilities:
 
 @dataclass(frozen=True, eq=False)
 class Logits:
-    """Unnormalised log-probabilities (records, classes)."""
+    """Unnormalised log-probabilities (records, classes); minus infinity for a class that is impossible."""
 
     values: FloatArray
 
@@ -61,16 +61,24 @@ class Residuals:
     values
         The differences; of several models, for `pytest_mia.audit_outputs`, (models, records) or (models, records,
         outputs).
+    raw
+        What the model answered, where the differences are ours: its digits are looked at.
     """
 
     values: FloatArray
+    raw: FloatArray | None = field(default=None, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)
 class LogOdds:
-    """Where several labels may hold at once: log-odds of the truth about each of them (records, labels)."""
+    """Where several labels may hold at once: log-odds of the truth about each of them (records, labels).
+
+    They are infinite where a label's probability is exactly 0 or 1. `raw` is what the model answered, where the
+    log-odds are ours: its digits are looked at.
+    """
 
     values: FloatArray
+    raw: FloatArray | None = field(default=None, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,11 +103,6 @@ class TokenLogProbabilities:
 Answer = Probabilities | Logits | Labels | Losses | Residuals | LogOdds | TokenLogProbabilities
 
 
-def smallest_probability(dtype: npt.DTypeLike) -> float:
-    """The probability that stands for zero: 1e-12 in float64 and 1e-7 in float32, where less is rounding."""
-    return 1e-12 if np.dtype(dtype) == np.float64 else 1e-7
-
-
 def check_answer(answer: Answer, number_of_records: int) -> Answer:
     """The answer, if every number in it can be judged.
 
@@ -113,8 +116,9 @@ def check_answer(answer: Answer, number_of_records: int) -> Answer:
     Raises
     ------
     InvalidAuditError
-        For a wrong number of rows, NaN, infinite logits or losses, probabilities below 0 or above 1, and
-        log-probabilities above 0; the message holds their count and the first record.
+        For a wrong number of rows, NaN, infinite losses, logits of infinity or of minus infinity for every class,
+        probabilities below 0 or above 1, and log-probabilities above 0; the message holds their count and the first
+        record.
     """
     values = answer.codes if isinstance(answer, Labels) else answer.values
     if len(values) != number_of_records:
@@ -126,7 +130,11 @@ def check_answer(answer: Answer, number_of_records: int) -> Answer:
     _refuse(np.isnan(values), "NaN")
     if isinstance(answer, Probabilities):
         _refuse((values < -ROUNDING) | (values > 1 + ROUNDING), "probabilities outside of 0 to 1")
-    else:
+    elif isinstance(answer, Logits):
+        # Minus infinity is the logarithm of a probability of zero.
+        _refuse(np.isposinf(values), "infinite values")
+        _refuse(np.asarray(np.isneginf(values).all(axis=1)), "minus infinity for every class")
+    elif not isinstance(answer, LogOdds):
         _refuse(np.isinf(values), "infinite values")
     return answer
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.data.containers import describe
@@ -21,7 +22,6 @@ from pytest_mia.models.answers import (
     check_answer,
     in_unit,
     interpret,
-    smallest_probability,
 )
 
 
@@ -59,7 +59,9 @@ def read_answer(values: Any, classes: npt.NDArray[Any], y: Any) -> Answer:
             f"the answer, a {describe(values)}, can't be compared with y of shape {tuple(np.shape(y))}: "
             "give one number for each of its numbers"
         )
-    return log_odds(given, wanted) if is_labels(wanted) else Residuals(wanted.astype(np.float64) - given)
+    if is_labels(wanted):
+        return log_odds(given, wanted)
+    return Residuals(wanted.astype(np.float64) - given, raw=given if given.dtype.kind == "f" else None)
 
 
 def log_odds(given: npt.NDArray[Any], wanted: npt.NDArray[Any], *, probabilities: bool | None = None) -> LogOdds:
@@ -77,9 +79,8 @@ def log_odds(given: npt.NDArray[Any], wanted: npt.NDArray[Any], *, probabilities
     if probabilities is False or (probabilities is None and not in_unit(given)):
         return LogOdds(np.where(wanted > 0, given, -given))
     check_answer(Probabilities(given), len(given))
-    smallest = smallest_probability(given.dtype)
-    true = np.asarray(np.where(wanted > 0, given, 1 - given), dtype=np.float64)
-    return LogOdds(np.log(np.maximum(true, smallest)) - np.log(np.maximum(1 - true, smallest)))
+    odds = special.logit(np.clip(given.astype(np.float64), 0.0, 1.0))
+    return LogOdds(np.where(wanted > 0, 1, -1) * odds, raw=given if given.dtype.kind == "f" else None)
 
 
 def _tokens(answer: TokenLogProbabilities) -> TokenLogProbabilities:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+from scipy import special, stats
 
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.types import BoolArray, FloatArray, IntArray
@@ -24,14 +24,16 @@ from pytest_mia.models.answers import (
     Probabilities,
     Residuals,
     TokenLogProbabilities,
-    smallest_probability,
 )
+from pytest_mia.models.digits import digits_of, digits_tell
+from pytest_mia.models.log_odds import Odds, of_labels, of_logits, of_probabilities, settle, split_truth
 
 TEMPERATURE = 2.0
 SHOWN = 3
 SMALLEST_LOG = 1e-30
+LOWEST_LOG = float(np.log(np.finfo(np.float64).tiny))
+"""What stands for the logarithm of zero in a modified entropy."""
 LOSS_FLOOR = 1e-3
-SMALLEST_LOSS = 1e-300
 SMALLEST_DEVIATION = 1e-6
 LOWEST_PERCENTS = (5, 10, 20, 40, 100)
 """Parts of a text's tokens, the least likely ones, over which their log-probabilities are averaged."""
@@ -76,6 +78,18 @@ class Signals:
         How far the record lies from the decision boundary, 0 where the guessed label is wrong.
     gradient_norm
         Minus the logarithm of the norm of the loss's gradient.
+    answered
+        Code of the guessed label, -1 where it is none of the dataset's classes; of scores for two classes ``None``,
+        since `correct` says it then.
+    digits
+        How many digits the answer has, as `digits.digits_of` counts them, shape (..., records, 3); ``None`` once models
+        are stacked whose answers don't differ in it.
+    columns
+        Of several outputs of a regression what is left, on one scale; of several labels the log-odds of each; shape
+        (..., records, columns).
+    certain, augmented_certain
+        How often `confidence` and `tempered`, or `augmented_confidence`, are infinite, as `log_odds.Odds` counts it;
+        ``None`` once models are stacked, where such answers get their place.
     """
 
     correct: FloatArray | None = None
@@ -92,6 +106,11 @@ class Signals:
     augmented_confidence: FloatArray | None = None
     boundary_distance: FloatArray | None = None
     gradient_norm: FloatArray | None = None
+    answered: FloatArray | None = None
+    digits: FloatArray | None = None
+    columns: FloatArray | None = None
+    certain: FloatArray | None = None
+    augmented_certain: FloatArray | None = None
 
     def of(self, models: IntArray, records: IntArray) -> Signals:
         """The stacked signals of some models on some records."""
@@ -112,17 +131,17 @@ def signals_of(answer: Answer, labels: IntArray) -> Signals:
     """
     match answer:
         case Logits(values):
-            return _of_logits(_limited(values), labels)
+            return _of_logits(_limited(values), np.isneginf(values), labels, digits_of(values))
         case Probabilities(values):
             return _of_probabilities(values, labels)
         case Labels(codes):
-            return Signals(correct=(codes == labels).astype(np.float64))
+            return Signals(correct=(codes == labels).astype(np.float64), answered=codes.astype(np.float64))
         case Losses(values):
-            return Signals(confidence=-_limited(values))
-        case Residuals(values):
-            return _of_residuals(_limited(values))
-        case LogOdds(values):
-            return _of_log_odds(_limited(values))
+            return Signals(confidence=-_limited(values), digits=digits_of(values[:, None]))
+        case Residuals(values, raw=raw):
+            return _of_residuals(_limited(values), digits_of(values if raw is None else raw))
+        case LogOdds(values, raw=raw):
+            return _of_log_odds(values, digits_of(values if raw is None else raw))
         case TokenLogProbabilities():
             return _of_tokens(answer)
 
@@ -137,9 +156,9 @@ def stack(parts: Sequence[Signals], *, losses: bool = False) -> Signals:
     MIAUsageError
         When some models answer with scores and others with labels alone.
     """
-    stacked = _joined(parts, np.stack)
+    stacked = _settled(_joined(parts, np.stack))
     if stacked.residual is not None:
-        scaled = _of_regressions(stacked.residual)
+        scaled = _of_regressions(stacked, stacked.residual)
     elif losses and stacked.confidence is not None:
         scaled = dataclasses.replace(stacked, confidence=_log_scale(stacked.confidence))
     else:
@@ -151,12 +170,21 @@ def stack(parts: Sequence[Signals], *, losses: bool = False) -> Signals:
 def mean(parts: Sequence[Signals]) -> Signals:
     """Signals averaged over repeated queries: the log-odds are averaged, not the probabilities.
 
+    Of guessed labels it is the most frequent one that counts, and of digits the most.
+
     Raises
     ------
     MIAUsageError
         When some answers are scores and others labels alone.
     """
-    return _joined(parts, lambda values: np.mean(values, axis=0))
+    averaged = _joined(parts, lambda values: np.mean(values, axis=0))
+    guesses = [part.answered for part in parts if part.answered is not None]
+    digits = [part.digits for part in parts if part.digits is not None]
+    return dataclasses.replace(
+        averaged,
+        answered=stats.mode(guesses, axis=0).mode if guesses else None,
+        digits=np.max(digits, axis=0) if digits else None,
+    )
 
 
 def merged(first: Signals, second: Signals) -> Signals:
@@ -167,7 +195,8 @@ def merged(first: Signals, second: Signals) -> Signals:
 
 def same(first: Signals, second: Signals) -> bool:
     """Whether two models answered exactly alike, as far as their labels and confidences tell."""
-    pairs = (first.correct, second.correct), (first.confidence, second.confidence)
+    names = ("correct", "confidence", "certain")
+    pairs = ((getattr(first, name), getattr(second, name)) for name in names)
     return all(a is b or (a is not None and b is not None and np.array_equal(a, b)) for a, b in pairs)
 
 
@@ -187,79 +216,101 @@ def _limited(values: FloatArray) -> FloatArray:
     return np.clip(np.asarray(values, dtype=np.float64), -LARGEST, LARGEST)
 
 
-def _others(values: FloatArray, labels: IntArray) -> tuple[FloatArray, BoolArray]:
-    rows = np.arange(len(values))
-    mask = np.ones(values.shape, dtype=bool)
-    mask[rows, labels] = False
-    return values[rows, labels], mask
+def _settled(stacked: Signals) -> Signals:
+    """The signals with a place for answers that are certain."""
+
+    def placed(name: str, certain: FloatArray | None, temperature: float = 1.0) -> FloatArray | None:
+        values: FloatArray | None = getattr(stacked, name)
+        return values if values is None or certain is None else settle(Odds(values, certain), temperature)
+
+    return dataclasses.replace(
+        stacked,
+        confidence=placed("confidence", stacked.certain),
+        tempered=placed("tempered", stacked.certain, TEMPERATURE),
+        augmented_confidence=placed("augmented_confidence", stacked.augmented_certain),
+        certain=None,
+        augmented_certain=None,
+        digits=stacked.digits if stacked.digits is not None and digits_tell(stacked.digits) else None,
+        columns=None if stacked.columns is None else settle(_limited_odds(stacked.columns)),
+    )
 
 
-def _of_logits(logits: FloatArray, labels: IntArray) -> Signals:
-    true, others = _others(logits, labels)
+def _limited_odds(columns: FloatArray) -> Odds:
+    """Log-odds of single labels, of which infinite ones, averaged over queries or not, are at the limit."""
+    certain = np.abs(columns) >= LARGEST / 100
+    return Odds(np.where(certain, 0.0, columns), np.where(certain, np.sign(columns), 0.0))
 
-    def log_odds(temperature: float) -> FloatArray:
-        rest = special.logsumexp(logits / temperature, axis=1, b=others)
-        return np.asarray(true / temperature - rest)
 
-    phi = log_odds(1.0)
+def _of_logits(logits: FloatArray, impossible: BoolArray, labels: IntArray, digits: FloatArray) -> Signals:
+    phi = of_logits(logits, impossible, labels, 1.0)
     probabilities = special.softmax(logits, axis=1)
+    _, others = split_truth(logits, labels)
+    odds = phi.values + phi.certain * LARGEST
+    log_true = np.maximum(special.log_expit(odds), LOWEST_LOG)
     return Signals(
         correct=(logits.argmax(axis=1) == labels).astype(np.float64),
-        confidence=phi,
-        tempered=log_odds(TEMPERATURE),
-        modified_entropy=_minus_modified_entropy(probabilities, others, special.log_expit(phi), special.expit(-phi)),
+        confidence=phi.values,
+        tempered=of_logits(logits, impossible, labels, TEMPERATURE).values,
+        modified_entropy=_minus_modified_entropy(probabilities, others, log_true, special.expit(-odds)),
         shown=_largest(probabilities),
         entropy=-special.entr(probabilities).sum(axis=1),
+        answered=_guess(logits),
+        digits=digits,
+        certain=phi.certain,
     )
 
 
 def _of_probabilities(values: FloatArray, labels: IntArray) -> Signals:
-    smallest = smallest_probability(values.dtype)
     # Rounding may leave them a little outside, where no root is defined.
     probabilities = np.clip(np.asarray(values, dtype=np.float64), 0.0, 1.0)
-    true, others = _others(probabilities, labels)
-
-    def log_odds(temperature: float) -> FloatArray:
-        rest = np.where(others, probabilities ** (1 / temperature), 0.0).sum(axis=1)
-        least = smallest ** (1 / temperature)
-        return np.asarray(np.log(np.maximum(true ** (1 / temperature), least)) - np.log(np.maximum(rest, least)))
-
-    log_true = np.log(np.maximum(true, SMALLEST_LOG))
+    true, others = split_truth(probabilities, labels)
+    phi = of_probabilities(probabilities, labels, 1.0)
+    log_true = np.log(np.maximum(true, np.finfo(np.float64).tiny))
     rest = np.where(others, probabilities, 0.0).sum(axis=1)
     return Signals(
         correct=(probabilities.argmax(axis=1) == labels).astype(np.float64),
-        confidence=log_odds(1.0),
-        tempered=log_odds(TEMPERATURE),
+        confidence=phi.values,
+        tempered=of_probabilities(probabilities, labels, TEMPERATURE).values,
         modified_entropy=_minus_modified_entropy(probabilities, others, log_true, rest),
         shown=_largest(probabilities),
         entropy=-special.entr(probabilities).sum(axis=1),
+        answered=_guess(probabilities),
+        digits=digits_of(values),
+        certain=phi.certain,
     )
 
 
-def _of_residuals(residuals: FloatArray) -> Signals:
+def _guess(scores: FloatArray) -> FloatArray | None:
+    return scores.argmax(axis=1).astype(np.float64) if scores.shape[1] > 2 else None
+
+
+def _of_residuals(residuals: FloatArray, digits: FloatArray) -> Signals:
     residual = residuals[:, 0] if residuals.shape[1] == 1 else residuals
-    return Signals(confidence=-(residuals**2).sum(axis=1), residual=residual)
+    return Signals(confidence=-(residuals**2).sum(axis=1), residual=residual, digits=digits)
 
 
-def _of_regressions(residuals: FloatArray) -> Signals:
+def _of_regressions(stacked: Signals, residuals: FloatArray) -> Signals:
     """Signals of stacked residuals (models, records), or of several outputs (models, records, outputs)."""
     if residuals.ndim == 2:
-        return Signals(confidence=_log_scale(-(residuals**2)), residual=residuals)
+        return dataclasses.replace(stacked, confidence=_log_scale(-(residuals**2)))
     scale = np.abs(residuals).mean(axis=(0, 1))
-    return Signals(confidence=_log_scale(-((residuals / np.where(scale > 0, scale, 1.0)) ** 2).sum(axis=2)))
+    columns = residuals / np.where(scale > 0, scale, 1.0)
+    return dataclasses.replace(
+        stacked, confidence=_log_scale(-(columns**2).sum(axis=2)), residual=None, columns=columns
+    )
 
 
-def _of_log_odds(values: FloatArray) -> Signals:
-    """All labels of a record as one event, whose probability is the product of its labels'."""
-
-    def together(temperature: float) -> FloatArray:
-        loss = -special.log_expit(values / temperature).sum(axis=1)
-        return np.asarray(-loss - np.log(-np.expm1(-np.maximum(loss, SMALLEST_LOSS))))
-
+def _of_log_odds(values: FloatArray, digits: FloatArray) -> Signals:
+    """All labels of a record as one event."""
+    given = np.where(np.isinf(values), values, _limited(values))
+    together = of_labels(given, 1.0)
     return Signals(
-        correct=np.asarray((values > 0).all(axis=1), dtype=np.float64),
-        confidence=together(1.0),
-        tempered=together(TEMPERATURE),
+        correct=np.asarray((given > 0).all(axis=1), dtype=np.float64),
+        confidence=together.values,
+        tempered=of_labels(given, TEMPERATURE).values,
+        digits=digits,
+        columns=_limited(values) if values.shape[1] > 1 else None,
+        certain=together.certain,
     )
 
 

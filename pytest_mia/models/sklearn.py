@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logsumexp
+from scipy.special import logit
 
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.core.seeding import seed_for
@@ -25,9 +25,9 @@ from pytest_mia.models.answers import (
     Logits,
     Probabilities,
     as_numbers,
+    check_answer,
     expand_one_column,
     interpret,
-    smallest_probability,
 )
 from pytest_mia.models.functions import FunctionTrainer, own_asker
 from pytest_mia.models.protocol import Adapter, ModelUse, NoTrainer, Trainer
@@ -35,6 +35,7 @@ from pytest_mia.models.reading import log_odds, read_answer
 from pytest_mia.models.torch.settings import TrainingSettings
 
 ASKED = ("predict_proba", "decision_function", "predict")
+SMALL = 1e-6
 SEEDS = frozenset({"random_state", "random_seed", "seed"})
 THREADS = frozenset({"n_jobs", "nthread", "num_threads", "thread_count"})
 
@@ -74,7 +75,7 @@ class EstimatorAsker:
     Attributes
     ----------
     classes
-        The dataset's classes in order. A class that the model has never met gets probability 0, or a logit like it.
+        The dataset's classes in order. A class that the model has never met gets probability 0, or the logit of it.
         Empty for other tasks: numbers are predicted, and of several labels each is asked for.
     """
 
@@ -124,7 +125,7 @@ class EstimatorAsker:
         if values.shape[1] == 1 and len(self._columns(model)) == 2:
             values = np.concatenate([np.zeros_like(values), values], axis=1)
         codes = self._codes(model, values)
-        aligned = np.repeat(_unheard_of(values), len(self.classes), axis=1)
+        aligned = np.full((len(values), len(self.classes)), -np.inf, dtype=values.dtype)
         aligned[:, codes[codes >= 0]] = values[:, codes >= 0]
         return Logits(aligned)
 
@@ -181,10 +182,11 @@ def _several(model: Any, X: Any, y: Any) -> Answer:
         case "predict_proba":
             given, columns = model.predict_proba(X), getattr(model, "classes_", None)
             if isinstance(given, list):
-                given = np.stack(
-                    [_second(*pair) for pair in zip(map(as_numbers, given), columns or given, strict=True)], 1
-                )
-            answer, probabilities = as_numbers(given), True
+                pairs = zip(map(as_numbers, given), columns or given, strict=True)
+                given, probabilities = np.stack([_log_odds_of_two(*pair) for pair in pairs], 1), False
+            else:
+                probabilities = True
+            answer = as_numbers(given)
         case "decision_function":
             answer, probabilities = as_numbers(model.decision_function(X)), False
         case _:
@@ -197,22 +199,20 @@ def _several(model: Any, X: Any, y: Any) -> Answer:
     return log_odds(answer, wanted, probabilities=probabilities)
 
 
-def _second(probabilities: npt.NDArray[Any], classes: Any) -> FloatArray:
-    """Probability (records,) that one label holds; a label that always, or never, held in training has one column."""
+def _log_odds_of_two(probabilities: npt.NDArray[Any], classes: npt.NDArray[Any]) -> FloatArray:
+    """Log-odds (records,) that one label holds, also infinite; one that always, or never, held has one column."""
     if probabilities.ndim == 2 and probabilities.shape[1] == 1:
-        return np.full(len(probabilities), float(bool(np.ravel(classes)[0])))
-    return np.asarray(probabilities[:, -1])
+        return np.full(len(probabilities), np.inf if bool(np.ravel(classes)[0]) else -np.inf)
+    check_answer(Probabilities(probabilities), len(probabilities))
+    first, second = np.clip(probabilities[:, [0, -1]].T.astype(np.float64), 0.0, 1.0)
+    with np.errstate(divide="ignore"):
+        # Of a probability near 1 the other one is exact, and 1 - p is not.
+        return np.asarray(np.where(first < SMALL, np.log(second) - np.log(first), logit(second)))
 
 
 def is_estimator(model: Any) -> bool:
     """Whether this speaks scikit-learn's protocol."""
     return callable(getattr(model, "fit", None)) and _method(model) is not None
-
-
-def _unheard_of(logits: FloatArray) -> FloatArray:
-    """A logit per record (records, 1) for classes whose probability is zero, on the scale of the others."""
-    floor = logsumexp(logits, axis=1, keepdims=True) + np.log(smallest_probability(logits.dtype))
-    return np.asarray(floor, dtype=logits.dtype)
 
 
 def _method(model: Any) -> str | None:

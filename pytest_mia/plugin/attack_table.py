@@ -23,6 +23,11 @@ WORDS = {
     "augmented_confidence": "your copies",
     "boundary_distance": "copies",
     "gradient_norm": "gradients",
+    "answered": "labels",
+    "digits": "scores",
+    "columns": "numbers",
+    "certain": "scores",
+    "augmented_certain": "your copies",
 }
 """What a signal is made of, in the words of users who know what their model answers."""
 
@@ -31,7 +36,8 @@ DEFAULT, ASKED = "Run wherever they fit what a model answers", "Run only where -
 ABOUT = """\
 shadows: the fewest that it needs
 reads: labels, or the scores behind them (probabilities, logits, losses);
-       numbers of a regression; tokens of a text; answers to changed copies"""
+       numbers of a regression, or of several labels; tokens of a text;
+       answers to changed copies"""
 
 
 @dataclass(frozen=True)

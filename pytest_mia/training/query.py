@@ -24,7 +24,7 @@ from pytest_mia.models.protocol import Adapter
 from pytest_mia.models.queries import registry
 from pytest_mia.models.queries.augment import augment_records
 from pytest_mia.models.queries.protocol import QueryTarget
-from pytest_mia.models.signals import Signals, mean, merged, signals_of
+from pytest_mia.models.signals import LARGEST, Signals, mean, merged, signals_of
 from pytest_mia.models.torch.cuda import memory_ran_out
 from pytest_mia.remedies.asker import add_remedy
 from pytest_mia.training.failures import attempts, describe_failure
@@ -94,7 +94,12 @@ def measure_signals(adapter: Adapter, model: Any, data: Data, method: Method, se
     else:
         copies = mean([first, *(reduce_once(number, changed=True) for number in range(1, method.queries + 1))])
         signals = mean([first, *again]) if _differ(first, reduce_once(1)) else first
-        signals = replace(signals, augmented_correct=copies.correct, augmented_confidence=copies.confidence)
+        signals = replace(
+            signals,
+            augmented_correct=copies.correct,
+            augmented_confidence=copies.confidence,
+            augmented_certain=copies.certain,
+        )
     return _add_probes(signals, plain, QueryTarget(adapter, model, data.labels), data, method, seed)
 
 
@@ -138,7 +143,8 @@ def _differ(first: Signals, second: Signals) -> bool:
     a, b = (signals.confidence if signals.confidence is not None else signals.correct for signals in (first, second))
     assert a is not None
     assert b is not None
-    return bool(np.any(np.abs(a - b) > VARIES_BEYOND * np.maximum(1.0, np.abs(a))))
+    otherwise = first.certain is not None and second.certain is not None and (first.certain != second.certain).any()
+    return bool(otherwise or np.any(np.abs(a - b) > VARIES_BEYOND * np.maximum(1.0, np.abs(a))))
 
 
 def query_released(model: Any, data: Data, method: Method, seed: int, *, number: int = 0) -> Trained:
@@ -252,7 +258,8 @@ def _rows(answer: Answer, y: object) -> FloatArray:
             values = np.abs(odds)
         case _:
             values = answer.values
-    return np.nan_to_num(values.reshape(len(values), -1).astype(np.float64), nan=1.0)
+    rows = values.reshape(len(values), -1).astype(np.float64)
+    return np.nan_to_num(rows, nan=1.0, posinf=LARGEST, neginf=-LARGEST)
 
 
 def _same(first: FloatArray, second: FloatArray) -> BoolArray:

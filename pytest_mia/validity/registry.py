@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pytest_mia.validity import (
     coarse_answers,
+    constant_answers,
     identical_models,
     ignores_data,
     label_encoding,
@@ -23,6 +24,7 @@ OBSERVATION_CHECKS: tuple[ObservationCheck, ...] = (
     identical_models.check,
     label_encoding.check,
     coarse_answers.check,
+    constant_answers.check,
 )
 """Checks of what models answered."""
 

@@ -21,6 +21,9 @@ OF_OTHERS = {
     *ON_COPIES,
     "lira_online_residual",
     "nig_t_residual",
+    "single_columns",
+    "digit_frequency",
+    "label_frequency",
     "min_k",
     "min_k_plus",
     "quantile_regression",
@@ -123,6 +126,9 @@ class TestRegistry:
             *("loss_centred", "mast_centred", "nig_t_centred", "rmia_online_centred"),
             "lira_online_residual",
             "nig_t_residual",
+            "single_columns",
+            "label_frequency",
+            "digit_frequency",
             "min_k",
             "min_k_plus",
             *ON_COPIES,
@@ -149,8 +155,8 @@ class TestRegistry:
     def of(self, answer, shadows, names=None):
         return [attack.name for attack in fitting(stack([signals_of(answer, Y)]), shadows=shadows, names=names)]
 
-    def test_labels_leave_two(self):
-        assert self.of(Labels(Y), 7) == ["gap", "calibrated_gap"]
+    def test_labels_leave_three(self):
+        assert self.of(Labels(Y), 7) == ["gap", "calibrated_gap", "label_frequency"]
         assert self.of(Labels(Y), 0) == ["gap"]
 
     def test_losses_leave_those_on_log_odds(self):
@@ -167,7 +173,7 @@ class TestRegistry:
 
     def test_several_labels_leave_out_what_looks_at_the_other_classes(self):
         found = set(self.of(LogOdds(NORMAL[0]), 7))
-        read = {"correct", "confidence", "tempered"}
+        read = {"correct", "confidence", "tempered", "columns"}
         assert found == {attack.name for attack in ATTACKS if {*attack.signals} <= read}
 
     def test_residuals_have_attacks_of_their_own(self):
@@ -175,7 +181,7 @@ class TestRegistry:
         assert found == {*self.of(Losses(np.ones(RECORDS)), 7), "lira_online_residual", "nig_t_residual"}
 
     def test_several_outputs_have_no_sign(self):
-        assert self.of(Residuals(NORMAL[0]), 7) == self.of(Losses(np.ones(RECORDS)), 7)
+        assert {*self.of(Residuals(NORMAL[0]), 7)} == {*self.of(Losses(np.ones(RECORDS)), 7), "single_columns"}
 
     def test_tokens_have_attacks_of_their_own(self):
         tokens = -np.abs(NORMAL[0])
@@ -246,6 +252,7 @@ def test_models_that_all_answer_alike_have_no_advantage(attack):
     tokens = np.full((4, 60, 5), -0.25)
     shown, shares = np.full((4, 60, 3), 0.25, dtype=np.float32), np.full((4, 60, 4), 0.3)
     signals = Signals(phi.round(), phi, phi, phi, shown, phi, phi, tokens, tokens, shares, phi, phi, phi, phi)
+    signals = dataclasses.replace(signals, answered=phi, digits=tokens, columns=tokens)
     given = dataclasses.replace(recipe(signals, members, np.zeros(60, dtype=int)), features=np.eye(60))
     run = run_attack(attack, given, split_targets(given))
     assert run.auc.tolist() == [0.5] * 4
@@ -282,7 +289,7 @@ def test_planted_leak(attack):
     by_the_answer = {"gap", "loss", "modified_entropy", "entropy", "attack_p", "loss_centred"} | CLASSIFIERS
     by_the_answer |= {"loss_augmented"}
     by_the_answer |= FEW_VALUES | {"loss_per_class", "modified_entropy_per_class"}
-    by_the_answer |= {"min_k", "min_k_plus", "quantile_regression"}
+    by_the_answer |= {"min_k", "min_k_plus", "quantile_regression", "label_frequency", "digit_frequency"}
     assert advantage.mean() > (0.2 if attack.name in by_the_answer else 0.55)
     assert advantage.min() > (0.15 if attack.name in by_the_answer else 0.45)
 

@@ -16,7 +16,6 @@ from pytest_mia.models.answers import (
     check_answer,
     interpret,
     read_losses,
-    smallest_probability,
 )
 
 TWO, THREE, NAMES = np.array([0, 1]), np.array([0, 1, 2]), np.array(["cat", "dog", "eel"])
@@ -153,6 +152,8 @@ class TestChecked:
             Losses(np.array([0.0, -3.0])),
             Residuals(np.array([[1.0], [-2.0]])),
             LogOdds(np.array([[1.0, 2.0], [-2.0, 0.0]])),
+            LogOdds(np.array([[np.inf, 2.0], [-np.inf, 0.0]])),
+            Logits(np.array([[0.0, -np.inf], [-np.inf, 0.0]])),
             TokenLogProbabilities(TOKENS[:2], TOKENS[:2], -TOKENS[:2]),
         ],
     )
@@ -175,8 +176,12 @@ class TestChecked:
                 "0 to 1 on 1 of 3 records, first on record 0",
             ),
             (
-                Logits(np.array([[0.0, 1.0], [0.0, -np.inf], [0.0, 0.0]])),
+                Logits(np.array([[0.0, 1.0], [0.0, np.inf], [0.0, -np.inf]])),
                 "infinite values on 1 of 3 records, first on record 1",
+            ),
+            (
+                Logits(np.array([[0.0, 1.0], [0.0, -np.inf], [-np.inf, -np.inf]])),
+                "minus infinity for every class on 1 of 3 records, first on record 2",
             ),
             (Logits(np.array([[0.0, 1.0], [0.0, 0.0], [0.0, np.nan]])), "NaN on 1 of 3 records, first on record 2"),
             (Losses(np.array([1.0, np.inf, 1.0])), "infinite values on 1 of 3 records, first on record 1"),
@@ -184,7 +189,7 @@ class TestChecked:
             (Losses(np.zeros(2)), "2 answers on 3 records"),
             (Labels(np.zeros(4, dtype=int)), "4 answers on 3 records"),
             (Residuals(np.array([[1.0], [np.nan], [np.nan]])), "NaN on 2 of 3 records, first on record 1"),
-            (LogOdds(np.array([[1.0, 2.0], [0.0, np.inf], [0, 0]])), "infinite values on 1 of 3 records, first on rec"),
+            (LogOdds(np.array([[1.0, 2.0], [0.0, np.nan], [0, 0]])), "NaN on 1 of 3 records, first on record 1"),
             (TokenLogProbabilities(TOKENS * [[1], [NAN], [NAN]]), "NaN for every token on 2 of 3 records, first on re"),
             (TokenLogProbabilities(TOKENS * [[1], [1], [-1]]), "log-probabilities above 0 on 1 of 3 .* record 2"),
             (TokenLogProbabilities(TOKENS * [[1], [np.inf], [1]]), "infinite values on 1 of 3 records, first on rec"),
@@ -195,8 +200,3 @@ class TestChecked:
     def test_others_are_invalid(self, answer, said):
         with pytest.raises(InvalidAuditError, match=said):
             check_answer(answer, 3)
-
-
-def test_what_stands_for_zero_follows_the_precision():
-    assert smallest_probability(np.float64) == 1e-12
-    assert smallest_probability(np.float32) == 1e-7

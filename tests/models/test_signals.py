@@ -7,7 +7,7 @@ import pytest
 from pytest_mia.core.errors import MIAUsageError
 from pytest_mia.models import signals
 from pytest_mia.models.answers import Labels, Logits, LogOdds, Losses, Probabilities, Residuals, TokenLogProbabilities
-from pytest_mia.models.signals import SMALLEST_LOG, Signals, signals_of, stack
+from pytest_mia.models.signals import LOWEST_LOG, Signals, signals_of, stack
 
 Z = np.array([[2, 1, 0], [0, 3, 1], [1, 1, 1], [50, 0, 0]], dtype=float)
 Y = np.array([0, 0, 2, 0])
@@ -80,25 +80,36 @@ class TestProbabilities:
         found = signals_of(Probabilities(np.array([[1.0, 6e-10, 4e-10]])), np.array([0]))
         assert found.confidence == pytest.approx([-math.log(1e-9)])
 
-    @pytest.mark.parametrize(("dtype", "smallest"), [(np.float64, 1e-12), (np.float32, 1e-7)])
-    def test_zero_and_one_count_as_the_smallest_that_the_type_tells_apart(self, dtype, smallest):
+    @pytest.mark.parametrize("dtype", [np.float64, np.float32])
+    def test_zero_and_one_count_as_one_in_a_million_millions_in_any_type(self, dtype):
+        """Fault 52: the same answers in float32 and float64 have the same strength."""
         p = np.array([[1, 0], [0, 1], [0.5, 0.5]], dtype=dtype)
-        found = signals_of(Probabilities(p), np.zeros(3, dtype=int))
-        assert found.confidence == pytest.approx([-math.log(smallest), math.log(smallest), 0])
-        assert found.tempered == pytest.approx([-math.log(smallest) / 2, math.log(smallest) / 2, 0])
+        found = stack([signals_of(Probabilities(p), np.zeros(3, dtype=int))])
+        assert found.confidence[0] == pytest.approx([-math.log(1e-12), math.log(1e-12), 0])
+        assert found.tempered[0] == pytest.approx([-math.log(1e-12) / 2, math.log(1e-12) / 2, 0])
+
+    @pytest.mark.parametrize("dtype", [np.float64, np.float32])
+    def test_small_probabilities_are_exact_down_to_the_smallest_normal_number(self, dtype):
+        """Fault 1: floors of 1e-12 and 1e-7 made one constant of all answers of a model that is sure."""
+        least = np.finfo(dtype).tiny
+        p = np.array([[1, 2 * least], [1, least], [least, 1], [1, 0]], dtype=dtype)
+        found = stack([signals_of(Probabilities(p), np.zeros(4, dtype=int))])
+        by_hand = np.log(float(least))
+        assert found.confidence[0] == pytest.approx([-by_hand - math.log(2), -by_hand, by_hand, math.log(2) - by_hand])
+        assert found.certain is None
 
     def test_modified_entropy_at_zero_and_one(self):
         found = signals_of(Probabilities(np.array([[1.0, 0.0], [0.0, 1.0]])), np.zeros(2, dtype=int))
-        assert found.modified_entropy == pytest.approx([0, 2 * math.log(SMALLEST_LOG)])
+        assert found.modified_entropy == pytest.approx([0, LOWEST_LOG + math.log(signals.SMALLEST_LOG)])
 
     def test_entropy_at_zero_and_one(self):
         found = signals_of(Probabilities(np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 0.0]])), np.zeros(3, dtype=int))
         assert found.entropy == pytest.approx([0, -math.log(2), 0])
 
     def test_answers_of_the_top_class_alone_need_not_sum_to_one(self):
-        found = signals_of(Probabilities(np.array([[0.75, 0.0, 0.0], [0.0, 0.0, 0.0]])), np.zeros(2, dtype=int))
-        assert found.confidence == pytest.approx([math.log(0.75) - math.log(1e-12), 0])
-        assert found.correct[0] == 1
+        found = stack([signals_of(Probabilities(np.array([[0.75, 0, 0], [0, 0, 0]])), np.zeros(2, dtype=int))])
+        assert found.confidence[0] == pytest.approx([math.log(0.75) - math.log(1e-12), 0])
+        assert found.correct[0, 0] == 1
 
     def test_two_classes_show_a_zero_for_the_third_place(self):
         found = signals_of(Probabilities(np.array([[0.25, 0.75]])), np.array([0]))

@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import special
 
 from pytest_mia.models.answers import Logits, Probabilities
-from pytest_mia.models.signals import signals_of
+from pytest_mia.models.signals import signals_of, stack
 
 FIELDS = ("correct", "confidence", "tempered", "modified_entropy", "shown")
 
@@ -87,3 +87,61 @@ def test_more_on_the_true_class_is_never_less_of_any_signal(pair, more):
     for name in ("correct", "confidence", "tempered", "modified_entropy"):
         assert (getattr(after, name) >= getattr(before, name) - 1e-9).all(), name
     assert (after.confidence > before.confidence).all()
+
+
+@st.composite
+def sure(draw):
+    """Logarithms (records, classes) of probabilities that sum to one, however small, and labels (records,)."""
+    logits, labels = draw(labelled(st.floats(-700, 0)))
+    return logits - special.logsumexp(logits, axis=1, keepdims=True), labels
+
+
+def confidence(answer, labels):
+    return stack([signals_of(answer, labels)]).confidence[0]
+
+
+@given(sure())
+def test_probabilities_and_their_logarithms_are_one_answer_wherever_float64_can_tell(pair):
+    """Faults 1 and 36: however sure the model is, and also where a logarithm is minus infinity."""
+    logs, labels = pair
+    p = np.exp(logs)
+    p[p < np.finfo(np.float64).tiny] = 0
+    with np.errstate(divide="ignore"):
+        answers = Probabilities(p), Logits(np.log(p))
+    one, other = (stack([signals_of(answer, labels)]) for answer in answers)
+    # The published modified entropy has 1 - p in it, which is rounded.
+    for name in ("correct", "confidence", "tempered", "shown", "entropy"):
+        assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-6, abs=1e-9), name
+
+
+@given(sure())
+def test_the_type_of_an_answer_does_not_matter(pair):
+    """Fault 52: what float32 holds has the same log-odds in float64."""
+    logs, labels = pair
+    p = np.exp(logs).astype(np.float32)
+    one, other = (confidence(Probabilities(values), labels) for values in (p, p.astype(np.float64)))
+    assert (one == other).all()
+
+
+@given(sure(), st.integers(-20, 3))
+def test_a_transformation_that_loses_no_bit_keeps_the_order(pair, power):
+    """Fault 1: a power of two as temperature, and a shift, change the order of no two records of two classes."""
+    logs, labels = pair
+    logs, labels = logs[:, :2], labels % 2
+    plain = confidence(Logits(logs), labels)
+    for changed in (Logits(logs * 2.0**power), Logits(logs + 4.0)):
+        found = confidence(changed, labels)
+        apart = plain[:, None] - plain[None, :] > 1e-9 * np.abs(plain).max(initial=1)
+        assert (found[:, None] > found[None, :])[apart].all()
+
+
+@given(sure())
+def test_more_probability_of_the_truth_is_never_less(pair):
+    """Down to the smallest normal number, and zero itself."""
+    logs, labels = pair
+    p = np.exp(logs)
+    rows = np.arange(len(p))
+    less = p.copy()
+    less[rows, labels] /= 2
+    together = stack([signals_of(Probabilities(np.concatenate([p, less])), np.tile(labels, 2))]).confidence[0]
+    assert (together[: len(p)] >= together[len(p) :]).all()

@@ -136,8 +136,9 @@ def _convert_arrays(given: ModelOutputs) -> ModelOutputs:
 
 
 def _fields(outputs: Any) -> tuple[dataclasses.Field[Any], ...]:
-    """The fields of answers that say themselves what they are; nothing for others."""
-    return dataclasses.fields(outputs) if isinstance(outputs, validate.Typed) else ()
+    """The fields of answers that say themselves what they are; nothing for others, nor for what users don't give."""
+    fields = dataclasses.fields(outputs) if isinstance(outputs, validate.Typed) else ()
+    return tuple(each for each in fields if not each.kw_only)
 
 
 def _convert_array(name: str, value: Any) -> npt.NDArray[Any] | None:

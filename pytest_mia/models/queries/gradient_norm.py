@@ -33,7 +33,6 @@ NUMBERS_AT_ONCE = 2**24
 """Gradients of as many records are computed together as have about so many numbers."""
 
 SMALLEST_NORM = 1e-30
-SMALLEST_PROBABILITY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -84,11 +83,12 @@ def _loss_of(kind: type) -> Loss:
 
 
 def _loss_of_probabilities(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    import torch
     from torch.nn import functional
 
     if outputs.numel() == len(targets):
         return functional.binary_cross_entropy(outputs.reshape(-1), targets.to(outputs.dtype))
-    return functional.nll_loss(outputs.clamp(min=SMALLEST_PROBABILITY).log(), targets)
+    return functional.nll_loss(outputs.clamp(min=torch.finfo(outputs.dtype).tiny).log(), targets)
 
 
 def _norms(

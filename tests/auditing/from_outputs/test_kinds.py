@@ -81,7 +81,7 @@ class TestSignals:
 
     def test_infinite_logits_are_refused(self):
         spoiled = LOGITS.copy()
-        spoiled[0, 5, 1] = -np.inf
+        spoiled[0, 5, 1] = np.inf
         with pytest.raises(InvalidAuditError, match="infinite values on 1 of 40 records, first on record 5"):
             signals(spoiled, LABELS)
 
