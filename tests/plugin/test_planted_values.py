@@ -61,7 +61,7 @@ def planted():
     yield WORD.encode()
 
 
-def test_a_planted_value_stands_in_no_artefact(pytester, monkeypatch):
+def test_a_planted_value_stands_in_no_artefact(by_entry_points, pytester, monkeypatch):
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pytester.path / "summary.md"))
     pytester.makeconftest(CONFTEST)
