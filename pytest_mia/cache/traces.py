@@ -220,7 +220,12 @@ def _recorded(info: Path) -> bytes:
 
 def _installed() -> tuple[str, ...]:
     """The folders in which packages are installed."""
-    return tuple(sorted({folder for folder in sys.path if not INSTALLED.isdisjoint(Path(folder).parts)}))
+    return _installed_among(tuple(sys.path))
+
+
+@functools.lru_cache
+def _installed_among(folders: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted({folder for folder in folders if not INSTALLED.isdisjoint(Path(folder).parts)}))
 
 
 def _hash(content: bytes) -> str:
