@@ -55,9 +55,12 @@ DIGIT_FREQUENCY = FrequencyRatio(
 def _compare_frequencies(
     observations: Observations, values: FloatArray, weights: tuple[float, float], models: IntArray
 ) -> FloatArray:
-    """Log ratios (models, records); 0 where all models answer alike, since nothing can then be told."""
-    if (values == values[0]).all():
+    """Log ratios (models, records); 0 where all shadows answer alike, since nothing can then be told."""
+    references = values[observations.references]
+    if (references == references[:1]).all():
         return np.zeros((len(models), values.shape[1]))
+    # Of what the shadows answer: a target's score doesn't depend on what other targets do.
+    kinds = len(np.unique(references))
     sides = [observations.references[:, None] & chosen for chosen in (observations.members, ~observations.members)]
     _, categories = np.unique(values, return_inverse=True)
     categories = categories.reshape(values.shape)
@@ -66,7 +69,7 @@ def _compare_frequencies(
     inside, outside = (
         (same + weight * prior) / (count + weight)
         for same, count, prior, weight in zip(
-            alike, shadows, _priors(categories, observations.labels, sides, models), weights, strict=True
+            alike, shadows, _priors(categories, observations.labels, sides, models, kinds), weights, strict=True
         )
     )
     return np.asarray(np.log(inside) - np.log(outside))
@@ -81,7 +84,7 @@ def _count_alike(categories: IntArray, side: BoolArray) -> FloatArray:
 
 
 def _priors(
-    categories: IntArray, labels: IntArray, sides: list[BoolArray], models: IntArray
+    categories: IntArray, labels: IntArray, sides: list[BoolArray], models: IntArray, known: int
 ) -> tuple[FloatArray, FloatArray]:
     """Frequency of each model's answer among other models' answers on a class, on either side (models, records)."""
     kinds = categories.max() + 1
@@ -90,9 +93,8 @@ def _priors(
     own = np.stack([[_table(cells[model], side[model], size) for model in range(len(cells))] for side in sides])
     counts = own.sum(axis=1)[:, None] - own[:, models]
     classes = counts.reshape(*counts.shape[:2], -1, kinds)
-    both = counts.sum(axis=0) + 1 / kinds
-    pooled = both.reshape(classes.shape[1:])
-    pooled = pooled / pooled.sum(axis=-1, keepdims=True)
+    both = classes.sum(axis=0)
+    pooled = (both + 1 / known) / (both.sum(axis=-1, keepdims=True) + 1)
     shares = (classes + pooled) / (classes.sum(axis=-1, keepdims=True) + 1)
     found = shares.reshape(counts.shape)
     rows = np.arange(len(models))[:, None]
