@@ -41,8 +41,6 @@ ATTACKS: tuple[Attack, ...] = (
     PerClass("modified_entropy_per_class", ("modified_entropy",)),
     AttackP(),
     Mast("calibrated_gap", ("correct",)),
-    LABEL_FREQUENCY,
-    DIGIT_FREQUENCY,
     LabelNoise(),
     Calibrated(LabelNoise()),
     AUGMENTATION,
@@ -65,7 +63,6 @@ ATTACKS: tuple[Attack, ...] = (
     Centred(RmiaOnline()),
     LiraOnline("lira_online_residual", ("residual",)),
     NigT("nig_t_residual", ("residual",)),
-    SingleColumns(),
     LOSS_AUGMENTED,
     Mast("mast_augmented", ("augmented_confidence",)),
     LiraOnline("lira_online_augmented", ("augmented_confidence",)),
@@ -77,6 +74,9 @@ ATTACKS: tuple[Attack, ...] = (
 """Attacks that run unless others are asked for; where two reach the same advantage, the earlier one is chosen."""
 
 ON_REQUEST: tuple[Attack, ...] = (
+    LABEL_FREQUENCY,
+    DIGIT_FREQUENCY,
+    SingleColumns(),
     *SHOKRI_BY,
     QuantileRegression(),
     CombinedNeighbours(),

@@ -297,7 +297,7 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
             "default",
             *("shokri_logistic_regression", "shokri_naive_bayes", "shokri_nearest_neighbours", "shokri_decision_tree"),
             *("shokri_random_forest", "shokri_gradient_boosting", "shokri_perceptron", "quantile_regression"),
-            "combined_neighbours",
+            *("combined_neighbours", "label_frequency", "digit_frequency", "single_columns"),
         ),
     },
 }

@@ -84,7 +84,6 @@ class TestRecipe:
     def test_every_attack_that_fits_is_run(self):
         names = {attack.name for attack in recipe(attacks=None).attacks}
         of_others = {"lira_online_residual", "nig_t_residual", "min_k", "min_k_plus"}
-        of_others |= {"label_frequency", "digit_frequency", "single_columns"}
         of_others |= {a.name for a in registry.ATTACKS if "augmented" in a.signals[0]}
         assert names == {attack.name for attack in registry.ATTACKS} - of_others
 

@@ -39,7 +39,7 @@ class Untrained(ClassifierMixin, BaseEstimator):
 class TestAnswers:
     def test_labels_alone(self):
         result = recipe(LabelsAlone, attacks=None)
-        names = {"gap", "calibrated_gap", "label_frequency", "label_noise", "calibrated_label_noise"}
+        names = {"gap", "calibrated_gap", "label_noise", "calibrated_label_noise"}
         assert {attack.name for attack in result.attacks} == names
         assert result.advantage.low > 0.1
         assert any("40 noisy copies of each record" in note for note in result.notes)
