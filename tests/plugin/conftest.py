@@ -61,10 +61,11 @@ def alone(request):
 
 
 @pytest.fixture(autouse=True)
-def warm_xdist(monkeypatch):
-    """Workers of pytest-xdist start in no time."""
-    command = [warm.executable(), "-u", "-c", execnet.gateway_io.popen_bootstrapline]
-    monkeypatch.setattr(execnet.gateway_io, "popen_args", lambda spec: command)
+def warm_xdist(monkeypatch, request):
+    """Workers of pytest-xdist start in no time, but those of tests with `cold_workers`."""
+    if "cold_workers" not in request.fixturenames:
+        command = [warm.executable(), "-u", "-c", execnet.gateway_io.popen_bootstrapline]
+        monkeypatch.setattr(execnet.gateway_io, "popen_args", lambda spec: command)
 
 
 class Plugins:

@@ -14,8 +14,8 @@ TWO = TESTS + TESTS.replace("one", "two")
 
 
 @pytest.fixture
-def warm_xdist():
-    """Here workers start cold: what a process has loaded may be a part of the keys of its models."""
+def cold_workers():
+    """Workers start cold: what a process has loaded may be a part of the keys of its models."""
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_another_factory_trains_again(run):
     assert uses(run(conftest=CONFTEST.replace("max_depth=3", "max_depth=4"))) == [(0, 4)]
 
 
-def test_workers_train_each_model_once(run, pytester):
+def test_workers_train_each_model_once(cold_workers, run, pytester):
     both = run("-n2", tests=TWO)
 
     assert sum(audit["cache"]["misses"] for audit in both) == 4
