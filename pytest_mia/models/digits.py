@@ -36,20 +36,34 @@ def digits_of(values: FloatArray) -> FloatArray:
     """
     known = np.nan_to_num(np.where(np.abs(values) < LARGEST, values, np.pi).astype(values.dtype))
     most = MOST.get(known.dtype, 4)
+    found, left = np.zeros((len(known), 3)), np.arange(len(known))
+    for column in known.T:
+        found[left] = np.maximum(found[left], _digits_of_numbers(column[left], most))
+        # Where one number has many of each, as most answers do, the others change nothing.
+        left = left[(found[left] < (most + 1, most + 1, len(BITS))).any(axis=1)]
+        if not len(left):
+            break
+    return found
+
+
+def _digits_of_numbers(known: FloatArray, most: int) -> FloatArray:
+    """The three counts (numbers, 3) of single numbers."""
     wide, close = known.astype(np.float64), TOLERANCE * float(np.finfo(known.dtype).eps)
     power = np.floor(np.log10(np.where(np.abs(wide) > 1e-200, np.abs(wide), 1.0)))
     decimals = _count(wide, np.zeros_like(wide), most, close)
     significant = _count(wide, -power - 1, most, close)
-    return np.asarray(np.stack([decimals, significant, _bits(known)], axis=-1).max(axis=1))
+    return np.stack([decimals, significant, _bits(known)], axis=-1)
 
 
 def _count(values: FloatArray, scale: FloatArray, most: int, close: float) -> FloatArray:
     """Digits after a place, by which numbers are shifted; 0 to `most`, and one more for many."""
-    found = np.full(values.shape, most + 1.0)
-    for digits in range(most, -1, -1):
-        factor = 10.0 ** (scale + digits)
-        rounded = np.rint(values * factor) / factor
-        found[np.abs(rounded - values) <= close * np.abs(values)] = digits
+    found, left = np.full(values.shape, most + 1.0), np.arange(len(values))
+    for digits in range(most + 1):
+        factor = 10.0 ** (scale[left] + digits)
+        rounded = np.rint(values[left] * factor) / factor
+        fits = np.abs(rounded - values[left]) <= close * np.abs(values[left])
+        found[left[fits]] = digits
+        left = left[~fits]
     return found
 
 
