@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from pytest_mia.core.seeding import generator_for
-from pytest_mia.data.containers import describe
+from pytest_mia.data.containers import as_array, describe, take
 from pytest_mia.models.protocol import Adapter
-from pytest_mia.models.queries.perturb import FLIPPED, noise_for
+from pytest_mia.models.queries.perturb import FLIPPED, NUMBERS_AT_ONCE, noise_for
 from pytest_mia.models.queries.protocol import QueryTarget
 from pytest_mia.models.signals import Signals
 
@@ -18,7 +18,7 @@ COPIES = 10
 """Noisy copies of each record at each level."""
 
 RECORDS_AT_ONCE = 20_000
-"""Copies of so many records are asked about together: a call takes time, and records take memory."""
+"""Copies of so many records are asked about together, if they have few numbers: a call takes time, and memory."""
 
 QUESTIONS = COPIES * len(FLIPPED)
 """Questions about each record, of each model."""
@@ -45,10 +45,16 @@ class LabelNoise:
         noise = noise_for(X)
         assert noise is not None, "records that can't be changed are refused earlier"
         right = np.zeros((len(target.labels), len(FLIPPED)))
-        at_once = min(COPIES, max(1, RECORDS_AT_ONCE // max(1, len(target.labels))))
+        at_once = _copies_at_once(X, len(target.labels))
         for level in range(len(FLIPPED)):
             for start in range(0, COPIES, at_once):
                 numbers = range(level * COPIES + start, level * COPIES + min(start + at_once, COPIES))
                 copies = [noise.copy(level, generator_for(seed, "copy", number)) for number in numbers]
                 right[:, level] += target.right_on_copies(copies).sum(axis=0)
         return Signals(noise_robustness=right / COPIES)
+
+
+def _copies_at_once(X: Any, records: int) -> int:
+    """Of how many copies of all records the numbers, or texts, are few enough for one call."""
+    numbers = records * max(1, as_array(take(X, [0])).size)
+    return max(1, min(COPIES, RECORDS_AT_ONCE // records, NUMBERS_AT_ONCE // numbers))

@@ -298,6 +298,14 @@ class TestCopiesTogether:
         own = [*getattr(X, "index", [])] if hasattr(X, "iloc") else []
         assert askers[2].indexes == [own * COPIES] * len(FLIPPED)
 
+    @pytest.mark.parametrize("kind", ["array", "frame", "sparse"])
+    def test_few_copies_of_records_of_many_numbers(self, kind, monkeypatch):
+        """Ten copies of images would take ten times the memory of one."""
+        X, asker, records = KINDS[kind], Counting(), containers.count(KINDS[kind])
+        monkeypatch.setattr(label_noise, "NUMBERS_AT_ONCE", 4 * X.shape[1] * records)
+        LabelNoise().measure(QueryTarget(Adapter(NoTrainer(""), asker), None, np.arange(records) % 2), X, 0)
+        assert set(asker.calls) == {4 * records, 2 * records}
+
 
 class TestByDefault:
     def test_labels_and_few_values_are_probed(self):
