@@ -18,10 +18,10 @@ LOG_ODDS = {"confidence", "tempered"}
 def check(audit: ObservedAudit) -> CheckResult:
     """The note on how many answers lie at one end of the scale, and on the attacks that can't tell them apart."""
     signals = audit.observations.signals
-    if signals.confidence is None or signals.correct is None or len(np.unique(signals.confidence)) < FEWEST_VALUES:
+    if signals.confidence is None or signals.correct is None:
         return NOTHING
     alike, answers = count_at_an_end(signals.confidence), signals.confidence.size
-    if alike < MANY * answers:
+    if alike < MANY * answers or len(np.unique(signals.confidence)) < FEWEST_VALUES:
         return NOTHING
     return CheckResult(
         notes=(
