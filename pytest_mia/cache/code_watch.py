@@ -85,8 +85,7 @@ class CodeWatch:
             self.values = self._find_values(loaded)
 
     def _look(self, modules: frozenset[str]) -> list[tuple[str, str]]:
-        walk = QuickWalk(modules)
-        walked(self._value, walk)
+        walk = walked(self._value, QuickWalk(modules))
         return [*walk.steps, ("a value that their factory or training reads", walk.hash.hexdigest())]
 
     def _find_values(self, loaded: list[types.ModuleType]) -> dict[str, str]:

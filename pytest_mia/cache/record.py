@@ -61,19 +61,18 @@ class Record:
 
     def note(self, part: str, what: str) -> None:
         """Note something; a fork of the process that records tells that one of it."""
-        folder = _folder_of(what) if part in PLACES else None
-        if (what if folder is None else (folder, what)) not in getattr(self, part):
-            self.forks.tell([part, what, folder, time.time()])
-        self._keep(part, what, folder, time.time())
+        place = [_folder_of(what), what] if part in PLACES else what
+        note = part, place, time.time()
+        if _key(place) not in getattr(self, part):
+            self.forks.tell([*note])
+        self._keep(*note)
 
-    def _keep(self, part: str, what: str, folder: str | None, moment: float) -> None:
+    def _keep(self, part: str, place: Any, moment: float) -> None:
         known: dict[Any, Any] = getattr(self, part)
         if part == "variables":
-            self._note_variable(what)
+            self._note_variable(place)
         else:
-            known[what if folder is None else (folder, what)] = (
-                traces.digest_variable(what) if part == "assigned" else moment
-            )
+            known[_key(place)] = traces.digest_variable(place) if part == "assigned" else moment
 
     def _note_variable(self, name: str) -> None:
         """Note a variable, unless the code itself has given it its value."""
@@ -177,6 +176,11 @@ class Forks:
         found = os.pread(self._file, 2**20, self._read)
         self._read += len(found)
         return found
+
+
+def _key(place: Any) -> Any:
+    """What stands for a thing in a record; forks tell a folder with a name as a list."""
+    return tuple(place) if isinstance(place, list) else place
 
 
 def _folder_of(name: str) -> str:
